@@ -1,0 +1,136 @@
+"""What one property said of one subject, and JSON lines in and out."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = "1.0"
+
+
+class Verdict(enum.Enum):
+    """The outcome of one check of one subject; `sentence` is what people read."""
+
+    HELD = "held"
+    VIOLATED = "violated"
+    INCONCLUSIVE = "inconclusive"
+    UNTESTABLE = "untestable"
+    BROKEN = "broken"
+
+    @property
+    def sentence(self) -> str:
+        return {
+            "held": "held on every case",
+            "violated": "a case broke the law",
+            "inconclusive": "the check cannot tell this rule from its mistakes here",
+            "untestable": "could not be run here",
+            "broken": "the check itself failed",
+        }[self.value]
+
+
+class Strength(enum.Enum):
+    """How strong a claim the evidence supports, strongest first; never mixed up in a report."""
+
+    PROVED = "proved"
+    FAITHFUL = "faithful"
+    ENCLOSED = "enclosed"
+    HELD = "held"
+
+    @property
+    def sentence(self) -> str:
+        return {
+            "proved": "for all real values, by algebra",
+            "faithful": "every operation the code ran was a correct rounding",
+            "enclosed": "each observed step lies in an enclosure derived from the rule",
+            "held": "on every generated case",
+        }[self.value]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One row: one law, one subject, what was seen. Ids never hold a repr or an address.
+
+    `margin` is the largest share of its enclosure any element used (1 = the edge). `elements` counts the
+    element-checks made, `vacuous` those whose enclosure was unbounded, which show nothing. `seconds` is wall time.
+    """
+
+    law: str  # adamw.zero_gradient
+    subject: str  # cpu-float32-foreach
+    verdict: Verdict
+    strength: Strength
+    target: str = ""
+    reason: str = ""  # why untestable, inconclusive or broken
+    expected_failure: str | None = None  # the reason listed in expected.toml
+    cases: int = 0
+    elements: int = 0
+    vacuous: int = 0
+    margin: float | None = None
+    observed: str = ""
+    expected: str = ""
+    ulps: float | None = None
+    step: int | None = None
+    case: Mapping[str, Any] | None = None
+    message: str = ""
+    discriminates: tuple[str, ...] = ()  # mutants these very cases would have rejected
+    options: Mapping[str, int] = field(default_factory=dict)  # option drawn away from its default -> cases
+    repro: str = ""
+    replay: str = ""
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> str:
+        return f"{self.law}@{self.subject}"
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        data.update(id=self.id, verdict=self.verdict.value, strength=self.strength.value)
+        data["discriminates"] = list(self.discriminates)
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Evidence:
+        known = {k: v for k, v in data.items() if k in cls.__dataclass_fields__}
+        known["verdict"] = Verdict(data["verdict"])
+        known["strength"] = Strength(data["strength"])
+        known["discriminates"] = tuple(data.get("discriminates", ()))
+        return cls(**known)
+
+
+def append(path: Path, record: Mapping[str, Any]) -> None:
+    """Adds one JSON line to `path`, flushed to the operating system: a killed process loses no finished row."""
+    line = json.dumps(record, sort_keys=True, allow_nan=True) + "\n"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno()) if record.get("end") else None
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of an evidence file; a last line cut short by a kill is left out, any other bad line is an error."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):  # no newline after it: the write was interrupted
+                return
+            raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from error
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}, line {number}: a record is a JSON object, not {type(record).__name__}")
+        yield record
+
+
+def summary(rows: Iterable[Evidence]) -> dict[str, int]:
+    """Counts by verdict; a violation that is listed with its reason counts as `expected`, not as `violated`."""
+    counts = {v.value: 0 for v in Verdict} | {"expected": 0}
+    for row in rows:
+        listed = row.verdict is Verdict.VIOLATED and row.expected_failure is not None
+        counts["expected" if listed else row.verdict.value] += 1
+    return counts

@@ -1,0 +1,226 @@
+"""What a case may be: Hypothesis strategies for tensors, gradients, hyperparameters, groups, schedules and events.
+
+Structure and hyperparameters are drawn by Hypothesis, so that a failure shrinks to one element, one step and plain
+values; the elements of a tensor come from a numpy generator seeded by one drawn integer, so that a case of a
+thousand elements costs no more draws than a case of one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sympy
+from hypothesis import strategies as st
+
+from verifier.case import Case, Group
+from verifier.floats import Array
+from verifier.rule import Rule
+
+SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+"""Element counts around the widths of vector registers (4 to 64 lanes), where bodies and tails of kernels differ."""
+
+LAYOUTS = ("contiguous", "transposed", "sliced", "channels_last")
+
+HYPER: Mapping[str, tuple[float, ...]] = {
+    # Plain values first (failures shrink to them), none of them the constructor's default unless the default is
+    # the value that switches the option off. Large lr * weight_decay: a decay below rounding would show nothing.
+    "lr": (0.5, 0.25, 0.1, 0.3, 0.03, 1.0, 0.007),
+    "weight_decay": (0.5, 0.25, 0.0, 0.1, 0.9, 0.03),
+    "beta1": (0.5, 0.75, 0.8, 0.0, 0.95, 0.3),
+    "beta2": (0.5, 0.75, 0.9, 0.99, 0.997, 0.6),
+    "eps": (0.125, 1e-3, 1e-6, 0.03, 1e-10),
+    "momentum": (0.5, 0.75, 0.9, 0.3),
+    "dampening": (0.5, 0.0, 0.25, 0.1),
+    "momentum_decay": (0.5, 0.1, 4e-3),
+    "lr_decay": (0.5, 0.0, 0.1, 1.0),
+    "initial_accumulator_value": (0.5, 0.0, 0.1, 1.0),
+    "rho": (0.5, 0.75, 0.9, 0.99, 0.3),
+    "alpha": (0.5, 0.75, 0.9, 0.99, 0.3),
+    "lambd": (0.5, 0.1, 1e-4, 0.03),
+    "t0": (2.0, 1.0, 5.0, 1e6),
+    "etaminus": (0.5, 0.25, 0.75, 0.3),
+    "etaplus": (1.5, 2.0, 1.25, 1.2),
+    "step_size_min": (2.0**-10, 1e-6, 0.01, 0.05),
+    "step_size_max": (1.0, 50.0, 2.0, 1.25),
+}
+
+DEFAULTS_OFF = {"weight_decay": 0.0, "dampening": 0.0, "lr_decay": 0.0, "initial_accumulator_value": 0.0}
+"""Options whose default switches them off: a case that draws another value examines them."""
+
+GRADIENTS = ("plain", "normal", "wide", "impulse", "shrinking", "near_eps", "sparse")
+PARAMETERS = ("plain", "normal", "wide", "zeros")
+
+
+def hyperparameter(name: str, domain: sympy.Set) -> st.SearchStrategy[float]:
+    """Values of one hyperparameter within `domain`: a few plain ones, and floats log-uniform between them."""
+    low, high = float(domain.inf), float(domain.sup)
+    inside = [x for x in HYPER.get(name, (0.5, 0.25, 0.75)) if domain.contains(x) is sympy.true]
+    if not inside:
+        bottom = low if math.isfinite(low) else -1.0
+        inside = [bottom + (min(high, bottom + 2.0) - bottom) / 2]
+    positive = [x for x in inside if x > 0]
+    if not positive:
+        return st.sampled_from(inside)
+    spread = st.floats(math.log(min(positive)), math.log(max(positive)), allow_nan=False).map(math.exp)
+    generic = spread.filter(lambda x: domain.contains(x) is sympy.true) if len(positive) > 1 else st.just(positive[0])
+    return st.one_of(st.sampled_from(inside), generic)
+
+
+def _dyadic(domain: sympy.Set) -> st.SearchStrategy[float]:
+    return st.sampled_from([x for x in (0.5, 0.25, 0.125, 2.0**-6, 2.0**-7) if domain.contains(x) is sympy.true])
+
+
+def elements(regime: str, rng: np.random.Generator, count: int, eps: float = 1e-8) -> Array:
+    """`count` float64 values of one regime; every regime keeps clear of NaN and infinity."""
+    signs = rng.choice((-1.0, 1.0), count)
+    if regime == "plain":
+        return rng.choice((1.0, -1.0, 0.5, 2.0, -0.25, 3.0), count)
+    if regime == "zeros":
+        return np.zeros(count)
+    if regime == "wide":
+        return signs * rng.uniform(1, 2, count) * np.exp2(rng.integers(-24, 5, count))
+    if regime == "wild":
+        return signs * rng.uniform(1, 2, count) * np.exp2(rng.integers(-140, 60, count))
+    if regime == "near_eps":
+        return signs * max(eps, 1e-12) * np.exp2(rng.uniform(-4, 4, count))
+    if regime == "sparse":
+        return np.where(rng.random(count) < 0.5, 0.0, rng.standard_normal(count))
+    return rng.standard_normal(count)
+
+
+def gradients(regime: str, rng: np.random.Generator, steps: int, count: int, eps: float) -> Array:
+    """A gradient for every step. shape=(steps, count)"""
+    if regime == "impulse":  # one kick, then silence: what is left is decay and moments
+        grads = np.zeros((steps, count))
+        grads[0] = elements("normal", rng, count)
+        return grads
+    grads = elements(regime, rng, steps * count, eps).reshape(steps, count)
+    if regime == "shrinking":  # running maxima must remember the first
+        grads *= np.exp2(-np.arange(steps, dtype=np.float64))[:, None]
+    return grads
+
+
+@st.composite
+def shapes(draw: st.DrawFn, tensors: int = 3) -> tuple[tuple[int, ...], ...]:
+    """The shapes of one to `tensors` tensors: vectors, matrices, four-dimensional, 0-dim and empty ones."""
+    found = []
+    for _ in range(draw(st.integers(1, tensors))):
+        size = draw(st.sampled_from(SIZES))
+        kind = draw(st.sampled_from(("vector", "vector", "vector", "matrix", "image", "scalar", "empty")))
+        if kind == "matrix":
+            found.append((draw(st.sampled_from((1, 2, 3, 5))), min(size, 17)))
+        elif kind == "image":
+            found.append((2, 3, 2, draw(st.sampled_from((1, 2, 3)))))
+        else:
+            found.append({"vector": (size,), "scalar": (), "empty": (0,)}[kind])
+    if all(0 in shape for shape in found):
+        found.append((1,))  # an optimizer with nothing to do shows nothing
+    return tuple(found)
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    rule: Rule,
+    *,
+    steps: int | tuple[int, int] = (1, 20),
+    grad: float | str | None = None,
+    groups: bool = False,
+    schedule: bool = False,
+    absent: bool = False,
+    layouts: bool = False,
+    maximize: bool = False,
+    wild: bool = False,
+    tensors: int = 3,
+    dyadic: str = "",
+    **fixed: Any,
+) -> Case:
+    """Cases of `rule`.
+
+    `steps`: their number or range. `grad`: None for every regime, a number for a constant value (0: no gradient),
+    "constant" for the same gradient at every step, "nonzero" for gradients without zeros. `groups`, `schedule`,
+    `absent`, `layouts`, `maximize`: whether parameter groups, changing options, missing gradients, memory layouts
+    and ascent are drawn. `wild`: magnitudes up to overflow and down to subnormals. `dyadic`: names, separated by
+    blanks, of hyperparameters drawn as powers of two. `fixed`: hyperparameters held at a value or drawn from a set.
+    """
+    if unknown := set(fixed) - {s.name for s in rule.hyper}:
+        raise ValueError(f"cases(rule {rule.name}): {sorted(unknown)} is not among {[s.name for s in rule.hyper]}")
+    strategies: dict[str, st.SearchStrategy[float]] = {}
+    for symbol, domain in rule.hyper.items():
+        if symbol.name in dyadic.split():
+            strategies[symbol.name] = _dyadic(domain)
+        elif symbol.name in fixed:
+            value = fixed[symbol.name]
+            is_set = isinstance(value, sympy.Set)
+            strategies[symbol.name] = hyperparameter(symbol.name, value) if is_set else st.just(float(value))
+        else:
+            strategies[symbol.name] = hyperparameter(symbol.name, domain)
+
+    count = draw(st.integers(*steps)) if isinstance(steps, tuple) else steps
+    found = draw(shapes(tensors=tensors))
+    total = sum(math.prod(shape) for shape in found)
+    hyper = {name: draw(strategy) for name, strategy in strategies.items()}
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    eps = hyper.get("eps", 1e-8)
+
+    theta = elements(draw(st.sampled_from((*PARAMETERS, "wild") if wild else PARAMETERS)), rng, total)
+    if isinstance(grad, int | float):
+        grads = np.full((count, total), float(grad))
+    elif grad == "constant":
+        grads = np.repeat(elements(draw(st.sampled_from(("plain", "normal", "wide"))), rng, total)[None], count, axis=0)
+    elif grad == "nonzero":
+        grads = gradients(draw(st.sampled_from(("plain", "normal", "wide"))), rng, count, total, eps)
+        grads = np.where(grads == 0, 1.0, grads)
+    else:
+        regimes = (*GRADIENTS, "wild") if wild else GRADIENTS
+        grads = gradients(draw(st.sampled_from(regimes)), rng, count, total, eps)
+
+    free = {n: s for n, s in strategies.items() if n not in fixed and n not in ROUND_STATE}
+    split: tuple[Group, ...] = ()
+    if groups and len(found) > 1 and draw(st.booleans()):
+        # Every option differs from the constructor's in every group: an option read from the wrong place shows.
+        where = [draw(st.integers(0, 2)) for _ in found]
+        where[0] = 0
+        split = tuple(
+            Group(tuple(k for k, w in enumerate(where) if w == number), {n: draw(s) for n, s in free.items()})
+            for number in sorted(set(where))
+        )
+    changes: dict[int, dict[str, float]] = {}
+    if schedule and count > 1 and draw(st.booleans()):
+        for step in draw(st.lists(st.integers(2, count), min_size=1, max_size=2, unique=True)):
+            names = draw(st.lists(st.sampled_from(sorted(free)), min_size=1, max_size=2, unique=True))
+            changes[step] = {name: draw(free[name]) for name in names}
+    missing: frozenset[tuple[int, int]] = frozenset()
+    if absent and draw(st.booleans()):
+        pairs = st.tuples(st.integers(1, count), st.integers(0, len(found) - 1))
+        missing = frozenset(draw(st.lists(pairs, max_size=3)))
+    return Case(
+        shapes=found,
+        theta=theta,
+        grads=grads,
+        hyper=hyper,
+        groups=split,
+        schedule=changes,
+        absent=missing,
+        layout=draw(st.sampled_from(LAYOUTS)) if layouts else "contiguous",
+        grad_layout=draw(st.sampled_from(LAYOUTS)) if layouts else "contiguous",
+        maximize=draw(st.booleans()) if maximize else False,
+    )
+
+
+ROUND_STATE = frozenset({"initial_accumulator_value"})
+"""Options read once, when the optimizer is built: they are per optimizer, and changing them later is not defined."""
+
+
+def options_of(case: Case) -> tuple[str, ...]:
+    """The options and events this case examines: hyperparameters that are on, and structure beyond the plain."""
+    found = [name for name, value in case.hyper.items() if value != DEFAULTS_OFF.get(name, math.nan)]
+    found += ["groups"] * (len(case.groups) > 1) + ["schedule"] * bool(case.schedule)
+    found += ["absent gradients"] * bool(case.absent) + ["maximize"] * case.maximize
+    found += [f"layout {case.layout}"] * (case.layout != "contiguous")
+    found += [f"gradient layout {case.grad_layout}"] * (case.grad_layout != "contiguous")
+    found += ["0-dim tensors"] * (() in case.shapes) + ["empty tensors"] * any(0 in s for s in case.shapes)
+    return tuple(found)
