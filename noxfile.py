@@ -1,0 +1,93 @@
+"""The sessions: each sets up its own environment, and passes what follows `--` on to the command it runs."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # one worker a core; threads would fight over them
+
+
+def install(session: nox.Session, *extras: str) -> None:
+    """Installs this project into the session's environment, at the versions of constraints.txt."""
+    target = f".[{','.join(extras)}]" if extras else "."
+    session.install("-q", "-c", "constraints.txt", "-e", target)
+
+
+def option(posargs: list[str], name: str) -> list[str]:
+    """`[name, value]` as given in `posargs`, or nothing."""
+    for k, word in enumerate(posargs):
+        if word == name and k + 1 < len(posargs):
+            return [name, posargs[k + 1]]
+        if word.startswith(f"{name}="):
+            return [word]
+    return []
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """The main job: the tutorial's claims and torch.optim's laws; reports go to reports/."""
+    install(session, "verify")
+    session.run("verifier", "write", "--check")
+    session.run("verifier", "verify", *session.posargs)
+    session.run("verifier", "report", *option(session.posargs, "--out"))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests of the verifier itself, on every core."""
+    install(session, "verify", "bench", "dev")
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", "--benchmark-skip", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, check and format."""
+    session.install("-q", "-c", "constraints.txt", "ruff")
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    install(session, "verify", "bench", "dev")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time and memory of the three paths; writes reports/benchmarks.json and .md."""
+    install(session, "verify", "bench")
+    session.run("verifier", "bench", *session.posargs)
+
+
+@nox.session(default=False)
+def cuda(session: nox.Session) -> None:
+    """The main job on CPU and CUDA; needs a device."""
+    install(session, "verify")
+    session.run("verifier", "verify", "--device", "all", *session.posargs)
+
+
+@nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """The main job with many more cases, and the tests too long for every run."""
+    install(session, "verify", "bench", "dev")
+    session.run("verifier", "verify", "--profile", "nightly", *session.posargs)
+    session.run("pytest", "-m", "nightly", "-n", "auto", "--timeout", "3600", env=ONE_THREAD)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Redraws the pictures and figures of the README from a real run's evidence."""
+    install(session, "verify", "dev")
+    session.run("python", "docs/draw.py", *session.posargs)
+
+
+@nox.session(default=False)
+def wheel(session: nox.Session) -> None:
+    """Builds the wheel and the source distribution into dist/."""
+    session.install("-q", "-c", "constraints.txt", "build")
+    session.run("python", "-m", "build", "--outdir", "dist", *session.posargs)
