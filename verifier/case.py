@@ -132,6 +132,7 @@ class Trajectory:
     theta: Array  # shape=(steps + 1, elements), values of the subject's format
     state: Mapping[str, Array] = field(default_factory=dict)  # rule's state name -> shape=(steps + 1, elements)
     grads: Array | None = None  # shape=(steps, elements): the gradients the optimizer really read
+    grads_after: Array | None = None  # shape=(steps, elements): what .grad held once the step had returned
 
     def __getitem__(self, step: int) -> Array:
         """theta after `step` steps. shape=(elements,)"""
