@@ -74,6 +74,9 @@ class Evidence:
     expected: str = ""
     ulps: float | None = None
     step: int | None = None
+    tensor: int | None = None  # which parameter, in the case's order
+    element: int | None = None  # flat index within that parameter
+    equals: str = ""  # the mutant that would have produced `observed`
     case: Mapping[str, Any] | None = None
     message: str = ""
     discriminates: tuple[str, ...] = ()  # mutants these very cases would have rejected
