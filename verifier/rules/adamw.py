@@ -27,5 +27,6 @@ rule = Rule(
         (denom, sqrt(exp_avg_sq) / sqrt(1 - beta2**t) + eps),
         (theta, theta - lr / (1 - beta1**t) * exp_avg / denom),
     ),
-    differs="the paper decays by eta*lambda with lambda independent of the learning rate alpha; torch by lr*weight_decay",
+    differs="the paper decays by eta*lambda with lambda independent of the learning rate alpha; "
+    "torch by lr*weight_decay",
 )

@@ -3,9 +3,7 @@
 from sympy import Interval
 
 from verifier.rule import Rule
-from verifier.rules.symbols import g, lr, real, theta, weight_decay
-
-(d,) = real("d")
+from verifier.rules.symbols import d, g, lr, theta, weight_decay
 
 rule = Rule(
     name="sgd",

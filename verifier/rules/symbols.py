@@ -11,7 +11,9 @@ def real(names: str) -> tuple[Symbol, ...]:
 
 
 theta, g = real("theta g")
+(d,) = real("d")
+"""The gradient of the penalised loss, g + weight_decay * theta, where decay is coupled."""
 lr, weight_decay, eps = real("lr weight_decay eps")
 beta1, beta2, momentum, dampening = real("beta1 beta2 momentum dampening")
 
-__all__ = ["beta1", "beta2", "dampening", "eps", "g", "lr", "momentum", "real", "t", "theta", "weight_decay"]
+__all__ = ["beta1", "beta2", "d", "dampening", "eps", "g", "lr", "momentum", "real", "t", "theta", "weight_decay"]
