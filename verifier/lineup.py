@@ -1,0 +1,34 @@
+"""Which subjects a property is run on: the implementations that claim its rule, or the mistakes that must fail."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+from verifier.case import Subject
+from verifier.floats import FORMATS
+from verifier.rule import Rule
+
+
+@functools.cache
+def of(rule: Rule, device: str) -> list[Subject]:
+    """Every implementation of `rule` in every format on `device` ("cpu", "cuda" or "all").
+
+    A device that is absent gives subjects that say so; they are counted as untestable, never left out.
+    """
+    from verifier.subjects.torch import subjects
+
+    return subjects(rule.name, device=device)
+
+
+@functools.cache
+def mutants(rule: Rule) -> list[Subject]:
+    """Every known mistake of `rule`, as a subject that claims the rule and computes the mistake, in every format."""
+    from verifier.mutants import mutants as mistakes
+    from verifier.subjects.reference import reference
+
+    return [
+        replace(reference(wrong, fmt), rule=rule, implementation=wrong.name.partition("__")[2] or wrong.name)
+        for wrong in mistakes(rule)
+        for fmt in FORMATS.values()
+    ]

@@ -1,0 +1,295 @@
+"""The pytest plugin: parametrises properties over subjects, applies expected failures, appends evidence.
+
+Silent unless a collected module is a property (it has a `rule` and tests that take a `subject`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from verifier import evidence, expected
+
+if TYPE_CHECKING:
+    from verifier.case import Subject
+
+PROFILES = {"smoke": 4, "ci": 20, "nightly": 400}
+"""Hypothesis examples a test runs."""
+
+STATE = pytest.StashKey["_Session"]()
+
+
+class _Session:
+    """What one pytest process knows: options, expected failures, rows already measured."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        option = config.option
+        self.device: str = option.verifier_device
+        self.profile: str = option.verifier_profile
+        self.kind: str = option.verifier_subjects
+        self.complete: bool = option.verifier_complete
+        self.path = Path(option.verifier_evidence) if option.verifier_evidence else None
+        self.listed: dict[Path, tuple[expected.Expected, ...]] = {}
+        self.expected_path = Path(option.verifier_expected) if option.verifier_expected else None
+        self.done: dict[str, str] = dict(getattr(config, "workerinput", {}).get("verifier_done", {}))
+        self.is_controller = not hasattr(config, "workerinput")
+        self.verdicts: dict[str, str] = {}
+        self.stale: list[str] = []
+        if self.path is not None and self.is_controller and option.verifier_resume and self.path.exists():
+            rows = (row for row in evidence.read(self.path) if row.get("kind") == "evidence")
+            self.done = {row["id"]: row["verdict"] for row in rows}
+
+    def expectations(self, folder: Path) -> tuple[expected.Expected, ...]:
+        """The expected failures that hold for tests of `folder`: the option's file, or expected.toml beside them."""
+        path = self.expected_path or folder / "expected.toml"
+        if path not in self.listed:
+            self.listed[path] = expected.read(path)
+        return self.listed[path]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("verifier", "optimizer properties")
+    group.addoption("--verifier-evidence", metavar="FILE", help="append one JSON line for every property and subject")
+    group.addoption("--verifier-device", choices=("cpu", "cuda", "all"), default="all", help="where subjects run")
+    group.addoption("--verifier-profile", choices=tuple(PROFILES), default="smoke", help="how many cases a property draws")
+    group.addoption("--verifier-resume", action="store_true", help="leave out what the evidence file already holds")
+    group.addoption("--verifier-expected", metavar="FILE", help="expected failures (default: expected.toml beside the test)")
+    group.addoption("--verifier-complete", action="store_true", help="an expected failure that matches nothing is an error")
+    group.addoption(
+        "--verifier-subjects",
+        choices=("real", "mutants"),
+        default="real",
+        help="test implementations, or the known mistakes, which ought to fail",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STATE] = _Session(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hands every xdist worker the same list of rows to leave out, whatever is written meanwhile."""
+    node.workerinput["verifier_done"] = node.config.stash[STATE].done
+
+
+def is_property(metafunc_or_item: Any) -> bool:
+    """Whether a test is a property of a rule: its module has `rule`, and it takes a `subject`."""
+    module = getattr(metafunc_or_item, "module", None)
+    return hasattr(module, "rule") and "subject" in metafunc_or_item.fixturenames
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if not is_property(metafunc):
+        return
+    from verifier import lineup
+
+    state = metafunc.config.stash[STATE]
+    rule = metafunc.module.rule
+    if state.kind == "mutants":
+        found: list[Subject] = lineup.mutants(rule)
+    else:
+        found = lineup.of(rule, state.device)
+    metafunc.parametrize("subject", found, ids=[subject.id for subject in found])
+    _set_profile(metafunc.function, state.profile)
+
+
+def _set_profile(function: Any, profile: str) -> None:
+    """Gives a property its number of cases; once a function, since pytest asks again for every class it is in."""
+    from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
+
+    if not is_hypothesis_test(function) or getattr(function, "_verifier_profile", None) == profile:
+        return
+    weight = getattr(function, "weight", 1.0)
+    settings(
+        max_examples=max(2, round(PROFILES[profile] * weight)),
+        deadline=None,  # a slow machine is not a broken optimizer
+        database=None,  # a run depends on its seed alone
+        report_multiple_bugs=False,
+        print_blob=False,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    )(function)
+    function._verifier_profile = profile
+
+
+def evidence_id(item: pytest.Item) -> tuple[str, str]:
+    """(law, subject) of a property's test item."""
+    name = item.originalname.removeprefix("test_")  # type: ignore[attr-defined]  # items here are pytest.Function
+    return f"{item.module.rule.name}.{name}", item.callspec.params["subject"].id  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    state = config.stash[STATE]
+    ours = [item for item in items if _is_ours(item)]
+    if not ours:
+        return
+    done = [item for item in ours if "@".join(evidence_id(item)) in state.done]
+    if done:
+        gone = set(done)
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item not in gone]
+    # With xdist the workers collect; worker 0 speaks for all of them.
+    first = getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0"
+    if state.path is not None and first:
+        evidence.append(state.path, {"kind": "planned", "planned": len(ours) - len(done), "resumed": len(done)})
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return hasattr(item, "callspec") and "subject" in item.callspec.params and hasattr(item.module, "rule")  # type: ignore[attr-defined]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _is_ours(item) and (reason := item.callspec.params["subject"].untestable):  # type: ignore[attr-defined]
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    if _is_ours(item):
+        from verifier import record
+
+        item.stash[RECORD] = record.start()
+        item.stash[STARTED] = time.perf_counter()
+    return (yield)
+
+
+RECORD = pytest.StashKey[Any]()
+STARTED = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, pytest.TestReport]:
+    report: pytest.TestReport = yield
+    settled = report.when == "call" or (report.when == "setup" and not report.passed)
+    if not (_is_ours(item) and settled):
+        return report
+    row = _row(item, call, report)
+    listed = item.config.stash[STATE].expectations(item.path.parent)
+    if row["verdict"] == "violated":
+        row["expected_failure"] = expected.reason(listed, row["id"])
+    report.user_properties.append(("verifier", json.dumps(row)))
+    if row["verdict"] == "violated":
+        _show_violation(item, report, row)
+    elif row["verdict"] == "inconclusive" and report.passed:
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), 0, f"Inconclusive: {row['reason']}")
+    return report
+
+
+def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> dict[str, Any]:
+    law, subject = evidence_id(item)
+    target = item.callspec.params["subject"].target  # type: ignore[attr-defined]
+    row: dict[str, Any] = {"id": f"{law}@{subject}", "law": law, "subject": subject, "target": target}
+    row |= {"expected_failure": None, "strength": "held", "reason": "", "seconds": 0.0}
+    seen = item.stash.get(RECORD, None)
+    if seen is not None:
+        row |= seen.to_row()
+        row["seconds"] = round(time.perf_counter() - item.stash[STARTED], 4)
+    error = call.excinfo.value if call.excinfo is not None else None
+    if report.skipped:
+        row |= {"verdict": "untestable", "reason": str(error)}
+    elif report.passed and seen is not None and not seen.empty:
+        row["verdict"] = "held"
+    elif report.passed:
+        row |= {"verdict": "inconclusive", "reason": "; ".join(seen.notes) or "no element could be compared"}
+    elif seen is not None and seen.violation is not None and _is_violation(error):
+        row["verdict"] = "violated"
+        if _is_flaky(error):
+            row["message"] = f"differs from run to run on the same case: {row['message']}"
+    else:
+        row |= {"verdict": "broken", "reason": f"{type(error).__name__}: {error}"}
+    return row
+
+
+def _is_violation(error: BaseException | None) -> bool:
+    from verifier.record import Violation
+
+    return isinstance(error, Violation) or _is_flaky(error)
+
+
+def _is_flaky(error: BaseException | None) -> bool:
+    from hypothesis.errors import Flaky
+
+    return isinstance(error, Flaky)
+
+
+def _show_violation(item: pytest.Item, report: pytest.TestReport, row: dict[str, Any]) -> None:
+    seed = item.config.getoption("hypothesisseed", None)
+    again = f"pytest '{item.nodeid}' --verifier-profile {item.config.stash[STATE].profile}"
+    again += f" --hypothesis-seed={seed}" if seed is not None else ""
+    if row["expected_failure"] is not None:
+        report.outcome = "skipped"
+        report.wasxfail = row["expected_failure"]
+    else:
+        report.longrepr = f"{row['message']}\n\nthe law\n\n    {item.obj.__doc__}\n\nrun it again\n\n    {again}\n"  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Writes the row a worker sent; the controller is the one writer of the evidence file."""
+    session = _CONTROLLER.get("session")
+    if session is None:
+        return
+    for name, value in report.user_properties:
+        if name == "verifier":
+            row = json.loads(str(value))
+            session.verdicts[row["id"]] = row["verdict"]
+            if session.path is not None:
+                evidence.append(session.path, {"kind": "evidence", **row})
+    if report.when == "???" and report.failed:  # xdist's mark for a worker that died while running this test
+        row = _crashed(report)
+        session.verdicts[row["id"]] = row["verdict"]
+        if session.path is not None:
+            evidence.append(session.path, {"kind": "evidence", **row})
+
+
+def _crashed(report: pytest.TestReport) -> dict[str, Any]:
+    module, _, rest = report.nodeid.partition("::")
+    name, _, subject = rest.partition("[")
+    law = f"{Path(module).stem.removeprefix('test_')}.{name.removeprefix('test_')}"
+    subject = subject.removesuffix("]")
+    reason = f"the process died while running it: {str(report.longrepr).strip()}"
+    row = {"id": f"{law}@{subject}", "law": law, "subject": subject, "verdict": "violated", "strength": "held"}
+    return row | {"expected_failure": None, "reason": reason, "message": reason}
+
+
+_CONTROLLER: dict[str, _Session] = {}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    state = session.config.stash[STATE]
+    if state.is_controller:
+        _CONTROLLER["session"] = state
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Stale listings turn a green run red; they are recorded as rows of their own kind."""
+    state = session.config.stash[STATE]
+    if not state.is_controller or not (state.verdicts or state.complete) or state.kind == "mutants":
+        return
+    folders: Iterable[Path] = {Path(a.split("::")[0]) for a in session.config.args}
+    folders = {folder if folder.is_dir() else folder.parent for folder in folders}
+    for folder in sorted(folders):
+        for entry, why in expected.stale(state.expectations(folder), state.done | state.verdicts, complete=state.complete):
+            state.stale.append(f"{entry.id} {why}")
+            if state.path is not None:
+                evidence.append(state.path, {"kind": "stale", "id": entry.id, "reason": entry.reason, "why": why})
+    if state.stale and exitstatus in (0, 5):
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for line in config.stash[STATE].stale:
+        terminalreporter.write_line(f"stale expected failure: {line}", red=True)
+
+
+def pytest_unconfigure() -> None:
+    _CONTROLLER.clear()
