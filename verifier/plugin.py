@@ -53,22 +53,30 @@ class _Session:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options a property run takes; `verifier verify` passes them on."""
     group = parser.getgroup("verifier", "optimizer properties")
-    group.addoption("--verifier-evidence", metavar="FILE", help="append one JSON line for every property and subject")
+    group.addoption("--verifier-evidence", metavar="FILE", help="append a JSON line for every property and subject")
     group.addoption("--verifier-device", choices=("cpu", "cuda", "all"), default="all", help="where subjects run")
-    group.addoption("--verifier-profile", choices=tuple(PROFILES), default="smoke", help="how many cases a property draws")
+    group.addoption(
+        "--verifier-profile", choices=tuple(PROFILES), default="smoke", help="how many cases a property draws"
+    )
     group.addoption("--verifier-resume", action="store_true", help="leave out what the evidence file already holds")
-    group.addoption("--verifier-expected", metavar="FILE", help="expected failures (default: expected.toml beside the test)")
-    group.addoption("--verifier-complete", action="store_true", help="an expected failure that matches nothing is an error")
+    group.addoption(
+        "--verifier-expected", metavar="FILE", help="expected failures (default: expected.toml beside the tests)"
+    )
+    group.addoption(
+        "--verifier-complete", action="store_true", help="an expected failure that matches nothing is an error"
+    )
     group.addoption(
         "--verifier-subjects",
         choices=("real", "mutants"),
         default="real",
-        help="test implementations, or the known mistakes, which ought to fail",
+        help="run implementations, or the known mistakes, which ought to fail",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Reads the options; a malformed list of expected failures is a usage error."""
     config.stash[STATE] = _Session(config)
 
 
@@ -85,6 +93,7 @@ def is_property(metafunc_or_item: Any) -> bool:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a property and subject."""
     if not is_property(metafunc):
         return
     from verifier import lineup
@@ -96,24 +105,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     else:
         found = lineup.of(rule, state.device)
     metafunc.parametrize("subject", found, ids=[subject.id for subject in found])
-    _set_profile(metafunc.function, state.profile)
+    _set_profile(metafunc.function, state.profile, shrink=state.kind == "real")
 
 
-def _set_profile(function: Any, profile: str) -> None:
+def _set_profile(function: Any, profile: str, *, shrink: bool) -> None:
     """Gives a property its number of cases; once a function, since pytest asks again for every class it is in."""
     from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
     if not is_hypothesis_test(function) or getattr(function, "_verifier_profile", None) == profile:
         return
-    weight = getattr(function, "weight", 1.0)
+    phases = (Phase.explicit, Phase.generate, Phase.shrink) if shrink else (Phase.explicit, Phase.generate)
     settings(
-        max_examples=max(2, round(PROFILES[profile] * weight)),
+        max_examples=PROFILES[profile],
         deadline=None,  # a slow machine is not a broken optimizer
         database=None,  # a run depends on its seed alone
         report_multiple_bugs=False,
         print_blob=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        phases=phases,
     )(function)
     function._verifier_profile = profile
 
@@ -126,6 +135,7 @@ def evidence_id(item: pytest.Item) -> tuple[str, str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out rows already measured, and says how many there are in all."""
     state = config.stash[STATE]
     ours = [item for item in items if _is_ours(item)]
     if not ours:
@@ -138,7 +148,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # With xdist the workers collect; worker 0 speaks for all of them.
     first = getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0"
     if state.path is not None and first:
-        evidence.append(state.path, {"kind": "planned", "planned": len(ours) - len(done), "resumed": len(done)})
+        evidence.append(state.path, {"kind": "planned", "planned": len(ours), "resumed": len(done)})
 
 
 def _is_ours(item: pytest.Item) -> bool:
@@ -146,12 +156,14 @@ def _is_ours(item: pytest.Item) -> bool:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A subject that cannot run here is skipped; its row says untestable, and why."""
     if _is_ours(item) and (reason := item.callspec.params["subject"].untestable):  # type: ignore[attr-defined]
         pytest.skip(reason)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Starts the record that `check` fills."""
     if _is_ours(item):
         from verifier import record
 
@@ -165,7 +177,10 @@ STARTED = pytest.StashKey[float]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, pytest.TestReport]:
+    """Turns what the record saw into a row, and a listed violation into an expected failure."""
     report: pytest.TestReport = yield
     settled = report.when == "call" or (report.when == "setup" and not report.passed)
     if not (_is_ours(item) and settled):
@@ -264,6 +279,7 @@ _CONTROLLER: dict[str, _Session] = {}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    """The controller writes evidence; a worker only sends it."""
     state = session.config.stash[STATE]
     if state.is_controller:
         _CONTROLLER["session"] = state
@@ -278,7 +294,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     folders: Iterable[Path] = {Path(a.split("::")[0]) for a in session.config.args}
     folders = {folder if folder.is_dir() else folder.parent for folder in folders}
     for folder in sorted(folders):
-        for entry, why in expected.stale(state.expectations(folder), state.done | state.verdicts, complete=state.complete):
+        verdicts = state.done | state.verdicts
+        for entry, why in expected.stale(state.expectations(folder), verdicts, complete=state.complete):
             state.stale.append(f"{entry.id} {why}")
             if state.path is not None:
                 evidence.append(state.path, {"kind": "stale", "id": entry.id, "reason": entry.reason, "why": why})
@@ -287,9 +304,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Names the listings that no longer say the truth."""
     for line in config.stash[STATE].stale:
         terminalreporter.write_line(f"stale expected failure: {line}", red=True)
 
 
 def pytest_unconfigure() -> None:
+    """Forgets the session, so that a second one in this process starts afresh."""
     _CONTROLLER.clear()

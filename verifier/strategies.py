@@ -62,7 +62,7 @@ def _within(domain: sympy.Set) -> Callable[[float], bool]:
     return lambda x: low <= x <= high and x not in ends
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def hyperparameter(name: str, domain: sympy.Set) -> st.SearchStrategy[float]:
     """Values of one hyperparameter within `domain`: a few plain ones, and floats log-uniform between them."""
     low, high = float(domain.inf), float(domain.sup)
@@ -79,7 +79,7 @@ def hyperparameter(name: str, domain: sympy.Set) -> st.SearchStrategy[float]:
     return st.one_of(st.sampled_from(inside), spread)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _dyadic(domain: sympy.Set) -> st.SearchStrategy[float]:
     within = _within(domain)
     return st.sampled_from([x for x in (0.5, 0.25, 0.125, 2.0**-6, 2.0**-7) if within(x)])

@@ -1,0 +1,167 @@
+"""Two runs of one subject, related by a follow-up that is exact in binary floating point: bits are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from verifier.case import Case, Group, Subject, Trajectory
+from verifier.check.seen import bits, observed, run, violation
+from verifier.record import current, first, place_of, show
+
+
+def same_trajectory(
+    what: str, subject: Subject, case: Case, seen: Trajectory, expected: Trajectory, *, state: bool = True
+) -> None:
+    """Two runs have the same bits after every step: parameters, and the state both can show."""
+    for step in range(case.steps + 1):
+        bits(what, subject, case, seen.theta[step], expected.theta[step], step)
+        for name in sorted(set(seen.state) & set(expected.state)) if state else ():
+            bits(f"{what} ({name})", subject, case, seen.state[name][step], expected.state[name][step], step)
+
+
+def same_run(
+    subject: Subject,
+    case: Case,
+    other: Case,
+    *,
+    theta: float = 1.0,
+    state: Mapping[str, float] | None = None,
+    what: str = "the follow-up run differs",
+) -> None:
+    """Running `other` gives the run of `case` with theta multiplied by `theta` and each named state by its factor.
+
+    The factors are powers of two or their negatives, so the products are exact; bits are compared.
+    """
+    source, follow_up = run(subject, case), run(subject, other)
+    factors = state or {}
+    expected = Trajectory(
+        theta=source.theta * theta,
+        state={name: values * factors.get(name, 1.0) for name, values in source.state.items() if name in factors},
+    )
+    same_trajectory(what, subject, other, follow_up, expected)
+
+
+def frozen(subject: Subject, case: Case, name: str = "theta") -> None:
+    """`name` (theta or a state variable) keeps its bits through every step."""
+    trajectory = run(subject, case)
+    values = observed(trajectory, subject.rule, name)
+    if values is None:
+        current().notes[f"{name} cannot be read"] += 1
+        return
+    for step in range(1, case.steps + 1):
+        bits(f"{name} moved", subject, case, values[step], values[0], step)
+
+
+def monotone(subject: Subject, case: Case, name: str, direction: str = "nondecreasing") -> None:
+    """The state variable `name` never falls ("nondecreasing") or never rises ("nonincreasing"); NaN is neither."""
+    trajectory = run(subject, case)
+    values = observed(trajectory, subject.rule, name)
+    if values is None:
+        current().notes[f"{name} cannot be read"] += 1
+        return
+    for step in range(1, case.steps + 1):
+        before, after = values[step - 1], values[step]
+        holds = after >= before if direction == "nondecreasing" else after <= before
+        current().compared(holds.size)
+        if not holds.all():
+            where = first(~holds)
+            tensor, element = place_of(case, where)
+            sign = ">=" if direction == "nondecreasing" else "<="
+            raise violation(
+                f"{name} is not {direction}",
+                subject,
+                case,
+                step=step,
+                tensor=tensor,
+                element=element,
+                observed=show(float(after[where])),
+                expected=f"{sign} {show(float(before[where]))}",
+            )
+
+
+def deterministic(subject: Subject, case: Case) -> None:
+    """Two runs of the same case have the same bits."""
+    same_run(subject, case, case, what="a second run of the same case differs")
+
+
+def maximize(subject: Subject, case: Case) -> None:
+    """`maximize` equals negated gradients: ascending a function is descending its negative."""
+    other = case.with_(maximize=True, grads=-case.grads)
+    same_trajectory(
+        "maximize differs from negated gradients",
+        subject,
+        other,
+        run(subject, other),
+        run(subject, case.with_(maximize=False)),
+    )
+
+
+def reordered(subject: Subject, case: Case) -> None:
+    """The order of the parameters in the list does not matter: each tensor moves as it did."""
+    order = list(range(len(case.shapes)))[::-1]
+    index = np.concatenate([np.arange(s.start, s.stop) for s in (case.slices[k] for k in order)])
+    place = {old: new for new, old in enumerate(order)}
+    other = case.with_(
+        shapes=tuple(case.shapes[k] for k in order),
+        theta=case.theta[index],
+        grads=case.grads[:, index],
+        groups=tuple(Group(tuple(sorted(place[k] for k in g.tensors)), g.hyper) for g in case.groups),
+        absent=frozenset((step, place[k]) for step, k in case.absent),
+    )
+    plain = run(subject, case)
+    expected = Trajectory(plain.theta[:, index], {name: values[:, index] for name, values in plain.state.items()})
+    same_trajectory("depends on the order of the parameters", subject, other, run(subject, other), expected)
+
+
+def groups_as_alone(subject: Subject, case: Case) -> None:
+    """Each parameter group moves as it would in an optimizer of its own (torch.optim, "Per-parameter options")."""
+    together = run(subject, case)
+    for group in case.all_groups:
+        tensors = sorted(group.tensors)
+        index = case.elements_of(group)
+        place = {old: new for new, old in enumerate(tensors)}
+        alone = case.with_(
+            shapes=tuple(case.shapes[k] for k in tensors),
+            theta=case.theta[index],
+            grads=case.grads[:, index],
+            hyper={**case.hyper, **group.hyper},
+            groups=(),
+            absent=frozenset((step, place[k]) for step, k in case.absent if k in place),
+        )
+        seen = Trajectory(together.theta[:, index], {n: values[:, index] for n, values in together.state.items()})
+        same_trajectory("a group moves otherwise than alone", subject, alone, seen, run(subject, alone))
+
+
+def leaves_gradients(subject: Subject, case: Case) -> None:
+    """A step reads gradients and leaves them as they are."""
+    trajectory = run(subject, case)
+    if trajectory.grads is None or trajectory.grads_after is None:
+        current().notes["gradients after a step cannot be read"] += 1
+        return
+    for step in range(1, case.steps + 1):
+        present = np.ones(case.theta.shape, dtype=bool)
+        for tensor in (k for s, k in case.absent if s == step):
+            present[case.slices[tensor]] = False
+        after, before = trajectory.grads_after[step - 1], trajectory.grads[step - 1]
+        bits(".grad was changed by the step", subject, case, after, before, step, present)
+
+
+def skips_absent(subject: Subject, case: Case) -> None:
+    """A parameter whose .grad is None is neither decayed nor moved, and its state stands still."""
+    trajectory = run(subject, case)
+    for step, tensor in sorted(case.absent):
+        mask = np.zeros(case.theta.shape, dtype=bool)
+        mask[case.slices[tensor]] = True
+        after, before = trajectory.theta[step], trajectory.theta[step - 1]
+        bits("moved although its .grad is None", subject, case, after, before, step, mask)
+        for name, values in sorted(trajectory.state.items()):
+            what = f"{name} moved although its .grad is None"
+            bits(what, subject, case, values[step], values[step - 1], step, mask)
+
+
+def layout_free(subject: Subject, case: Case) -> None:
+    """How parameters and gradients lie in memory does not matter."""
+    other = case.with_(layout="contiguous", grad_layout="contiguous")
+    same_trajectory("depends on the memory layout", subject, case, run(subject, case), run(subject, other))
