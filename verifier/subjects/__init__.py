@@ -1,0 +1,1 @@
+"""Implementations that claim a rule: the rule itself in any format, and torch.optim."""
