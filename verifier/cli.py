@@ -1,0 +1,223 @@
+"""The program `verifier`: commands, what they accept, and the exit code each ends with.
+
+Nothing heavy is imported here: each command imports what it needs when it runs, so that `verifier --help` is quick.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from verifier import __version__, config
+from verifier.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXIT_CODES = """\b
+Exit codes:
+  0    nothing new is wrong, and something was verified
+  1    a violation that is not listed
+  2    usage or configuration
+  3    nothing could be verified
+  4    a listed failure now passes, or a listed id matches nothing
+  5    the check itself broke
+  130  interrupted, report written"""
+
+
+class OneOf(click.ParamType):
+    """A word out of a short list; anything else is a usage error with the nearest word."""
+
+    def __init__(self, noun: str, accepted: Sequence[str]) -> None:
+        self.name = noun
+        self.accepted = tuple(accepted)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.accepted:
+            raise UsageError(f"unknown {self.name} {value!r}", given=str(value), accepted=self.accepted)
+        return str(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "|".join(self.accepted)
+
+
+class Program(click.Group):
+    """A group of commands in the order they are written; an unknown one is answered with the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            raise UsageError(f"unknown command {args[0]!r}", given=args[0], accepted=self.commands)
+        return super().resolve_command(ctx, args)
+
+
+def option(name: str) -> Callable[[Command], Command]:
+    """The click option of `config.OPTIONS[name]`, readable from the environment too."""
+    known = config.OPTIONS[name]
+    kind: Any = OneOf(name, known.accepted) if known.accepted else known.type
+    if known.is_path:
+        kind = click.Path(path_type=Path)
+    return click.option(
+        f"--{name}",
+        type=kind,
+        default=known.default,
+        envvar=f"VERIFIER_{name.upper()}",
+        metavar=known.metavar or None,
+        help=known.says,
+        show_default=known.default is not None,
+    )
+
+
+def options(*names: str) -> Callable[[Command], Command]:
+    """Several options of `config.OPTIONS`, and -q and -v."""
+
+    def decorate(command: Command) -> Command:
+        command = click.option("-v", "verbose", is_flag=True, help="Say more.")(command)
+        command = click.option("-q", "quiet", is_flag=True, help="Say only the last line.")(command)
+        for name in reversed(names):
+            command = option(name)(command)
+        return command
+
+    return decorate
+
+
+@click.group(cls=Program, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="verifier")
+@click.pass_context
+def program(ctx: click.Context) -> None:
+    """Proves and tests optimizers.
+
+    Update rules are data; laws are derived from them and proved; every implementation is held to every law, with
+    rounding enclosed and no tolerance anywhere. Options may also be set as VERIFIER_<OPTION> in the environment or
+    in [tool.verifier] of pyproject.toml.
+    """
+    found = config.find(Path.cwd())
+    if found is not None:
+        chosen = config.read(found)
+        ctx.default_map = {name: chosen for name in program.commands}
+
+
+@program.command()
+@options("device", "profile", "seed", "workers", "out", "json", "baseline")
+def verify(
+    device: str,
+    profile: str,
+    seed: int,
+    workers: int | None,
+    out: Path,
+    json: Path | None,
+    baseline: Path | None,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Verifies the tutorial's claims and torch.optim's laws; writes the reports.
+
+    A run that was interrupted is gone on from by the next one with the same settings.
+    """
+    from verifier import render
+    from verifier.verify import Options, writable
+    from verifier.verify import verify as run_all
+
+    if json is not None:
+        writable(json.parent)
+    chosen = Options(device, profile, seed, workers, out, baseline, quiet)
+    outcome = run_all(chosen)
+    return render.render([outcome.evidence], out, json, quiet=quiet, verbose=verbose, broken=outcome.broken)
+
+
+@program.command()
+@click.argument("rule")
+@click.option("--latex", is_flag=True, help="Print LaTeX.")
+def derive(rule: str, latex: bool) -> None:
+    """Prints the derivation of RULE: penalty, gradient, the solved weight_decay, each law and its proof.
+
+    RULE is a name of the catalogue, or path/file.py[:name].
+    """
+    from verifier import derive as derivations
+    from verifier import rules
+
+    found = derivations.derivation(rules.load(rule) if ".py" in rule else rules.get(rule))
+    click.echo(derivations.latex(found) if latex else derivations.text(found))
+
+
+@program.command()
+@click.option("--check", is_flag=True, help="Write nothing; show the diff and fail where the files are stale.")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default="properties")
+def write(check: bool, directory: Path) -> int:
+    """Writes the properties of every rule to DIRECTORY, by default properties/."""
+    from verifier import write as writer
+
+    if check:
+        diff = writer.check(directory)
+        click.echo(diff, nl=False)
+        stale = f"{directory} is not what the rules say; `verifier write` rewrites it (exit 1)"
+        click.echo(stale if diff else f"{directory} is what the rules say (exit 0)", err=True)
+        return 1 if diff else 0
+    changed = writer.write(directory)
+    for path in changed:
+        click.echo(path)
+    click.echo(f"{len(changed)} files changed in {directory} (exit 0)", err=True)
+    return 0
+
+
+@program.command()
+@click.argument("files", metavar="FILE...", nargs=-1, type=click.Path(path_type=Path))
+@options("out", "json")
+def report(files: tuple[Path, ...], out: Path, json: Path | None, quiet: bool, verbose: bool) -> int:
+    """Merges evidence files of any machines and renders the report.
+
+    Without FILE it renders the newest evidence of the reports folder.
+    """
+    from verifier import render
+
+    return render.render(list(files) or [render.newest(out)], out, json, quiet=quiet, verbose=verbose)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Runs the program and ends the process with one of `EXIT_CODES`."""
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Runs the program; its exit code. One line on stderr says why it is 2."""
+    try:
+        code = program.main(args=None if args is None else list(args), prog_name="verifier", standalone_mode=False)
+    except UsageError as error:
+        return _refuse(str(error))
+    except click.NoSuchOption as error:
+        return _refuse(f"unknown option {error.option_name}", error.ctx, error.option_name)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        return _refuse(error.format_message().rstrip("."))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("verifier: interrupted (exit 130)", err=True)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as in `verifier list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # anything uncaught is our fault, and must not end in Python's own 1, which means a violation
+        traceback.print_exc()
+        click.echo("verifier: the check itself broke; the traceback above says where (exit 5)", err=True)
+        return 5
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(why: str, ctx: click.Context | None = None, given: str = "") -> int:
+    if ctx is not None:
+        known = [word for parameter in ctx.command.params for word in parameter.opts]
+        near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+        why += f"; did you mean {near[0]!r}?" if near else f"; `{ctx.command_path} --help` lists them"
+    click.echo(f"verifier: {why} (exit 2)", err=True)
+    return 2

@@ -1,0 +1,98 @@
+"""What can be chosen, and where it was chosen: the command line over the environment over `[tool.verifier]`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verifier.errors import UsageError
+
+DEVICES: Mapping[str, str] = {
+    "cpu": "this processor",
+    "cuda": "the CUDA device; without one its rows are untestable",
+    "all": "both",
+}
+
+PROFILES: Mapping[str, str] = {
+    "smoke": "a few cases of every law, within a minute",
+    "ci": "within five minutes on two cores",
+    "nightly": "many more cases, for hours nobody waits",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option every source may set: its type, what it accepts, its default and a sentence for `--help`.
+
+    The environment calls it VERIFIER_<NAME>, the command line --<name>, the table `[tool.verifier]` <name>.
+    """
+
+    name: str
+    type: type
+    says: str
+    default: str | int | None = None
+    accepted: tuple[str, ...] = ()
+    metavar: str = ""
+
+    @property
+    def is_path(self) -> bool:
+        return self.metavar in ("DIR", "FILE")
+
+
+OPTIONS: Mapping[str, Option] = {
+    option.name: option
+    for option in (
+        Option("device", str, "Where the subjects run.", "cpu", tuple(DEVICES)),
+        Option("profile", str, "How many cases are drawn.", "ci", tuple(PROFILES)),
+        Option("seed", int, "Draws the same cases again, whatever the number of workers.", 0, metavar="N"),
+        Option("workers", int, "Processes that run properties; by default one a core.", None, metavar="N"),
+        Option("out", str, "The folder reports are written to.", "reports", metavar="DIR"),
+        Option("json", str, "Also writes the results as JSON to this file.", None, metavar="FILE"),
+        Option("baseline", str, "The expected failures; by default properties/expected.toml.", None, metavar="FILE"),
+    )
+}
+
+
+def find(start: Path) -> Path | None:
+    """The nearest pyproject.toml at `start` or above it that has a table `[tool.verifier]`, or None."""
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file() and "verifier" in _table(path).get("tool", {}):
+            return path
+    return None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The options that `[tool.verifier]` of `path` sets; UsageError names file, option and what it accepts.
+
+    Paths in it are relative to the file.
+    """
+    table = _table(path).get("tool", {}).get("verifier", {})
+    where = f"{path}, [tool.verifier]"
+    if not isinstance(table, dict):
+        raise UsageError(f"should be a table, not {type(table).__name__}", where=where)
+    for name, value in table.items():
+        if name not in OPTIONS:
+            raise UsageError(f"unknown option {name!r}", where=where, given=name, accepted=OPTIONS)
+        option = OPTIONS[name]
+        if type(value) is not option.type:
+            raise UsageError(f"{name} = {value!r} should be {_article(option.type)}", where=where)
+        if option.accepted and value not in option.accepted:
+            raise UsageError(f"unknown {name} {value!r}", where=where, given=value, accepted=option.accepted)
+    return {name: str(path.parent / value) if OPTIONS[name].is_path else value for name, value in table.items()}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"not TOML: {error}", where=str(path)) from error
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _article(kind: type) -> str:
+    return {"int": "a whole number", "str": "a string"}[kind.__name__]

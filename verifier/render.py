@@ -1,0 +1,60 @@
+"""Evidence in, reports out: writes report.md, report.html and report.json, prints the summary, says the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from verifier import report as reports
+from verifier import screen
+from verifier.errors import UsageError
+from verifier.formats import html, json, md
+
+FORMATS = {"report.md": md.render, "report.html": html.render, "report.json": json.render}
+"""Every report is written in each of these."""
+
+
+def newest(out: Path) -> Path:
+    """The evidence file of the reports folder that was written last; UsageError where there is none."""
+    files = sorted((out / "evidence").glob("*.jsonl"), key=lambda path: (path.stat().st_mtime, path.name))
+    if not files:
+        raise UsageError("no evidence yet; `verifier verify` writes it", where=str(out / "evidence"))
+    return files[-1]
+
+
+def render(
+    evidence: Sequence[Path],
+    out: Path,
+    results: Path | None = None,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    broken: str = "",
+) -> int:
+    """Writes the reports of `evidence` to `out` and prints the summary; the exit code, which the last line explains.
+
+    `results` is one more place for the JSON. `broken` says that the run itself went wrong, which is exit code 5
+    unless something worse is known.
+    """
+    report = reports.collect(evidence)
+    for name, text in ((name, write(report)) for name, write in FORMATS.items()):
+        _write(out / name, text)
+    if results is not None:
+        _write(results, json.render(report))
+    console = screen.console()
+    if not quiet:
+        console.print(screen.draw(report, verbose=verbose))
+        console.print(f"{out / 'report.html'}, {out / 'report.md'}, {out / 'report.json'}", style="dim")
+    code, why = reports.exit_code(report)
+    if broken and code not in (1, 130):
+        code, why = 5, f"the check itself broke: {broken}"
+    console.print(f"verifier: {why} (exit {code})", style="green" if code == 0 else "bold red", soft_wrap=True)
+    return code
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(path)) from error

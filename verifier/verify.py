@@ -1,0 +1,249 @@
+"""The main job: prove every law, run every property, settle the claims, render the reports."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from verifier import evidence, expected, machine, pytest_run, resume
+from verifier.errors import UsageError
+from verifier.progress import Phase, phases
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run was asked for. `workers` None means one a core; `expected` None means expected.toml of properties."""
+
+    device: str = "cpu"
+    profile: str = "ci"
+    seed: int = 0
+    workers: int | None = None
+    out: Path = Path("reports")
+    expected: Path | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its evidence, its exit code so far as the run itself decides it, and a word on why."""
+
+    evidence: Path
+    interrupted: bool = False
+    broken: str = ""
+
+
+def verify(options: Options, messages: TextIO | None = None) -> Outcome:
+    """Runs the main job and writes its evidence; never raises for a violation.
+
+    UsageError says what of `options` cannot work, before anything runs. Messages and progress go to `messages`
+    (by default stderr).
+    """
+    stream = sys.stderr if messages is None else messages
+    folder = writable(options.out / "evidence")
+    properties, listing = _properties(options)
+    entries = expected.read(listing)
+    mark = _fingerprint(options, properties, listing)
+    path = resume.interrupted(folder, mark)
+    done: set[str] = set()
+    if path is not None:
+        resume.mend(path)
+        done = {str(record["law"]) for record in evidence.read(path) if record.get("kind") == "proof"}
+        rows = sum(record.get("kind") == "evidence" for record in evidence.read(path))
+        _say(stream, options, f"a run with these very settings was interrupted after {rows:,} rows: going on from {path}")
+    name = path.stem if path is not None else f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{options.profile}-{mark[:8]}"
+    job = _Job(options, folder / f"{name}.jsonl", folder / f"{name}.log", properties, listing, mark, done, stream)
+    job.append("start", **job.head(), resumes=path is not None)
+    for entry in entries:
+        if entry.in_force() and _may_match(entry.id, options.device):
+            job.append("expectation", id=entry.id, reason=entry.reason, link=entry.link, until=entry.until)
+    return job.run()
+
+
+def writable(folder: Path) -> Path:
+    """`folder`, made if need be, after a file was written there; UsageError says why it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UsageError(f"the reports folder cannot be written to: {error.strerror}", where=str(folder)) from error
+
+
+def _properties(options: Options) -> tuple[Path, Path]:
+    """The folder of properties to run and its expected failures: those of this checkout, or freshly written ones."""
+    here = Path("properties").resolve()
+    if any("from verifier" in path.read_text(encoding="utf-8") for path in sorted(here.glob("test_*.py"))[:1]):
+        listing = here / "expected.toml"
+    else:
+        from verifier import write
+
+        here = (options.out / "properties").resolve()
+        here.mkdir(parents=True, exist_ok=True)
+        write.write(here)
+        listing = PACKAGE / "expected.toml"  # the wheel carries the list of the checkout it was built from
+    if options.expected is not None and not options.expected.is_file():
+        raise UsageError("there is no such list of expected failures", where=str(options.expected))
+    return here, (options.expected or listing).resolve()
+
+
+def _fingerprint(options: Options, properties: Path, listing: Path) -> str:
+    listed = hashlib.sha256(listing.read_bytes()).hexdigest() if listing.exists() else ""
+    chosen = {"device": options.device, "profile": options.profile, "seed": options.seed, "expected": listed}
+    return resume.fingerprint((PACKAGE, properties), **chosen)
+
+
+def _may_match(pattern: str, device: str) -> bool:
+    """Whether a listed id may match a row of `device`: one that names the other device cannot, and is not stale."""
+    other = {"cpu": "@cuda-", "cuda": "@cpu-", "all": "@@"}[device]
+    return other not in pattern
+
+
+def _say(stream: TextIO, options: Options, line: str) -> None:
+    if not options.quiet:
+        print(line, file=stream, flush=True)
+
+
+@dataclass
+class _Job:
+    """One run on its way: where it writes, and what an interrupted one has already proved."""
+
+    options: Options
+    evidence: Path
+    log: Path
+    properties: Path
+    listing: Path
+    mark: str
+    proved: set[str]
+    stream: TextIO
+    broken: str = ""
+
+    def append(self, kind: str, **record: Any) -> None:
+        evidence.append(self.evidence, {"kind": kind, **record})
+
+    def head(self) -> dict[str, Any]:
+        """The fields of the start record."""
+        options = self.options
+        described = machine.describe(PACKAGE.parent, device=options.device, seed=options.seed)
+        return {
+            "schema_version": evidence.SCHEMA_VERSION,
+            "run": self.evidence.stem,
+            "seed": options.seed,
+            "profile": options.profile,
+            "device": options.device,
+            "machine": described,
+            "fingerprint": self.mark,
+            "planned": 0,
+        }
+
+    @property
+    def workers(self) -> int:
+        return self.options.workers or machine.cores()
+
+    def run(self) -> Outcome:
+        """Every part in turn; Ctrl-C or SIGTERM ends the run early and in order."""
+        started = time.monotonic()
+        interrupted = False
+        with _terminated_like_ctrl_c():
+            try:
+                with phases(self.stream, quiet=self.options.quiet) as begin:
+                    self.timed("proofs", self.prove, begin)
+                    self.timed("properties", self.check, begin)
+                    self.timed("claims", self.settle, begin)
+            except KeyboardInterrupt:
+                interrupted = True
+        seconds = round(time.monotonic() - started, 3)
+        code = 130 if interrupted else 5 if self.broken else 0
+        self.append("end", end=True, exit_code=code, interrupted=interrupted, seconds=seconds)
+        return Outcome(self.evidence, interrupted, self.broken)
+
+    def timed(self, name: str, part: Callable[[Phase], None], begin: Callable[[str, int], Phase]) -> None:
+        phase = begin(name, 0)
+        part(phase)
+        self.append("timing", name=name, seconds=round(phase.seconds, 3))
+
+    def prove(self, phase: Phase) -> None:
+        """Proves the laws of every rule, a rule a process."""
+        from verifier import rules
+
+        for name, reason in rules.not_covered().items():
+            self.append("not_covered", name=name, reason=reason)
+        names = rules.names()
+        context = multiprocessing.get_context("spawn")  # a fork would copy the progress bar's thread half alive
+        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_ignore_ctrl_c) as pool:
+            try:
+                for count, records in enumerate(pool.map(_records_of, names), 1):
+                    for record in records:
+                        if record["kind"] != "proof" or record["law"] not in self.proved:
+                            evidence.append(self.evidence, record)
+                    phase.update(count, len(names))
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def check(self, phase: Phase) -> None:
+        """Runs the properties under pytest."""
+        options = self.options
+        task = pytest_run.PytestRun(
+            properties=self.properties,
+            evidence=self.evidence,
+            log=self.log,
+            device=options.device,
+            profile=options.profile,
+            seed=options.seed,
+            workers=self.workers,
+            expected=self.listing,
+            resume=any(record.get("kind") == "evidence" for record in evidence.read(self.evidence)),
+        )
+        code = pytest_run.run(task, lambda seen: phase.update(seen.done, seen.planned, seen.note))
+        nothing_left = task.resume and code == pytest_run.NOTHING_COLLECTED
+        if code not in (0, pytest_run.TESTS_FAILED) and not nothing_left:
+            self.broken = f"pytest ended with code {code}; its last lines are in {self.log}"
+            for line in pytest_run.last_lines(self.log):
+                print(line, file=self.stream)
+
+    def settle(self, phase: Phase) -> None:
+        """Settles the tutorial's claims on what was found."""
+        from verifier import claims
+
+        found = claims.settle(self.evidence, device=self.options.device, seed=self.options.seed)
+        for claim in found:
+            self.append("claim", **claim)
+        phase.update(len(found), len(found))
+
+
+def _ignore_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _records_of(name: str) -> list[dict[str, Any]]:
+    """The proof of every law of the rule `name` and its derivation, as records of an evidence file."""
+    raise NotImplementedError(name)
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """Makes SIGTERM interrupt in order, as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
