@@ -31,20 +31,15 @@ Exit codes:
   130  interrupted, report written"""
 
 
-class OneOf(click.ParamType):
-    """A word out of a short list; anything else is a usage error with the nearest word."""
+def one_of(noun: str, accepted: Sequence[str]) -> Callable[[str], str]:
+    """A click type: a word out of a short list; anything else is a usage error with the nearest word."""
 
-    def __init__(self, noun: str, accepted: Sequence[str]) -> None:
-        self.name = noun
-        self.accepted = tuple(accepted)
+    def convert(value: str) -> str:
+        if value not in accepted:
+            raise UsageError(f"unknown {noun} {value!r}", given=value, accepted=accepted)
+        return value
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in self.accepted:
-            raise UsageError(f"unknown {self.name} {value!r}", given=str(value), accepted=self.accepted)
-        return str(value)
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return "|".join(self.accepted)
+    return convert
 
 
 class Program(click.Group):
@@ -64,7 +59,7 @@ class Program(click.Group):
 def option(name: str) -> Callable[[Command], Command]:
     """The click option of `config.OPTIONS[name]`, readable from the environment too."""
     known = config.OPTIONS[name]
-    kind: Any = OneOf(name, known.accepted) if known.accepted else known.type
+    kind: Any = one_of(name, known.accepted) if known.accepted else known.type
     if known.is_path:
         kind = click.Path(path_type=Path)
     return click.option(
@@ -72,7 +67,7 @@ def option(name: str) -> Callable[[Command], Command]:
         type=kind,
         default=known.default,
         envvar=f"VERIFIER_{name.upper()}",
-        metavar=known.metavar or None,
+        metavar=known.metavar or "|".join(known.accepted),
         help=known.says,
         show_default=known.default is not None,
     )
@@ -107,7 +102,7 @@ def program(ctx: click.Context) -> None:
         ctx.default_map = {name: chosen for name in program.commands}
 
 
-@program.command()
+@program.command(short_help="the tutorial's claims and torch.optim's laws, into reports/")
 @options("device", "profile", "seed", "workers", "out", "json", "baseline")
 def verify(
     device: str,
@@ -135,7 +130,7 @@ def verify(
     return render.render([outcome.evidence], out, json, quiet=quiet, verbose=verbose, broken=outcome.broken)
 
 
-@program.command()
+@program.command(short_help="the derivation of a rule and its laws, as text or LaTeX")
 @click.argument("rule")
 @click.option("--latex", is_flag=True, help="Print LaTeX.")
 def derive(rule: str, latex: bool) -> None:
@@ -150,7 +145,7 @@ def derive(rule: str, latex: bool) -> None:
     click.echo(derivations.latex(found) if latex else derivations.text(found))
 
 
-@program.command()
+@program.command(short_help="(re)write properties/ from the rules, or check it")
 @click.option("--check", is_flag=True, help="Write nothing; show the diff and fail where the files are stale.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default="properties")
 def write(check: bool, directory: Path) -> int:
@@ -170,7 +165,7 @@ def write(check: bool, directory: Path) -> int:
     return 0
 
 
-@program.command()
+@program.command(short_help="merge evidence files of any machines and render them")
 @click.argument("files", metavar="FILE...", nargs=-1, type=click.Path(path_type=Path))
 @options("out", "json")
 def report(files: tuple[Path, ...], out: Path, json: Path | None, quiet: bool, verbose: bool) -> int:

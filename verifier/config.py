@@ -13,7 +13,7 @@ from verifier.errors import UsageError
 DEVICES: Mapping[str, str] = {
     "cpu": "this processor",
     "cuda": "the CUDA device; without one its rows are untestable",
-    "all": "both",
+    "all": "both, so that what could not be tested is counted",
 }
 
 PROFILES: Mapping[str, str] = {
@@ -45,7 +45,7 @@ class Option:
 OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
-        Option("device", str, "Where the subjects run.", "cpu", tuple(DEVICES)),
+        Option("device", str, "Where the subjects run.", "all", tuple(DEVICES)),
         Option("profile", str, "How many cases are drawn.", "ci", tuple(PROFILES)),
         Option("seed", int, "Draws the same cases again, whatever the number of workers.", 0, metavar="N"),
         Option("workers", int, "Processes that run properties; by default one a core.", None, metavar="N"),
@@ -81,7 +81,7 @@ def read(path: Path) -> dict[str, Any]:
         if type(value) is not option.type:
             raise UsageError(f"{name} = {value!r} should be {_article(option.type)}", where=where)
         if option.accepted and value not in option.accepted:
-            raise UsageError(f"unknown {name} {value!r}", where=where, given=value, accepted=option.accepted)
+            raise UsageError(f"unknown {name} {value!r}", where=where, given=str(value), accepted=option.accepted)
     return {name: str(path.parent / value) if OPTIONS[name].is_path else value for name, value in table.items()}
 
 

@@ -43,7 +43,7 @@ def commit(folder: Path) -> str:
 
 
 def describe(folder: Path, *, device: str, seed: int) -> dict[str, str | int]:
-    """The machine as plain data: versions, processor, cores, CUDA device, the commit of `folder`, and what was asked."""
+    """The machine as plain data: versions, processor, cores, CUDA device, commit of `folder`, and what was asked."""
     return {
         **versions(),
         "os": f"{platform.system()} {platform.release()}",

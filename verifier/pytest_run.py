@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -37,7 +38,9 @@ class PytestRun:
     seed: int
     workers: int
     expected: Path
+    complete: bool = False  # every law and subject is run, so that a listed failure that matches none is stale
     resume: bool = False
+    subjects: str = "real"
 
     @property
     def command(self) -> list[str]:
@@ -50,7 +53,8 @@ class PytestRun:
         words += ["-n", str(self.workers), "--dist", "worksteal", "--timeout", str(SECONDS_A_TEST[self.profile])]
         words += [f"--hypothesis-seed={self.seed}", "--verifier-evidence", str(self.evidence)]
         words += ["--verifier-device", self.device, "--verifier-profile", self.profile]
-        words += ["--verifier-expected", str(self.expected)]
+        words += ["--verifier-expected", str(self.expected), "--verifier-subjects", self.subjects]
+        words += ["--verifier-complete"] if self.complete else []
         return [*words, "--verifier-resume"] if self.resume else words
 
     @property
@@ -146,14 +150,11 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     """Interrupts pytest and waits; the whole group is killed when that takes too long, or at a second Ctrl-C."""
     child.send_signal(signal.SIGINT)
     try:
-        child.wait(GRACE)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        pass
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            child.wait(GRACE)
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # everyone has left already
             os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:  # everyone has left already
-            pass
         child.wait()
 
 

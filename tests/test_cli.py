@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from verifier import cli
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr that a refusal with exit code 2 leaves."""
+    code = cli.run(arguments)
+    captured = capsys.readouterr()
+    assert (2, "") == (code, captured.out)
+    lines = captured.err.splitlines()
+    assert 1 == len(lines), captured.err
+    return lines[0]
+
+
+def test_help_imports_neither_torch_nor_sympy(tmp_path: Path, root: Path) -> None:
+    """Asking for help is quick: what is heavy is imported by the commands that need it."""
+    script = """
+import sys
+from verifier import cli
+code = cli.run(["--help"])
+heavy = {"torch", "sympy", "numpy", "hypothesis", "rich", "jinja2"} & set(sys.modules)
+print(code, sorted(heavy), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
+
+    assert "0 []" == done.stderr.strip()
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command has a sentence, and each option of each command has one."""
+    for name, command in cli.program.commands.items():
+        assert 0 == cli.run([name, "--help"])
+        text = capsys.readouterr().out
+        assert text.startswith(f"Usage: verifier {name}")
+        assert command.help
+        for parameter in command.params:
+            assert parameter.param_type_name == "argument" or getattr(parameter, "help", None), (name, parameter.name)
+
+
+def test_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What each exit code means is said where one looks first."""
+    assert 0 == cli.run(["--help"])
+
+    text = capsys.readouterr().out
+    assert all(f"  {code:<5}" in text for code in (0, 1, 2, 3, 4, 5, 130))
+
+
+def test_python_dash_m_is_the_same_program(program: Program) -> None:
+    """`python -m verifier` answers as `verifier` does, version included."""
+    done = program("--version")
+
+    assert (0, "verifier, version 0.1.0\n") == (done.returncode, done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["verfy"], "verifier: unknown command 'verfy'; did you mean 'verify'?"),
+        (["verify", "--device", "cudda"], "verifier: unknown device 'cudda'; did you mean 'cuda'?"),
+        (["verify", "--profile", "nightli"], "verifier: unknown profile 'nightli'; did you mean 'nightly'?"),
+        (["verify", "--profil", "ci"], "verifier: unknown option --profil; did you mean '--profile'?"),
+        (["verify", "--seed", "x"], "verifier: Invalid value for '--seed': 'x' is not a valid integer (exit 2)"),
+        (["derive", "adamv"], "verifier: there is no rule 'adamv'; did you mean 'adam'?"),
+        (["derive", "nothing.py"], "verifier: nothing.py: there is no such rule file"),
+        (["report", "nothing.jsonl"], "verifier: nothing.jsonl: there is no such evidence file"),
+    ],
+)
+def test_bad_input_is_one_line_with_the_nearest_name(
+    arguments: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unknown commands, options, rules, devices and profiles end with exit code 2 and one line that helps."""
+    monkeypatch.chdir(tmp_path)
+
+    assert refused(arguments, capsys).startswith(line)
+
+
+def test_a_rule_file_with_an_undefined_name_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line names the file, the line in it and the symbol."""
+    path = tmp_path / "mine.py"
+    path.write_text("rule = Rool(name='mine')\n", encoding="utf-8")
+
+    line = refused(["derive", str(path)], capsys)
+
+    assert line.startswith(f"verifier: {path}, line 1: NameError: name 'Rool' is not defined")
+
+
+def test_a_malformed_list_of_expected_failures_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said before anything runs, with the file and the entry."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "expected.toml"
+    path.write_text('[[expect]]\nid = "sgd.x@cpu"\n', encoding="utf-8")
+
+    line = refused(["verify", "--baseline", str(path)], capsys)
+
+    assert line.startswith(f"verifier: {path}, entry 1: reason is missing")
+
+
+def test_a_reports_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file where the folder should be is found before anything runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reports").write_text("in the way", encoding="utf-8")
+
+    line = refused(["verify"], capsys)
+
+    assert line.startswith("verifier: reports/evidence: the reports folder cannot be written to")
+
+
+def test_the_command_line_is_over_the_environment_is_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each source is seen through the mistake in it, once the stronger ones are gone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.verifier]\nseed = 1\n", encoding="utf-8")
+    (tmp_path / "reports").write_text("in the way", encoding="utf-8")
+    seeds = []
+    monkeypatch.setattr("verifier.verify.verify", lambda options: seeds.append(options.seed) or 1 / 0)
+
+    cli.run(["verify"])
+    monkeypatch.setenv("VERIFIER_SEED", "2")
+    cli.run(["verify"])
+    cli.run(["verify", "--seed", "3"])
+
+    assert [1, 2, 3] == seeds
+    capsys.readouterr()
+
+
+def test_our_own_fault_has_an_exit_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception nobody expected is 5 and says so, never Python's own 1, which means a violation."""
+    monkeypatch.setattr("verifier.verify.verify", lambda options: 1 / 0)
+
+    assert 5 == cli.run(["verify"])
+    assert "ZeroDivisionError" in (text := capsys.readouterr().err)
+    assert text.endswith("(exit 5)\n")
+
+
+def test_ctrl_c_anywhere_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands that do not handle Ctrl-C themselves end with 130 and no traceback."""
+
+    def pressed(options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("verifier.verify.verify", pressed)
+
+    assert 130 == cli.run(["verify"])
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_list_is_plain_data(program: Program) -> None:
+    """`list --json` names every law with its subjects, without running any."""
+    done = program("list", "--json")
+
+    assert 0 == done.returncode, done.stderr
+    listed = json.loads(done.stdout)
+    laws = {law["id"]: law for law in listed["laws"]}
+    assert "adamw.zero_gradient" in laws
+    assert "cpu-float32-foreach" in listed["subjects"]["adamw"]
+
+
+def test_list_says_no_colour_where_it_is_not_wanted(program: Program) -> None:
+    """A pipe gets plain text, NO_COLOR or not."""
+    done = program("list", NO_COLOR="1")
+
+    assert 0 == done.returncode, done.stderr
+    assert "\x1b" not in done.stdout
