@@ -175,7 +175,59 @@ def report(files: tuple[Path, ...], out: Path, json: Path | None, quiet: bool, v
     """
     from verifier import render
 
-    return render.render(list(files) or [render.newest(out)], out, json, quiet=quiet, verbose=verbose)
+    return render.render(list(files) or render.newest(out), out, json, quiet=quiet, verbose=verbose)
+
+
+@program.command(short_help="the kill matrix: which law rejects which mistake, in which dtype")
+@click.argument("rules", metavar="[RULE]...", nargs=-1)
+@options("profile", "seed", "workers", "out")
+def power(
+    rules: tuple[str, ...], profile: str, seed: int, workers: int | None, out: Path, quiet: bool, verbose: bool
+) -> int:
+    """Puts every known mistake of each RULE (by default all) to every law, by algebra and in each dtype.
+
+    Exit code 1 where a mistake survives everywhere.
+    """
+    from verifier import kill_matrix
+    from verifier import rules as catalogue
+    from verifier.verify import Options
+
+    names = [catalogue.get(name).name for name in rules] or list(catalogue.names())
+    kills, path = kill_matrix.measure(names, Options("cpu", profile, seed, workers, out, quiet=quiet))
+    if not quiet:
+        click.echo(kill_matrix.text(kills), nl=False)
+    left = kill_matrix.surviving(kills)
+    code = 1 if left else 0
+    said = f"mistakes no law rejects: {', '.join(left)}" if left else "every mistake is rejected by some law"
+    click.echo(f"verifier: {said}; {path} (exit {code})")
+    return code
+
+
+@program.command(short_help="cost of the three paths and of the implementations, into reports/")
+@click.option(
+    "--compare", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="An earlier benchmarks.json."
+)
+@options("device", "profile", "out")
+def bench(device: str, profile: str, out: Path, compare: Path | None, quiet: bool, verbose: bool) -> int:
+    """Times one training step of the three paths, per optimizer and implementation; writes benchmarks.json and .md."""
+    from verifier import bench as benchmarks
+    from verifier.verify import writable
+
+    return benchmarks.run(device, profile, writable(out), compare)
+
+
+@program.command("list", short_help="laws, subjects and costs, without running any")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+@options("device", "out")
+def list_(device: str, out: Path, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Lists the laws of every rule, the subjects they are put to, and what that costs.
+
+    The costs are those of the last run, in seconds over all subjects.
+    """
+    from verifier import listing
+
+    found = listing.collect(device, out)
+    click.echo(listing.as_json(found) if as_json else listing.as_text(found), nl=False)
 
 
 def main(args: Sequence[str] | None = None) -> None:

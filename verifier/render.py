@@ -14,12 +14,16 @@ FORMATS = {"report.md": md.render, "report.html": html.render, "report.json": js
 """Every report is written in each of these."""
 
 
-def newest(out: Path) -> Path:
-    """The evidence file of the reports folder that was written last; UsageError where there is none."""
-    files = sorted((out / "evidence").glob("*.jsonl"), key=lambda path: (path.stat().st_mtime, path.name))
-    if not files:
+def newest(out: Path) -> list[Path]:
+    """The last evidence file of `verify`, and of `power` if there is one; UsageError where there is none of `verify`."""
+    found = {kind: sorted((out / "evidence").glob(f"{kind}-*.jsonl"), key=_age) for kind in ("verify", "power")}
+    if not found["verify"]:
         raise UsageError("no evidence yet; `verifier verify` writes it", where=str(out / "evidence"))
-    return files[-1]
+    return [files[-1] for files in found.values() if files]
+
+
+def _age(path: Path) -> tuple[float, str]:
+    return path.stat().st_mtime, path.name
 
 
 def render(

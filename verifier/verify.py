@@ -36,6 +36,11 @@ class Options:
     expected: Path | None = None
     quiet: bool = False
 
+    @property
+    def processes(self) -> int:
+        """How many processes share the work."""
+        return self.workers or machine.cores()
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -63,13 +68,32 @@ def verify(options: Options, messages: TextIO | None = None) -> Outcome:
         resume.mend(path)
         done = {str(record["law"]) for record in evidence.read(path) if record.get("kind") == "proof"}
         rows = sum(record.get("kind") == "evidence" for record in evidence.read(path))
-        _say(
-            stream, options, f"a run with these very settings was interrupted after {rows:,} rows: going on from {path}"
-        )
-    name = path.stem if path is not None else f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{options.profile}-{mark[:8]}"
+        if not options.quiet:
+            print(f"a run with these settings was interrupted after {rows:,} rows; going on from {path}", file=stream)
+    name = path.stem if path is not None else run_name(f"verify-{options.profile}")
     job = _Job(options, folder / f"{name}.jsonl", folder / f"{name}.log", properties, listing, mark, done, stream)
-    job.append("start", **job.head(), resumes=path is not None)
+    evidence.append(job.evidence, start(options, name, mark))
     return job.run()
+
+
+def start(options: Options, run: str, fingerprint: str) -> dict[str, Any]:
+    """The start record of the run called `run`."""
+    return {
+        "kind": "start",
+        "schema_version": evidence.SCHEMA_VERSION,
+        "run": run,
+        "seed": options.seed,
+        "profile": options.profile,
+        "device": options.device,
+        "machine": machine.describe(PACKAGE.parent, device=options.device, seed=options.seed),
+        "fingerprint": fingerprint,
+        "planned": 0,
+    }
+
+
+def run_name(kind: str) -> str:
+    """A name for a run that begins now; names sort by time within a kind."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
 
 def writable(folder: Path) -> Path:
@@ -105,11 +129,6 @@ def _fingerprint(options: Options, properties: Path, listing: Path) -> str:
     return resume.fingerprint((PACKAGE, properties), **chosen)
 
 
-def _say(stream: TextIO, options: Options, line: str) -> None:
-    if not options.quiet:
-        print(line, file=stream, flush=True)
-
-
 @dataclass
 class _Job:
     """One run on its way: where it writes, and what an interrupted one has already proved."""
@@ -126,25 +145,6 @@ class _Job:
 
     def append(self, kind: str, **record: Any) -> None:
         evidence.append(self.evidence, {"kind": kind, **record})
-
-    def head(self) -> dict[str, Any]:
-        """The fields of the start record."""
-        options = self.options
-        described = machine.describe(PACKAGE.parent, device=options.device, seed=options.seed)
-        return {
-            "schema_version": evidence.SCHEMA_VERSION,
-            "run": self.evidence.stem,
-            "seed": options.seed,
-            "profile": options.profile,
-            "device": options.device,
-            "machine": described,
-            "fingerprint": self.mark,
-            "planned": 0,
-        }
-
-    @property
-    def workers(self) -> int:
-        return self.options.workers or machine.cores()
 
     def run(self) -> Outcome:
         """Every part in turn; Ctrl-C or SIGTERM ends the run early and in order."""
@@ -170,15 +170,15 @@ class _Job:
 
     def prove(self, phase: Phase) -> None:
         """Proves the laws of every rule, a rule a process."""
-        from verifier import rules
+        from verifier import proofs, rules
 
         for name, reason in rules.not_covered().items():
             self.append("not_covered", name=name, reason=reason)
         names = rules.names()
         context = multiprocessing.get_context("spawn")  # a fork would copy the progress bar's thread half alive
-        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_ignore_ctrl_c) as pool:
+        with ProcessPoolExecutor(self.options.processes, mp_context=context, initializer=_ignore_ctrl_c) as pool:
             try:
-                for count, records in enumerate(pool.map(_records_of, names), 1):
+                for count, records in enumerate(pool.map(proofs.records, names), 1):
                     for record in records:
                         if record["kind"] != "proof" or record["law"] not in self.proved:
                             evidence.append(self.evidence, record)
@@ -197,7 +197,7 @@ class _Job:
             device=options.device,
             profile=options.profile,
             seed=options.seed,
-            workers=self.workers,
+            workers=self.options.processes,
             expected=self.listing,
             complete=options.device == "all",  # on one device alone, what is listed for the other matches nothing
             resume=any(record.get("kind") == "evidence" for record in evidence.read(self.evidence)),
@@ -221,11 +221,6 @@ class _Job:
 
 def _ignore_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _records_of(name: str) -> list[dict[str, Any]]:
-    """The proof of every law of the rule `name` and its derivation, as records of an evidence file."""
-    raise NotImplementedError(name)
 
 
 @contextmanager
