@@ -12,6 +12,13 @@ from verifier.floats import Array, Format
 from verifier.rule import Rule
 
 
+class Refused(Exception):
+    """A subject says that it does not take this case: its constructor or step raised an error of its own making.
+
+    Not a failure: a documented limit. What makes an error the subject's own is decided where it is caught.
+    """
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """A parameter group: which tensors it holds, and the hyperparameters that differ from the case's own."""
@@ -38,6 +45,7 @@ class Case:
     layout: str = "contiguous"  # of parameters; see subjects.torch.LAYOUTS
     grad_layout: str = "contiguous"
     maximize: bool = False
+    events: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # step -> what happens before it
 
     def __post_init__(self) -> None:
         elements = sum(self.sizes)
@@ -100,6 +108,7 @@ class Case:
             "layout": self.layout,
             "grad_layout": self.grad_layout,
             "maximize": self.maximize,
+            "events": {str(k): list(names) for k, names in self.events.items()},
         }
 
     @classmethod
@@ -122,6 +131,7 @@ class Case:
             layout=data["layout"],
             grad_layout=data["grad_layout"],
             maximize=bool(data["maximize"]),
+            events={int(k): tuple(names) for k, names in data.get("events", {}).items()},
         )
 
 
@@ -133,6 +143,7 @@ class Trajectory:
     state: Mapping[str, Array] = field(default_factory=dict)  # rule's state name -> shape=(steps + 1, elements)
     grads: Array | None = None  # shape=(steps, elements): the gradients the optimizer really read
     grads_after: Array | None = None  # shape=(steps, elements): what .grad held once the step had returned
+    facts: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # what else was seen, one entry a sighting
 
     def __getitem__(self, step: int) -> Array:
         """theta after `step` steps. shape=(elements,)"""
