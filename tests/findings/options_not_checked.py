@@ -1,0 +1,19 @@
+"""Options of parameter groups are not checked, and SGD's constructor accepts a learning rate of NaN.
+
+Constructors refuse a negative lr; the same value in a group is accepted, as is an option that does not exist, such
+as a misspelt weight_decay, which then silently has its default.
+"""
+
+import torch
+
+
+def refused(group: dict[str, float], **options: float) -> bool:
+    try:
+        torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], **group}], **options)
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
+kept = refused({"lr": -1.0}) and refused({"weigth_decay": 0.5}) and refused({}, lr=torch.nan)
+raise SystemExit(int(not kept))
