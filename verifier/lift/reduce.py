@@ -19,6 +19,7 @@ Dims = int | Sequence[int] | None
 
 def fold(x: Nodes, dim: Dims, keepdim: bool, f: Callable[[Node, Node], Node], empty: Node | None = None) -> Any:
     """`f` folded over some dimensions (all, for None or an empty list)."""
+    x = np.asarray(x, dtype=object)  # numpy hands out a 0-dim array's element for the array
     if x.ndim == 0:
         return x
     dims = [dim] if isinstance(dim, int) else list(dim) if dim else list(range(x.ndim))

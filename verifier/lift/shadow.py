@@ -7,7 +7,7 @@ care: they share memory here as they do in torch.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -138,25 +138,25 @@ def tensors_of(value: Any) -> Iterator[torch.Tensor]:
             yield from tensors_of(x)
 
 
+_plans: dict[Any, Handler | None] = {}
+
+
 class Shadowing(TorchDispatchMode):
     """Runs every op for real and brings the shadow up to date."""
 
     def __init__(self, memory: Memory) -> None:
         super().__init__()
         self.memory = memory
-        self._plans: dict[Any, Handler | None] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         memory = self.memory
-        if func not in self._plans:
+        if func not in _plans:
             from verifier.lift.ops import plan
 
-            self._plans[func] = plan(func)
-        handler = self._plans[func]
+            _plans[func] = plan(func)
+        handler = _plans[func]
         if handler is None:
-            return func(*args, **kwargs)
-        if not memory.trace.recording:
             return func(*args, **kwargs)
         memory.trace.ops += 1
         try:
@@ -188,10 +188,10 @@ class Items(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func is torch.Tensor.item and self.memory.trace.recording:
+        if func is torch.Tensor.item:
             with contextlib.suppress(Unreadable):
                 return self.memory.trace.tag(out, self.memory.item(args[0]))
-        elif func is torch.Tensor.tolist and self.memory.trace.recording and isinstance(out, list | float | int):
+        elif func is torch.Tensor.tolist and isinstance(out, list | float | int):
             with contextlib.suppress(Unreadable):
                 return self._tag_list(out, self.memory.read(args[0]))
         return out
@@ -203,13 +203,20 @@ class Items(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def shadowing(memory: Memory, modules: Any = ()) -> Iterator[Memory]:
-    """Follows everything torch does in the block; all global state is given back, also after an exception."""
+def watching(memory: Memory) -> Iterator[None]:
+    """Follows everything torch does in the block."""
+    with Items(memory), Shadowing(memory):
+        yield
+
+
+@contextlib.contextmanager
+def prepared(trace: Trace, modules: Iterable[Any] = ()) -> Iterator[None]:
+    """Double precision by default, `math` following tags, random numbers of its own; all given back afterwards."""
     default = torch.get_default_dtype()
-    with torch.random.fork_rng(devices=[]), tracing(memory.trace, modules):
+    with torch.random.fork_rng(devices=[]), tracing(trace, modules):
+        torch.manual_seed(0)
         torch.set_default_dtype(torch.float64)
         try:
-            with Items(memory), Shadowing(memory):
-                yield memory
+            yield
         finally:
             torch.set_default_dtype(default)

@@ -1,0 +1,305 @@
+"""Building an optimizer nobody here wrote: which arguments are hyperparameters, what the required ones may be."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import random
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from verifier.errors import UsageError
+
+DECAY_NAMES = ("weight_decay", "wd", "l2", "weight_decay_rate", "weight_decay_coefficient", "l2_reg", "decay")
+"""Arguments that switch weight decay on; they are symbolic even where their default is 0."""
+
+PAIRS: dict[str, tuple[str, ...]] = {
+    "etas": ("etaminus", "etaplus"),
+    "step_sizes": ("step_size_min", "step_size_max"),
+}
+_PARAMS = ("params", "parameters", "param_groups", "named_params", "named_parameters", "model", "models", "module",
+           "optim_groups", "muon_params", "params_or_named_params")  # fmt: skip
+_REQUIRED: dict[str, Any] = {
+    "lr": 0.01, "learning_rate": 0.01, "momentum": 0.9, "beta": 0.9, "beta1": 0.9, "beta2": 0.99, "rho": 0.05,
+    "weight_decay": 0.1, "wd": 0.1, "eps": 1e-2, "alpha": 0.5, "betas": (0.9, 0.99), "gamma": 0.5, "k": 5,
+    "num_training_steps": 1000, "total_steps": 1000, "num_iterations": 1000, "num_epochs": 10, "max_iters": 1000,
+    "num_batches_per_epoch": 10, "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0,
+}  # fmt: skip
+_FLOAT_NAMES = frozenset(
+    {*DECAY_NAMES, "lr", "momentum", "dampening", "eps", "lambd", "alpha", "beta", "beta1", "beta2", "lr_decay",
+     "initial_accumulator_value", "rho", "nesterov_momentum", "eta", "gamma", "delta", "kappa", "learning_rate",
+     "momentum_decay", "t0"}
+)  # fmt: skip
+
+
+class Question(UsageError):
+    """A required argument nothing is known of: the person must say, by `--arg name=value`."""
+
+    def __init__(self, target: str, argument: str) -> None:
+        self.argument = argument
+        super().__init__(f"needs {argument}; give it by --arg {argument}=VALUE", where=target)
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """One symbolic hyperparameter: its symbol's name, the constructor argument, the place in a tuple argument."""
+
+    name: str
+    argument: str
+    place: int | None
+    default: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to build an optimizer: the class, its symbolic hyperparameters, the arguments fixed, the parameters."""
+
+    target: str
+    build: Callable[..., Any]
+    hypers: tuple[Hyper, ...]
+    fixed: Mapping[str, Any]  # constructor arguments given as they are
+    literal: Mapping[str, float]  # numeric hyperparameters left at a value, by symbol name
+    parameters: str  # name of the argument that takes the parameters
+    shapes: tuple[tuple[int, ...], ...] = ((2,), (1,))
+    form: str = "list"  # list, named, model
+    tensor: frozenset[str] = frozenset()  # hyperparameters passed as 0-dim tensors
+    tracked: bool = True  # whether parameters require grad
+    modules: tuple[ModuleType, ...] = field(default=(), repr=False)
+
+
+def resolve(target: str | Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
+    """The name and the class of a target: a class, `pkg.mod:Class`, or `path/file.py:Class`."""
+    if not isinstance(target, str):
+        return f"{target.__module__}:{target.__qualname__}", target
+    place, colon, name = target.rpartition(":")
+    if not colon:
+        place, _, name = target.rpartition(".")
+    if not place or not name:
+        raise UsageError(f"target {target!r} is not pkg.mod:Class or path/file.py:Class")
+    if place.endswith(".py"):
+        module = _from_file(Path(place))
+    else:
+        try:
+            module = importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise UsageError(f"no module {error.name!r} for target {target!r}", given=place) from error
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            classes = [n for n, v in vars(module).items() if inspect.isclass(v) and hasattr(v, "step")]
+            raise UsageError(f"{place} has no {name!r}", given=name, accepted=classes)
+        found = getattr(found, part)
+    return f"{place}:{name}", found
+
+
+def _from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
+    name = f"verifier_target_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def recipe(
+    target: str | Callable[..., Any],
+    implementation: str = "forloop",
+    *,
+    symbolic: Iterable[str] = (),
+    shapes: Sequence[Sequence[int]] | None = None,
+    tensor: Iterable[str] = (),
+    args: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Recipe:
+    """How to build `target`.
+
+    A float argument is symbolic unless its default is 0 (weight decay is always symbolic); an option given as a
+    number other than 0 is symbolic too, one given as 0, a bool, a string or None is passed on as it is. `symbolic`
+    names further ones; `args` gives arguments that are to be passed on literally.
+    """
+    name, build = resolve(target)
+    args = dict(args or {})
+    wanted = set(symbolic)
+    try:
+        signature = inspect.signature(build)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} has no signature: {error}") from error
+    parameters = list(signature.parameters.values())
+    known = [p.name for p in parameters]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        pairs = {n for p in parameters for n in _parts(p.name, p.default)}
+        for option in {*options, *args, *wanted}:
+            if option not in known and option not in pairs:
+                raise UsageError(f"{name} has no option {option!r}", given=option, accepted=[*known, *sorted(pairs)])
+    first = next((p.name for p in parameters if p.name in _PARAMS), known[0] if known else "params")
+    hypers: list[Hyper] = []
+    fixed: dict[str, Any] = {}
+    literal: dict[str, float] = {}
+    for p in parameters:
+        if p.name == first or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            continue
+        if p.name in args:
+            fixed[p.name] = args[p.name]
+        elif p.name == "foreach" and p.name not in options:
+            fixed[p.name] = implementation == "foreach"
+        elif p.name == "fused" and p.name not in options:
+            continue
+        else:
+            _argument(name, p, options, wanted, hypers, fixed, literal)
+    if implementation == "foreach" and "foreach" not in fixed:
+        raise UsageError(f"{name} has no foreach implementation: it takes no `foreach` argument")
+    tracked = not fixed.get("differentiable", False)
+    return Recipe(
+        target=name,
+        build=build,
+        hypers=tuple(hypers),
+        fixed=fixed,
+        literal=literal,
+        parameters=first,
+        shapes=tuple(tuple(s) for s in shapes) if shapes is not None else Recipe.shapes,
+        form="model" if first in ("model", "models", "module") else "named" if first.startswith("named") else "list",
+        tensor=frozenset(tensor),
+        tracked=tracked,
+        modules=modules_of(build),
+    )
+
+
+def modules_of(build: Callable[..., Any]) -> tuple[ModuleType, ...]:
+    """The modules whose code an optimizer class runs: those of its bases, torch's own optimizers included."""
+    classes = build.__mro__ if inspect.isclass(build) else (build,)
+    found = {c.__module__: sys.modules.get(c.__module__) for c in classes if c.__module__ != "builtins"}
+    return tuple(m for m in found.values() if m is not None)
+
+
+def _parts(name: str, default: Any) -> tuple[str, ...]:
+    """The symbols' names of an argument: `betas` holds beta1, beta2."""
+    if not isinstance(default, tuple | list):
+        return (name,)
+    if name in PAIRS:
+        return PAIRS[name]
+    stem = name if name == "eps" else name.rstrip("s")
+    return tuple(f"{stem}{k}" for k in range(1, len(default) + 1))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _argument(
+    target: str,
+    p: inspect.Parameter,
+    options: Mapping[str, Any],
+    wanted: set[str],
+    hypers: list[Hyper],
+    fixed: dict[str, Any],
+    literal: dict[str, float],
+) -> None:
+    """Decides about one constructor argument: symbolic, fixed, or left to its default."""
+    default = p.default
+    given = options.get(p.name, inspect.Parameter.empty)
+    if default is inspect.Parameter.empty and given is inspect.Parameter.empty:
+        if p.name not in _REQUIRED:
+            raise Question(target, p.name)
+        default = _REQUIRED[p.name]
+    value = default if given is inspect.Parameter.empty else given
+    if isinstance(default, tuple | list) and not isinstance(value, tuple | list):
+        value = default
+    if isinstance(value, tuple | list) and value and all(_is_number(v) for v in value):
+        if isinstance(value[0], int) and p.name not in PAIRS and p.name != "betas":
+            if given is not inspect.Parameter.empty:
+                fixed[p.name] = value
+            return
+        for k, part in enumerate(_parts(p.name, value)):
+            hypers.append(Hyper(part, p.name, k, float(options.get(part, value[k]))))
+        return
+    floating = isinstance(value, float) or (isinstance(value, int) and p.name in _FLOAT_NAMES)
+    floating = floating or (_is_number(value) and "float" in str(p.annotation) and "Optional" not in str(p.annotation))
+    if not _is_number(value) or not floating:
+        if p.name in wanted:
+            hypers.append(Hyper(p.name, p.name, None, 0.5))
+        elif given is not inspect.Parameter.empty or p.default is inspect.Parameter.empty:
+            fixed[p.name] = value
+        return
+    active = value != 0 or p.name in wanted or (p.name in DECAY_NAMES and given is inspect.Parameter.empty)
+    if active:
+        hypers.append(Hyper(p.name, p.name, None, float(value)))
+    else:
+        literal[p.name] = 0.0
+        if given is not inspect.Parameter.empty:
+            fixed[p.name] = value
+
+
+def generic(hyper: Hyper, seed: int) -> float:
+    """A value nobody would have typed, of the size and in the range of the default."""
+    draw = random.Random(f"{hyper.name} {seed}")
+    share = draw.uniform(0.2, 0.8)
+    value = hyper.default
+    if hyper.name.startswith("eps") or 0 < value <= 1e-5:
+        return 0.001 + 0.02 * share
+    if value == 0:
+        return 0.05 + 0.3 * share
+    if hyper.name in ("lr", "learning_rate", *DECAY_NAMES) and 0 < value < 0.9:
+        return 0.01 + 0.1 * share
+    if 0 < value < 1:
+        return value * (1 - 0.15 * share)
+    return value * (1 + 0.1 * share)
+
+
+def near_default(hyper: Hyper, seed: int) -> float:
+    """A value within a thousandth of the default, for constructors that are strict about theirs."""
+    draw = random.Random(f"{hyper.name} {seed}")
+    share = draw.uniform(0.2, 0.8)
+    return hyper.default * (1 - 0.001 * share) if hyper.default else 0.001 * share
+
+
+def make_parameters(shapes: Sequence[Sequence[int]], seed: int, tracked: bool) -> list[torch.nn.Parameter]:
+    """Parameters of generic values, away from zero, in double precision."""
+    generator = torch.Generator().manual_seed(seed)
+    made = []
+    for shape in shapes:
+        values = torch.rand(tuple(shape), generator=generator, dtype=torch.float64) + 0.25
+        signs = torch.randint(0, 2, tuple(shape), generator=generator) * 2 - 1
+        made.append(torch.nn.Parameter(values * signs, requires_grad=tracked))
+    return made
+
+
+class _Holder(torch.nn.Module):
+    """A model that holds parameters and nothing else."""
+
+    def __init__(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        super().__init__()
+        for k, p in enumerate(parameters):
+            self.register_parameter(f"weight{k}", p)
+
+
+def build(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], values: Mapping[str, Any]) -> Any:
+    """The optimizer of `recipe` over `parameters`, with `values` (by symbol name) for its hyperparameters."""
+    keywords = dict(recipe.fixed)
+    tuples: dict[str, list[Any]] = {}
+    for hyper in recipe.hypers:
+        value = values[hyper.name]
+        if hyper.name in recipe.tensor:
+            value = torch.tensor(value)
+        if hyper.place is None:
+            keywords[hyper.argument] = value
+        else:
+            tuples.setdefault(hyper.argument, []).append(value)
+    keywords.update({name: tuple(parts) for name, parts in tuples.items()})
+    holder = _Holder(parameters)
+    given: Any = list(parameters)
+    if recipe.form == "named":
+        given = list(holder.named_parameters())
+    elif recipe.form == "model":
+        given = holder
+    return recipe.build(**{recipe.parameters: given}, **keywords)

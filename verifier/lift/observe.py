@@ -1,0 +1,336 @@
+"""One observed run: a first step from nothing, natural steps, then one step from generic state at a generic t."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+from verifier.lift import construct, expr
+from verifier.lift.construct import Recipe
+from verifier.lift.expr import Node
+from verifier.lift.scalars import Condition, Site, TaggedFloat, TaggedInt, Trace, plain
+from verifier.lift.shadow import Memory, Nodes, prepared, watching
+from verifier.lift.slots import Slot, short_names, slots
+
+GENERIC_T = 211
+"""The step number a counter is set to for the generic step: a prime no code names."""
+
+NATURAL = 4  # steps taken unobserved before the generic one, so that its state has values real runs reach
+
+T = expr.sym("t")
+
+
+@dataclass
+class Variable:
+    """One state variable: its name, the tensor it belongs to, and its elements' expressions at three moments."""
+
+    name: str
+    owner: int | None
+    shape: tuple[int, ...]
+    initial: Nodes | None  # before the first step, where it could be seen
+    first: Nodes  # after the first step
+    after: Nodes  # after the generic step
+    counter: bool = False
+
+
+@dataclass
+class Observation:
+    """Everything one run showed."""
+
+    theta_first: list[Nodes]
+    theta_after: list[Nodes]
+    variables: list[Variable]
+    domain: list[Condition]  # what the constructor compared
+    first_conditions: list[Condition]
+    conditions: list[Condition]
+    opaque: list[tuple[str, Site]]
+    ops: int  # of the generic step
+    values: dict[str, float] = field(default_factory=dict)
+    point: dict[Node, float] = field(default_factory=dict)  # the concrete value of every symbol at the generic step
+    concrete: list[tuple[Node, float]] = field(default_factory=list)  # result expressions and what torch computed
+    t: int = GENERIC_T
+
+
+class Stuck(Exception):
+    """The optimizer could not be run; the message is its own error."""
+
+
+def _grads(parameters: Sequence[torch.nn.Parameter], seed: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1000 + seed)
+    return [torch.randn(p.shape, generator=generator, dtype=torch.float64) + 0.1 for p in parameters]
+
+
+@dataclass
+class _Run:
+    """The moving parts of one run."""
+
+    recipe: Recipe
+    memory: Memory
+    parameters: list[torch.nn.Parameter]
+    optimizer: Any = None
+    calls: int = 0
+    needs_closure: bool = False
+
+    def step(self, seed: int, symbols: bool) -> None:
+        """One step with fresh gradients; as a closure where the optimizer asks for one."""
+        trace = self.memory.trace
+        grads = _grads(self.parameters, seed)
+        calls = 0
+
+        def give_gradients(name: str) -> None:
+            for k, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
+                if p.grad is None:
+                    p.grad = g.clone()
+                else:
+                    p.grad.detach().copy_(g)
+                if symbols:
+                    self.memory.set_symbol(p.grad, name, k)
+
+        def closure() -> torch.Tensor:
+            nonlocal calls
+            calls += 1
+            with _disable_current_modes():
+                give_gradients("g" if calls == 1 else f"g{calls}")
+                loss = torch.tensor(1.0 / calls + 0.1234567)
+                if symbols:
+                    self.memory.write(loss, expr.sym("loss" if calls == 1 else f"loss{calls}"))
+            return loss
+
+        give_gradients("g")
+        arguments = (closure,) if self.needs_closure else ()
+        if symbols:
+            with watching(self.memory):
+                self.optimizer.step(*arguments)
+            return
+        trace.recording = False
+        try:
+            self.optimizer.step(*arguments)
+        finally:
+            trace.recording = True
+
+
+def observe(
+    recipe: Recipe,
+    seed: int = 0,
+    values: Mapping[str, float] | None = None,
+    t: int = GENERIC_T,
+    generic: Any = construct.generic,
+) -> Observation:
+    """Runs the optimizer of `recipe` under shadow memory at the concrete point that `seed` and `values` choose."""
+    trace = Trace()
+    memory = Memory(trace)
+    chosen = {h.name: generic(h, seed) for h in recipe.hypers} | dict(values or {})
+    with prepared(trace, recipe.modules):
+        parameters = construct.make_parameters(recipe.shapes, seed, recipe.tracked)
+        for k, p in enumerate(parameters):
+            memory.set_symbol(p, "theta", k)
+        tagged = {name: trace.tag(value, expr.sym(name)) for name, value in chosen.items()}
+        run = _Run(recipe, memory, parameters)
+        try:
+            with watching(memory):
+                run.optimizer = construct.build(recipe, parameters, tagged)
+        except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError, KeyError) as error:
+            raise Stuck(f"constructor: {type(error).__name__}: {error}") from error
+        domain = list(trace.conditions.values())
+        trace.conditions.clear()
+        run.needs_closure = _closure_required(run.optimizer)
+        return _steps(run, seed, domain, chosen, t)
+
+
+def _closure_required(optimizer: Any) -> bool:
+    step = inspect.unwrap(type(optimizer).step)
+    try:
+        parameters = list(inspect.signature(step).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return False
+    return bool(parameters) and parameters[0].default is inspect.Parameter.empty and "closure" in parameters[0].name
+
+
+def _attempt(run: _Run, seed: int, symbols: bool) -> None:
+    try:
+        run.step(seed, symbols)
+    except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError, KeyError, IndexError,
+            ZeroDivisionError, OverflowError, NotImplementedError) as error:  # fmt: skip
+        raise Stuck(f"step: {type(error).__name__}: {error}") from error
+
+
+def _number_node(memory: Memory, slot: Slot) -> Nodes:
+    if slot.is_tensor:
+        return memory.read(slot.value).reshape(-1).copy()
+    node = memory.trace.node(slot.value)
+    made: Nodes = np.empty(1, dtype=object)
+    made[0] = node if node is not None else expr.NAN
+    return made
+
+
+def _steps(run: _Run, seed: int, domain: list[Condition], chosen: dict[str, float], t: int) -> Observation:
+    memory, trace, parameters = run.memory, run.memory.trace, run.parameters
+    before = {(s.owner, s.path): (_number_node(memory, s), _plain(s)) for s in slots(run.optimizer, parameters)}
+    try:
+        _attempt(run, 10 * seed + 1, True)
+    except Stuck:
+        if run.needs_closure:
+            raise
+        run.needs_closure = True
+        _attempt(run, 10 * seed + 1, True)
+    first_conditions = list(trace.conditions.values())
+    trace.conditions.clear()
+    theta_first = [memory.read(p).reshape(-1).copy() for p in parameters]
+    held = slots(run.optimizer, parameters)
+    first = {(s.owner, s.path): _number_node(memory, s) for s in held}
+    births = {(s.owner, s.path): _birth(memory, s) for s in held if s.is_tensor}
+    history = {(s.owner, s.path): [_plain(s)] for s in held}
+    natural = NATURAL if t > NATURAL else max(t - 2, 0)
+    for k in range(natural):
+        _attempt(run, 10 * seed + 2 + k, False)
+        for s in slots(run.optimizer, parameters):
+            history.setdefault((s.owner, s.path), []).append(_plain(s))
+    trace.conditions.clear()
+    held = slots(run.optimizer, parameters)
+    names = short_names([s.path for s in held])
+    point: dict[Node, float] = {expr.sym(n): v for n, v in chosen.items()}
+    point[T] = float(t)
+    found = _symbolise(memory, held, names, before, first, history, t, point)
+    generator = random.Random(seed)
+    for k, p in enumerate(parameters):
+        with torch.no_grad():
+            p.mul_(1 + 0.1 * generator.random())
+        memory.set_symbol(p, "theta", k)
+        point.update(_point("theta", k, p))
+    start = trace.ops
+    _attempt(run, 10 * seed + 9, True)
+    for k, g in enumerate(_grads(parameters, 10 * seed + 9)):
+        point.update(_point("g", k, g))
+    after_slots = {(s.owner, s.path): s for s in slots(run.optimizer, parameters)}
+    variables, concrete = [], []
+    for key, (name, counter) in found.items():
+        slot = after_slots.get(key)
+        if slot is None or key not in first:
+            continue
+        after = _number_node(memory, slot)
+        concrete += list(zip(after, _flat(slot.value), strict=True))
+        initial = before[key][0] if key in before else births.get(key)
+        shape = tuple(slot.value.shape) if slot.is_tensor else ()
+        variables.append(Variable(name, key[0], shape, initial, first[key], after, counter))
+    theta_after = [memory.read(p).reshape(-1).copy() for p in parameters]
+    for p, nodes in zip(parameters, theta_after, strict=True):
+        concrete += list(zip(nodes, _flat(p), strict=True))
+    return Observation(
+        theta_first, theta_after, variables, domain, first_conditions, list(trace.conditions.values()),
+        list(trace.opaque), trace.ops - start, chosen, point, concrete, t,
+    )  # fmt: skip
+
+
+def _plain(slot: Slot) -> Any:
+    """A slot's value to compare later with: a number, or a copy of the tensor."""
+    return slot.value.detach().clone() if slot.is_tensor else plain(slot.value)
+
+
+def _flat(value: Any) -> list[float]:
+    if isinstance(value, torch.Tensor):
+        return [float(x) for x in value.detach().reshape(-1).tolist()]
+    return [plain(value)]
+
+
+def _point(name: str, index: int, tensor: torch.Tensor) -> dict[Node, float]:
+    return {expr.sym(name, (index, k)): v for k, v in enumerate(_flat(tensor))}
+
+
+def _birth(memory: Memory, slot: Slot) -> Nodes | None:
+    """What a tensor's memory held when it was made, in the tensor's own order."""
+    born = memory.birth(slot.value)
+    if born is None:
+        return None
+    offset, count = slot.value.storage_offset(), slot.value.numel()
+    if not slot.value.is_contiguous() or offset + count > len(born):
+        return born[:count].copy() if len(set(born)) == 1 and len(born) >= count else None
+    return born[offset : offset + count].copy()
+
+
+def _changes(values: Sequence[Any]) -> bool:
+    first = values[0]
+    if isinstance(first, torch.Tensor):
+        return any(not isinstance(v, torch.Tensor) or v.shape != first.shape or not torch.equal(v, first)
+                   for v in values[1:])  # fmt: skip
+    return any(isinstance(v, torch.Tensor) or v != first for v in values[1:])
+
+
+def _counts(values: Sequence[Any]) -> float | None:
+    """What a counter held before the first step, if these values after steps 1, 2, ... are those of one."""
+    numbers = []
+    for v in values:
+        if isinstance(v, torch.Tensor):
+            if v.numel() != 1 or not torch.isfinite(v).all():
+                return None
+            v = v.item()
+        numbers.append(float(v))
+    if len(numbers) < 3 or not numbers[0].is_integer():
+        return None
+    return numbers[0] - 1 if all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False)) else None
+
+
+def _symbolise(
+    memory: Memory,
+    held: Sequence[Slot],
+    names: Mapping[tuple[str, ...], str],
+    before: Mapping[Any, Any],
+    first: Mapping[Any, Nodes],
+    history: Mapping[Any, list[Any]],
+    t: int,
+    point: dict[Node, float],
+) -> dict[tuple[int | None, tuple[str, ...]], tuple[str, bool]]:
+    """Gives every state variable its symbols, and counters the step number. slot -> (name, whether a counter)"""
+    trace = memory.trace
+    named: dict[tuple[int | None, tuple[str, ...]], tuple[str, bool]] = {}
+    for slot in held:
+        key, name = (slot.owner, slot.path), names[slot.path]
+        values = history.get(key, [])
+        in_state = "state" in slot.path or slot.owner is not None
+        new = key not in before
+        moved = bool(values) and _changes([*([before[key][1]] if not new else []), *values])
+        if not values or key not in first or not (moved or (slot.is_tensor and in_state)):
+            continue
+        if slot.is_tensor and not moved and all(n.op == "const" for n in first[key]):
+            continue  # a constant the optimizer keeps at hand
+        base = _counts(values)
+        if base is not None:
+            node = expr.add(T, expr.const(base - 1))
+            _set(memory, slot, float(t - 1 + base), node)
+            named[key] = (name, True)
+            continue
+        if not slot.is_tensor and slot.put is None:
+            continue
+        named[key] = (name, False)
+        owner = slot.owner if slot.owner is not None else -1
+        if slot.is_tensor:
+            memory.set_symbol(slot.value, name, owner)
+            point.update(_point(name, owner, slot.value))
+        else:
+            node = expr.sym(name, (owner, 0))
+            point[node] = plain(slot.value)
+            assert slot.put is not None
+            slot.put(trace.tag(_bare(slot.value), node))
+    return named
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, TaggedInt):
+        return int.__int__(value)
+    return plain(value) if isinstance(value, TaggedFloat) else value
+
+
+def _set(memory: Memory, slot: Slot, value: float, node: Node) -> None:
+    """Sets a counter, in place where it is a tensor."""
+    if slot.is_tensor:
+        with torch.no_grad():
+            slot.value.fill_(value)
+        memory.write(slot.value, node)
+    elif slot.put is not None:
+        slot.put(memory.trace.tag(int(value) if isinstance(slot.value, int) else value, node))
