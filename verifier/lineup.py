@@ -32,3 +32,14 @@ def mutants(rule: Rule) -> list[Subject]:
         for wrong in mistakes(rule)
         for fmt in FORMATS.values()
     ]
+
+
+def along(subject: Subject, path: str) -> Subject | None:
+    """The same subject taking its gradients from autograd on one of the three paths; None where it has no paths.
+
+    Paths: "penalty" (lam * sum(p**2) in the loss), "weight_decay" (weight_decay = 2 * lam), "groups" (the same, with
+    every tensor in a group of its own).
+    """
+    from verifier.subjects.torch_paths import with_path
+
+    return with_path(subject, path) if subject.target.startswith("torch.optim:") else None

@@ -84,9 +84,12 @@ def steps_enclosed(subject: Subject, case: Case) -> None:
     Checked once with the observed state before each step, and once carrying the state as an enclosure, as if it
     could not be read. One scalar profile must fit all elements of all steps.
     """
-    seen = current()
-    seen.strength = Strength.ENCLOSED
-    trajectory = run(subject, case)
+    trajectory_enclosed(subject, case, run(subject, case))
+
+
+def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory) -> None:
+    """What `steps_enclosed` asserts, of a trajectory already run on `case`."""
+    current().strength = Strength.ENCLOSED
     rule = rule_of(subject, case)
     _unmoved_where_absent(subject, case, trajectory)
     readable = [s.name for s in rule.state if s.name in trajectory.state]
