@@ -15,7 +15,7 @@ from verifier.evidence import SCHEMA_VERSION, Strength, Verdict, read, summary
 from verifier.rows import (
     Claim,
     Derivation,
-    Expectation,
+    Listing,
     NotCovered,
     PowerRow,
     ProofRow,
@@ -50,7 +50,7 @@ class Report:
     unexamined: tuple[Unexamined, ...] = ()
     derivations: tuple[Derivation, ...] = ()
     targets: tuple[Target, ...] = ()
-    expectations: tuple[Expectation, ...] = ()
+    listings: tuple[Listing, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evidence", tuple(settled(row) for row in self.evidence))
@@ -78,7 +78,10 @@ class Report:
     @property
     def machines(self) -> dict[str, Run]:
         """The first run of every machine, by the machine's label."""
-        return {run.label: run for run in reversed(self.runs)}
+        found: dict[str, Run] = {}
+        for run in self.runs:
+            found.setdefault(run.label, run)
+        return found
 
     @property
     def counts(self) -> dict[str, int]:
@@ -115,17 +118,16 @@ class Report:
         return tuple(r for r in self.evidence if r.verdict is Verdict.HELD and r.expected_failure is not None)
 
     @property
-    def unmatched(self) -> tuple[Expectation, ...]:
-        """The listed ids that match no row of any machine; a row that is untestable counts as a match."""
-        ids = [row.id for row in self.evidence]
-        found: dict[str, list[Expectation]] = {}
-        for one in self.expectations:
-            found.setdefault(one.id, []).append(one)
-        return tuple(
-            same[0]
-            for pattern, same in found.items()
-            if not any(one.matched for one in same) and not any(fnmatchcase(i, pattern) for i in ids)
-        )
+    def out_of_date(self) -> tuple[Listing, ...]:
+        """The listed ids that no machine justifies: none saw them fail, or none has a row that they match."""
+        kept: dict[str, Listing] = {}
+        for one in self.listings:
+            seen = {row.verdict for row in self.evidence if fnmatchcase(row.id, one.id)}
+            holds = Verdict.HELD in seen and Verdict.VIOLATED not in seen
+            if not seen or holds:
+                why = "is listed as failing, but now holds" if holds else "matches nothing that was run"
+                kept[one.id] = replace(one, why=why)
+        return tuple(kept.values())
 
     def with_verdict(self, verdict: Verdict) -> tuple[Row, ...]:
         """The rows of one verdict, listed or not."""
@@ -136,7 +138,7 @@ def settled(row: Row) -> Row:
     """`row`, made inconclusive where it says `held` and nothing was shown."""
     if row.verdict is not Verdict.HELD or row.strength in (Strength.PROVED, Strength.FAITHFUL):
         return row
-    if row.cases == 0:
+    if row.cases == 0 and row.elements == 0:
         return replace(row, verdict=Verdict.INCONCLUSIVE, reason=row.reason or "no case was run")
     if 0 < row.elements <= row.vacuous:
         why = "every enclosure was unbounded, so no value could have been outside"
@@ -153,18 +155,19 @@ def exit_code(report: Report) -> tuple[int, str]:
     counts = report.counts
     wrong = _wrong(report)
     broken = [row.id for row in report.with_verdict(Verdict.BROKEN)]
+    broken += [f"run {run.run}" for run in report.runs if run.exit_code == 5 and not run.resumed]
     broken += [claim.id for claim in report.claims if claim.verdict is Verdict.BROKEN]
     stale = [f"{row.id} is listed as a failure and now passes" for row in report.passing_but_listed]
-    stale += [f"{one.id} is listed as a failure and matches nothing" for one in report.unmatched]
+    stale += [f"{one.id} {one.why}" for one in report.out_of_date]
     if report.interrupted:
         so_far = f"; so far {_some('unlisted violation', wrong)}" if wrong else ""
         left = f", {report.missing:,} planned rows to go" if report.missing else ""
         return 130, f"interrupted after {len(report.evidence):,} rows{left}; the next run goes on from here{so_far}"
     if wrong:
-        also = f"; and the check itself broke: {_some('row', broken)}" if broken else ""
+        also = f"; and the check itself broke in {_some('place', broken)}" if broken else ""
         return 1, f"{_some('violation', wrong)} not listed among the expected failures{also}"
     if broken:
-        return 5, f"the check itself broke: {_some('row', broken)}"
+        return 5, f"the check itself broke in {_some('place', broken)}"
     if not counts["held"]:
         return 3, f"nothing could be verified: {_why_nothing(counts)}"
     if stale:
@@ -241,24 +244,26 @@ class _Merged:
 
     def read(self, path: Path) -> None:
         """Adds the records of one file."""
-        started = False
+        before = len(self.runs)
         try:
             for number, record in enumerate(read(path), 1):
                 where = f"{path}, record {number}"
                 if record.get("kind") == "start":
                     self.start(record, where)
-                    started = True
-                elif not started:
-                    raise UsageError("the first record of an evidence file is its start", where=where)
-                elif record.get("kind") == "end":
+                    continue
+                if len(self.runs) == before:  # written by plain pytest, which knows nothing of the machine
+                    self.start({"run": path.stem, "schema_version": SCHEMA_VERSION}, where)
+                if record.get("kind") == "end":
                     self.end(record, where)
+                elif record.get("kind") == "planned":
+                    self.plan(record, where)
                 else:
                     self.add(parse(record, where))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot be read ({error})", where=str(path)) from error
         except ValueError as error:  # evidence.read names the file and the line
             raise UsageError(str(error)) from error
-        if not started:
+        if len(self.runs) == before:
             raise UsageError("holds no records", where=str(path))
 
     def start(self, record: Mapping[str, Any], where: str) -> None:
@@ -276,15 +281,23 @@ class _Merged:
                 self.runs[place] = replace(earlier, resumed=True)
         self.runs.append(run)
 
+    def plan(self, record: Mapping[str, Any], where: str) -> None:
+        """Notes how many rows the run should have in the end, those of the run it goes on from included."""
+        planned = [record.get(key, 0) for key in ("planned", "resumed")]
+        if not all(isinstance(n, int) for n in planned):
+            raise UsageError(f"planned and resumed should be counts, not {planned}", where=where)
+        self.runs[-1] = replace(self.runs[-1], planned=sum(planned))
+
     def end(self, record: Mapping[str, Any], where: str) -> None:
         """Ends the run that was begun last."""
         checked = build(Run, {"run": "", **record}, where)
+        run = self.runs[-1]
         self.runs[-1] = replace(
-            self.runs[-1],
+            run,
             finished=True,
             stopped=bool(record.get("interrupted")),
             exit_code=checked.exit_code,
-            seconds=checked.seconds,
+            seconds=(run.seconds or 0.0) + (checked.seconds or 0.0),
         )
 
     def add(self, row: Any) -> None:
@@ -303,8 +316,9 @@ class _Merged:
     def report(self) -> Report:
         """The merged report, rows in an order that does not depend on which worker finished first."""
         evidence: tuple[Row, ...] = self.of(Row)
+        bare = [not run.fingerprint and not run.machine and run.rows >= (run.planned or 0) for run in self.runs]
         return Report(
-            runs=tuple(self.runs),
+            runs=tuple(replace(r, finished=r.finished or done) for r, done in zip(self.runs, bare, strict=True)),
             claims=self.of(Claim),
             proofs=tuple(sorted(_one_of_each(self.of(ProofRow)), key=lambda p: (p.law, p.machine))),
             evidence=tuple(sorted(evidence, key=lambda r: (r.law, r.subject, r.target, r.machine))),
@@ -314,7 +328,7 @@ class _Merged:
             unexamined=self.of(Unexamined),
             derivations=tuple(sorted(self.of(Derivation), key=lambda d: d.rule)),
             targets=self.of(Target),
-            expectations=self.of(Expectation),
+            listings=self.of(Listing),
         )
 
 

@@ -85,12 +85,12 @@ class ProofRow:
 
 @dataclass(frozen=True)
 class PowerRow:
-    """Whether one law rejects one mutant of its rule, symbolically (`dtype` is then 'real') or in one dtype."""
+    """Whether one law rejects one mutant of its rule, by algebra (`dtype` is then 'reals') or in one dtype."""
 
     rule: str
     law: str
     mutant: str
-    dtype: str = "real"
+    dtype: str = "reals"
     killed: bool = False
 
 
@@ -121,14 +121,13 @@ class Unexamined:
 
 @dataclass(frozen=True)
 class Derivation:
-    """How a rule's laws were derived, as text; `formulas` are (name, formula as text, MathML or nothing)."""
+    """How a rule's laws were derived, as a person would write it and as LaTeX."""
 
     rule: str
     text: str
     latex: str = ""
     cite: str = ""
     differs: str = ""
-    formulas: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,14 +146,14 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """One entry of the expected-failures file, and how many rows it matched."""
+class Listing:
+    """An entry of the expected-failures file that was in force; `why` is filled where a run found it out of date."""
 
     id: str
-    reason: str
+    reason: str = ""
     link: str = ""
     until: str = ""
-    matched: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,10 +173,11 @@ _KINDS: dict[str, type[Any]] = {
     "unexamined": Unexamined,
     "derivation": Derivation,
     "target": Target,
-    "expectation": Expectation,
+    "expectation": Listing,
+    "stale": Listing,
 }
 
-KINDS = ("start", *_KINDS, "end")
+KINDS = ("start", "planned", *_KINDS, "end")
 """The kinds of line an evidence file may hold."""
 
 _TYPES: dict[str, tuple[type[Any], ...]] = {
@@ -234,10 +234,6 @@ def _value(name: str, declared: str, value: Any, where: str) -> Any:
         raise UsageError(f"{name} = {value!r} should be {declared.replace('tuple', 'list')}", where=where)
     if plain != "tuple":
         return value
-    if declared == "tuple[str, ...]":
-        if not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{name} = {value!r} should be a list of strings", where=where)
-        return tuple(value)
-    if not all(isinstance(item, list) and len(item) == 3 and all(isinstance(x, str) for x in item) for item in value):
-        raise UsageError(f"{name} = {value!r} should be a list of triples of strings", where=where)
-    return tuple(tuple(item) for item in value)
+    if not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{name} = {value!r} should be a list of strings", where=where)
+    return tuple(value)

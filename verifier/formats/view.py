@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from verifier.evidence import Strength, Verdict
 from verifier.report import Report
-from verifier.rows import Derivation, PowerRow, ProofRow, Row, Unexamined
+from verifier.rows import Derivation, PowerRow, ProofRow, Row
 
 STATUSES = ("violated", "stale", "broken", "expected", "inconclusive", "held", "untestable")
 """What a row can be, worst first: a verdict, or `expected` (listed violation), or `stale` (listed, and it passes)."""
@@ -23,6 +22,9 @@ MARKS = {
     "held": "✓",
     "untestable": "–",
 }
+
+LABELS = {word: word for word in STATUSES} | {"expected": "listed"}
+"""The words people read; 'expected' alone could be mistaken for an expected value."""
 
 MEANINGS = {
     "violated": "a case broke the law, and nobody listed it",
@@ -80,7 +82,10 @@ def number(value: float | None) -> str:
         return ""
     if value != value or abs(value) == float("inf"):
         return "NaN" if value != value else "∞"
-    text = f"{value:.2f}" if 0.005 <= abs(value) < 99.5 or value == 0 else f"{value:.2g}"
+    if value == int(value) and abs(value) < 1e5:
+        return f"{int(value):,}"
+    size = abs(value)
+    text = f"{value:.2f}" if 0.005 <= size < 9.995 else f"{value:.1f}" if 9 < size < 999.5 else f"{value:.2g}"
     return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
@@ -109,14 +114,19 @@ class Law:
 
     @property
     def tally(self) -> str:
-        """Held rows, of all rows where they differ: '12', '10/12'."""
-        held, rows = self.counts["held"], len(self.rows)
-        return str(rows) if held == rows else f"{held}/{rows}"
+        """Held rows, of all that could be run where they differ: '12', '10/12'; empty where none could be."""
+        held, ran = self.counts["held"], len(self.rows) - self.counts["untestable"]
+        return "" if not ran else str(ran) if held == ran else f"{held}/{ran}"
+
+    @property
+    def partly(self) -> bool:
+        """Whether some rows could be run and others could not."""
+        return 0 < self.counts["untestable"] < len(self.rows)
 
     @property
     def sentence(self) -> str:
         """The counts in words."""
-        return ", ".join(f"{self.counts[s]:,} {s}" for s in STATUSES if self.counts[s]) or "never run"
+        return ", ".join(f"{self.counts[s]:,} {LABELS[s]}" for s in STATUSES if self.counts[s]) or "never run"
 
     @property
     def margin(self) -> float | None:
@@ -167,22 +177,27 @@ class Grid:
     lines: tuple[tuple[str, tuple[tuple[Row, ...], ...]], ...]
 
 
-_DTYPES = ("float64", "float32", "bfloat16", "float16")
+_IMPLEMENTATIONS = ("forloop", "foreach", "fused")
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+
+
+def by_width(dtype: str) -> tuple[int, str]:
+    return (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES)), dtype
 
 
 def grid(rows: Iterable[Row]) -> Grid:
     """`rows` arranged by the parts of their subjects' ids; a cell holds several rows where machines were merged."""
     cells: dict[tuple[str, tuple[str, str]], list[Row]] = defaultdict(list)
     for row in rows:
-        parts = (row.subject.split("-", 2) + ["", ""])[:3]
+        parts = [*row.subject.split("-", 2), "", ""][:3]
         cells[parts[2] or parts[0], (parts[0], parts[1])].append(row)
 
     def order(column: tuple[str, str]) -> tuple[str, int, str]:
         device, dtype = column
-        return device, _DTYPES.index(dtype) if dtype in _DTYPES else len(_DTYPES), dtype
+        return device, *by_width(dtype)
 
     columns = tuple(sorted({column for _, column in cells}, key=order))
-    names = sorted({name for name, _ in cells}, key=lambda n: (("forloop", "foreach", "fused") + (n,)).index(n))
+    names = sorted({name for name, _ in cells}, key=lambda n: (*(n != usual for usual in _IMPLEMENTATIONS), n))
     return Grid(columns, tuple((n, tuple(tuple(cells.get((n, c), ())) for c in columns)) for n in names))
 
 
@@ -234,8 +249,8 @@ def rules(report: Report) -> tuple[RuleView, ...]:
     by_rule: dict[str, list[Law]] = {name: [] for name in derivations}
     for law in sorted({*rows, *proofs}):
         discriminates = {mutant for row in rows[law] for mutant in row.discriminates}
-        kills = discriminates | {one.mutant for one in power[law] if one.killed}
-        measured = bool(power[law]) or bool(discriminates)
+        kills = discriminates | {one.mutant for one in power[law] if one.killed and one.dtype != "reals"}
+        measured = bool(discriminates) or any(one.dtype != "reals" for one in power[law])
         view = Law(law, tuple(rows[law]), proofs.get(law), tuple(sorted(kills)), measured)
         by_rule.setdefault(rule_of(law), []).append(view)
     return tuple(
@@ -260,7 +275,7 @@ def _mutants(power: Iterable[PowerRow], rule: str) -> dict[str, dict[str, tuple[
 
 @dataclass(frozen=True)
 class Finding:
-    """Violations that are one and the same: same law, same listing, same mistake. The first is shown in full."""
+    """Violations that are one and the same: same listing, or same law and mistake. The first is shown in full."""
 
     rows: tuple[Row, ...]
 
@@ -284,8 +299,10 @@ class Finding:
 def findings(report: Report) -> tuple[Finding, ...]:
     """The violations, equal ones together; those that nobody listed come first."""
     together: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-    for row in (*report.unlisted, *report.listed):
-        together[str(row.expected_failure is not None), row.law, row.expected_failure or "", row.equals].append(row)
+    for row in report.unlisted:
+        together["new", row.law, row.equals].append(row)
+    for row in report.listed:
+        together["listed", row.expected_failure or ""].append(row)
     return tuple(Finding(tuple(rows)) for rows in together.values())
 
 
@@ -301,84 +318,59 @@ def again(row: Row, report: Report) -> tuple[str, ...]:
     return (*known, *script, *generated)
 
 
-@dataclass(frozen=True)
-class Margins:
-    """How much of their enclosures the rows used: a histogram of tenths, and the middle and largest of each dtype."""
-
-    bins: tuple[int, ...]  # 0 - 0.1, ..., 0.9 - 1
-    over: int  # rows beyond 1: violations
-    by_dtype: tuple[tuple[str, int, float, float], ...]  # dtype, rows, median, largest
-
-    @property
-    def rows(self) -> int:
-        return sum(self.bins) + self.over
+def tone(code: int) -> str:
+    """The status whose colour and mark an exit code is shown in."""
+    return {0: "held", 1: "violated", 3: "inconclusive", 4: "stale", 5: "broken"}.get(code, "inconclusive")
 
 
-def margins(report: Report) -> Margins:
-    """The distribution of `margin` over all rows that have one."""
-    seen = [(row, row.margin) for row in report.evidence if row.margin is not None]
-    bins = [0] * 10
-    by_dtype: dict[str, list[float]] = defaultdict(list)
-    for row, margin in seen:
-        if margin <= 1:
-            bins[min(9, max(0, int(margin * 10)))] += 1
-            by_dtype[(row.subject.split("-") + ["other"])[1]].append(margin)
-    lines = [(name, len(m), statistics.median(m), max(m)) for name, m in by_dtype.items()]
-    lines.sort(key=lambda line: _DTYPES.index(line[0]) if line[0] in _DTYPES else len(_DTYPES))
-    return Margins(tuple(bins), len(seen) - sum(bins), tuple(lines))
+def title(report: Report) -> str:
+    """What the report is about, as a headline."""
+    targets = sorted({row.target for row in report.evidence if row.target} | {t.target for t in report.targets})
+    modules = {target.partition(":")[0] for target in targets}
+    if len(targets) == 1:
+        about = targets[0]
+    elif len(modules) == 1:
+        about = modules.pop()
+    else:
+        about = f"{len(targets)} optimizers" if targets else "the rules"
+    torch = report.machine.get("torch")
+    return f"Verification of {about}{f', torch {torch}' if torch else ''}"
 
 
-@dataclass(frozen=True)
-class Gaps:
-    """What a report does not show: the other half of an honest one."""
-
-    untestable: tuple[tuple[str, int, tuple[str, ...]], ...]  # reason, rows, rules
-    inconclusive: tuple[tuple[str, int, tuple[str, ...]], ...]
-    undecided: tuple[ProofRow, ...]
-    unexamined: tuple[Unexamined, ...]
-    vacuous: tuple[tuple[str, int, int], ...]  # law, vacuous element-checks, all of them
-    blind: tuple[str, ...]  # laws that no known mistake could have failed
-    unmeasured: tuple[str, ...]  # laws whose power nobody looked at
-    survivors: tuple[tuple[str, str], ...]  # (rule, mutant) that no law rejects
-
-
-def gaps(report: Report, views: Sequence[RuleView]) -> Gaps:
-    """What was not run, not decided, not drawn, not able to fail, and not rejected."""
-    laws = [law for view in views for law in view.laws]
-    tested = [law for law in laws if law.counts["held"] and not _only_algebra(law)]
-    explicit = {(u.rule, u.option) for u in report.unexamined}
-    never = [
-        Unexamined(rule, option)
-        for rule, option in _zero_options(report.evidence)
-        if (rule, option) not in explicit
+def facts(report: Report) -> list[tuple[str, str]]:
+    """What a reader needs to compare this report with another: versions, device, profile, seed, commit, time."""
+    seconds = sum(run.seconds for run in report.runs if run.seconds is not None)
+    devices = ", ".join(dict.fromkeys(run.device for run in report.runs if run.device))
+    seeds = ", ".join(dict.fromkeys(str(run.seed) for run in report.runs if run.seed is not None))
+    known = [
+        ("torch", report.machine.get("torch")),
+        ("python", report.machine.get("python")),
+        ("cpu", report.machine.get("cpu")),
+        ("gpu", report.machine.get("gpu")),
+        ("device", devices),
+        ("profile", report.profile),
+        ("seed", seeds),
+        ("commit", report.commit),
+        ("machines", len(report.machines) if len(report.machines) > 1 else None),
+        ("time", f"{seconds:,.0f} s" if seconds else None),
     ]
-    return Gaps(
-        untestable=_by_reason(report.with_verdict(Verdict.UNTESTABLE)),
-        inconclusive=_by_reason(report.with_verdict(Verdict.INCONCLUSIVE)),
-        undecided=tuple(p for p in report.proofs if p.status in ("undecided", "refuted")),
-        unexamined=(*report.unexamined, *never),
-        vacuous=tuple((law.id, law.vacuous, law.elements) for law in laws if law.vacuous),
-        blind=tuple(law.id for law in tested if law.measured and not law.kills),
-        unmeasured=tuple(law.id for law in tested if not law.measured),
-        survivors=tuple((v.name, m) for v in views for m, by_law in v.mutants.items() if not any(by_law.values())),
-    )
+    return [(name, str(value)) for name, value in known if value not in (None, "", "none")]
 
 
-def _only_algebra(law: Law) -> bool:
-    return set(law.strengths) <= {Strength.PROVED, Strength.FAITHFUL}
+def matrix(views: Sequence[RuleView]) -> list[tuple[str, tuple[Law | None, ...]]]:
+    """Laws (down) by rules (across): the laws most rules share come first."""
+    tables = [{law.name: law for law in one.laws} for one in views]
+    shared = Counter(name for table in tables for name in table)
+    names = sorted(shared, key=lambda name: (-shared[name], name))
+    return [(name, tuple(table.get(name) for table in tables)) for name in names]
 
 
-def _zero_options(rows: Iterable[Row]) -> list[tuple[str, str]]:
-    drawn: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        for option, cases in row.options.items():
-            drawn[rule_of(row.law), option] += cases
-    return sorted(key for key, cases in drawn.items() if not cases)
-
-
-def _by_reason(rows: Iterable[Row]) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row.reason or "no reason was recorded"].append(row)
-    lines = [(why, len(same), tuple(sorted({rule_of(r.law) for r in same}))) for why, same in found.items()]
-    return tuple(sorted(lines, key=lambda line: (-line[1], line[0])))
+def rerun(report: Report) -> str:
+    """The command that repeats the first run."""
+    words = ["verifier", "verify"]
+    if report.runs:
+        run = report.runs[0]
+        words += ["--profile", run.profile] if run.profile else []
+        words += ["--device", run.device] if run.device else []
+        words += ["--seed", str(run.seed)] if run.seed is not None else []
+    return " ".join(words)
