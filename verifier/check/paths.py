@@ -43,7 +43,7 @@ def paths_agree(subject: Subject, case: Case) -> None:
 def paths_enclosed(subject: Subject, case: Case) -> None:
     """The three paths follow one rule, whatever weight_decay is: no path leaves the others' enclosure.
 
-    Penalty: the gradient autograd left in .grad is one of the few roundings of g + 2*lam*w, and the step taken from
+    Penalty: the gradient autograd left in .grad is rn(g + rn(lam * 2w)), and the step taken from
     it lies in the rule's enclosure without decay. weight_decay and groups: each step lies in the rule's enclosure.
     """
     runs = _three(subject, case)
@@ -97,7 +97,7 @@ def _same(
 
 
 def _gradient_admissible(subject: Subject, case: Case, penalty: Trajectory) -> None:
-    """Each gradient is rn(g + rn(lam * 2w)) or rn(g + lam * 2w), lam rounded to the format or kept wider."""
+    """Each gradient is rn(g + rn(lam * 2w)), with lam rounded to the format, or to fp32 where that is wider."""
     fmt = subject.format
     assert penalty.grads is not None
     for step in range(1, case.steps + 1):
@@ -107,14 +107,10 @@ def _gradient_admissible(subject: Subject, case: Case, penalty: Trajectory) -> N
         g = fmt.round(case.grads[step - 1])
         lam = _decay(case, step) / 2 * (-1.0 if case.maximize else 1.0)
         doubled = 2.0 * penalty.theta[step - 1]
-        wide = np.longdouble(1)
-        candidates = []
-        for scalar in (fmt.round(lam), FP32.round(lam), lam):
-            product = wide * scalar * doubled  # exact: at most 24 + 53 bits are kept to 64, then rounded to fmt
-            candidates += [
-                fmt.round(g + fmt.round(product.astype(np.float64))),
-                fmt.round((g + product).astype(np.float64)),
-            ]
+        # Autograd adds in a kernel of its own, so nothing contracts. Both roundings are innocuous in float64: products
+        # have at most 48 bits, and a sum of two narrow values needs 2p + 2 (Figueroa 1995); fp64 itself rounds once.
+        scalars = (fmt.round(lam), FP32.round(lam)) if fmt.precision < FP32.precision else (fmt.round(lam),)
+        candidates = [fmt.round(g + fmt.round(scalar * doubled)) for scalar in scalars]
         seen = penalty.grads[step - 1]
         inside = np.any([same_bits(seen, c) | (seen == c) for c in candidates], axis=0) | ~present
         current().compared(int(present.sum()))
