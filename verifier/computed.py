@@ -1,0 +1,554 @@
+"""What an implementation may have computed: interval arithmetic that knows which roundings are still open.
+
+The class of implementations one `Enclosure` covers, operation by operation:
+
+- every elementary operation may or may not be rounded to the format (fused multiply-add and wider registers are inside);
+- products and quotients may be associated in any order, quotients formed as numerator over denominators;
+- a square root is faithful (off by less than an ulp), and sqrt(v/c) may be sqrt(v)/sqrt(c);
+- formats narrower than fp32 may be computed in fp32 registers.
+
+A product therefore stays open: its real value is kept with its factors, and its roundings are added only when a sum,
+a root, a comparison or a store consumes it, for only then is it known that no further factor joins in. One final
+rounding is exact at the endpoints, because rounding is monotone; the roundings before it are bounded by (1 + u)^k and
+by half the smallest subnormal times whatever was still to be multiplied on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import interval
+from verifier.floats import Array, Format
+from verifier.interval import WIDE, Base
+
+Mask = NDArray[np.bool_]
+
+CLOSED, SUM, PRODUCT, ROOT = "closed", "sum", "product", "root"
+"""What is still to be rounded: nothing, a sum (or any one operation), a product, a square root."""
+
+
+class Factor(NamedTuple):
+    """One factor of an open product: bounds of its magnitude, and whether it divides."""
+
+    least: Base
+    most: Base
+    divides: bool
+    shared: bool  # the same for every element: implementations may divide by its reciprocal
+
+
+class Alternative(NamedTuple):
+    """Values some elements may take instead, when a comparison could have gone either way."""
+
+    elements: NDArray[np.intp]
+    values: Enclosure
+
+
+class Enclosure:
+    """A set of values per element that contains whatever a covered implementation may have computed.
+
+    `lo`, `hi` bound the result of the last operation before its rounding (float64; long double for fp64 and for real
+    numbers), shape (N,), or (1,) where all elements share it; `nan` says where NaN is possible besides. With `fmt`
+    None, plain outward-rounded arithmetic of real numbers: nothing is rounded.
+    """
+
+    __slots__ = ("_settled", "alternatives", "factors", "fmt", "hi", "kind", "lo", "nan", "rounds")
+    __array_ufunc__ = None  # so that array + Enclosure asks Enclosure
+
+    def __init__(
+        self,
+        lo: Base,
+        hi: Base,
+        fmt: Format | None = None,
+        *,
+        nan: Mask | None = None,
+        kind: str = CLOSED,
+        rounds: int = 0,
+        factors: tuple[Factor, ...] = (),
+        alternatives: tuple[Alternative, ...] = (),
+    ) -> None:
+        if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
+            lost = np.isnan(lo) | np.isnan(hi)
+            if lost.any():
+                lo, hi = np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
+                nan = lost if nan is None else nan | lost
+        self.lo, self.hi, self.fmt, self.nan = lo, hi, fmt, nan
+        self.kind, self.rounds, self.factors = kind, rounds, factors
+        self.alternatives = alternatives
+        self._settled: Enclosure | None = None
+
+    # construction ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def exact(cls, values: Any, fmt: Format | None = None) -> Enclosure:
+        """The enclosure that holds exactly `values` (float64 or long double, one an element)."""
+        dtype = interval.base_dtype(fmt)
+        point = np.atleast_1d(np.asarray(values)).astype(dtype)
+        return cls(point, point, fmt)
+
+    @classmethod
+    def number(cls, value: Fraction | float | int, fmt: Format | None = None) -> Enclosure:
+        """A constant of the formula, enclosed outwards; exact where the base can hold it."""
+        exact = Fraction(value)
+        point = np.full(1, WIDE(exact.numerator) / WIDE(exact.denominator))
+        bits = abs(exact.numerator).bit_length()
+        if bits <= 53 and exact.denominator & (exact.denominator - 1) == 0:
+            lo, hi = point, point
+        else:
+            lo, hi = interval.outward(point, point)
+        return cls(*interval.convert(lo, hi, interval.base_dtype(fmt)), fmt)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Enclosure]) -> Enclosure:
+        """The elements of `parts`, one after the other, as values that were stored."""
+        closed = [p.stored() for p in parts]
+        nan = None
+        if any(p.nan is not None for p in closed):
+            nan = np.concatenate([p.where_nan() for p in closed])
+        lo, hi = np.concatenate([p.lo for p in closed]), np.concatenate([p.hi for p in closed])
+        return cls(lo, hi, closed[0].fmt, nan=nan)
+
+    def __len__(self) -> int:
+        return max(len(self.lo), len(self.hi))
+
+    def __getitem__(self, which: slice | NDArray[Any]) -> Enclosure:
+        """Some of the elements, in the order asked for."""
+        if self.kind == PRODUCT:
+            lo, hi = self._before_last_rounding()
+            return Enclosure(lo, hi, self.fmt, nan=self.nan, kind=SUM)[which]
+        nan = None if self.nan is None else np.broadcast_to(self.nan, len(self))[which]
+        lo = self.lo[which]
+        hi = lo if self.hi is self.lo else self.hi[which]
+        kept = []
+        if self.alternatives:
+            places = np.full(len(self), -1)
+            chosen = np.arange(len(self))[which]
+            places[chosen] = np.arange(len(chosen))
+            for elements, values in self.alternatives:
+                there = places[elements] >= 0
+                if there.any():
+                    kept.append(Alternative(places[elements[there]], values[np.flatnonzero(there)]))
+        return Enclosure(lo, hi, self.fmt, nan=nan, kind=self.kind, rounds=self.rounds, alternatives=tuple(kept))
+
+    def __repr__(self) -> str:
+        name = self.fmt.name if self.fmt else "real"
+        return f"Enclosure({name}, {self.kind}, lo={self.lo}, hi={self.hi})"
+
+    # arithmetic -----------------------------------------------------------------------------------------------------
+
+    def __neg__(self) -> Enclosure:
+        lo = -self.hi
+        hi = lo if self.hi is self.lo else -self.lo
+        return Enclosure(lo, hi, self.fmt, nan=self.nan, kind=self.kind, rounds=self.rounds, factors=self.factors)
+
+    def __add__(self, other: Operand) -> Enclosure:
+        other = _lift(other, self.fmt)
+        if other.is_zero:
+            return self
+        if self.is_zero:
+            return other
+        a, b = self.settled(), other.settled()
+        with np.errstate(all="ignore"):
+            lo = a.lo + b.lo
+            hi = lo if a.is_point and b.is_point else a.hi + b.hi
+            lo, hi = interval.outward(lo, hi)
+        nan = _either(a.nan, b.nan)
+        if not (np.isfinite(lo).all() and np.isfinite(hi).all()):  # inf - inf
+            clash = (a.hi == np.inf) & (b.lo == -np.inf) | (a.lo == -np.inf) & (b.hi == np.inf)
+            nan = _either(nan, clash)
+        return Enclosure(lo, hi, _format(a, b), nan=nan, kind=SUM, rounds=1)
+
+    def __sub__(self, other: Operand) -> Enclosure:
+        return self + -_lift(other, self.fmt)
+
+    def __rsub__(self, other: Operand) -> Enclosure:
+        return -self + _lift(other, self.fmt)
+
+    def __mul__(self, other: Operand) -> Enclosure:
+        return self._multiplied(_lift(other, self.fmt), divide=False)
+
+    def __truediv__(self, other: Operand) -> Enclosure:
+        return self._multiplied(_lift(other, self.fmt), divide=True)
+
+    def __rtruediv__(self, other: Operand) -> Enclosure:
+        return _lift(other, self.fmt)._multiplied(self, divide=True)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __pow__(self, exponent: Operand) -> Enclosure:
+        """`self` to a whole power by repeated products, or to any power where no base is negative."""
+        if isinstance(exponent, int):
+            if exponent < 0:
+                return 1 / self**-exponent
+            if exponent == 0:
+                return Enclosure.number(1, self.fmt)
+            if exponent == 2 or exponent % 2 == 0 and self.fmt is None:
+                half = abs(self) if exponent == 2 else abs(self) ** (exponent // 2)  # a square is not negative
+                return half * half
+            result = self
+            for _ in range(exponent - 1):
+                result = result * self
+            return result
+        if exponent == 0.5:
+            return self.sqrt()
+        return self.power(_lift(exponent, self.fmt))
+
+    def _multiplied(self, other: Enclosure, divide: bool) -> Enclosure:
+        if other.is_one:
+            return self
+        if self.is_one and not divide:
+            return other
+        fmt = _format(self, other)
+        if self.is_zero and not divide and np.isfinite(other.lo).all() and np.isfinite(other.hi).all():
+            return Enclosure(self.lo, self.lo, fmt, nan=other.nan)
+        a, a_rounds, a_factors = self._as_factor(divides=False)
+        b, b_rounds, b_factors = other._as_factor(divides=divide)
+        with np.errstate(all="ignore"):
+            right = interval.reciprocal(b.lo, b.hi) if divide else (b.lo, b.hi)
+            lo, hi = interval.times((a.lo, a.hi), right)
+        nan = _either(a.nan, b.nan)
+        if not (np.isfinite(right[0]).all() and np.isfinite(right[1]).all() and np.isfinite(a.lo).all()):
+            nan = _either(nan, _zero_times_infinity((a.lo, a.hi), right))
+        exact = other.is_power_of_two or self.is_power_of_two and not divide  # no bits change, underflow apart
+        rounds = a_rounds + b_rounds + (not exact)
+        factors = (*a_factors, *b_factors)
+        return Enclosure(lo, hi, fmt, nan=nan, kind=PRODUCT, rounds=rounds, factors=factors)
+
+    def _as_factor(self, divides: bool) -> tuple[Enclosure, int, tuple[Factor, ...]]:
+        """The bounds, roundings and factors this value brings into a product."""
+        if self.kind == PRODUCT:
+            if divides:
+                return self, self.rounds, tuple(f._replace(divides=not f.divides) for f in self.factors)
+            return self, self.rounds, self.factors
+        if self.kind == ROOT and self.fmt is not None:
+            # faithful: less than an ulp, so within 2u; that also covers sqrt(v/c), whose quotient was rounded first
+            value, rounds = _under_root(self, self.fmt), 2
+        else:
+            value, rounds = self.settled(), 0
+        if value.fmt is None:
+            return value, 0, ()
+        factor = Factor(
+            interval.smallest(value.lo, value.hi), interval.magnitude(value.lo, value.hi), divides, len(value) == 1
+        )
+        return value, rounds, (factor,)
+
+    def sqrt(self) -> Enclosure:
+        """The square root; NaN is possible where the radicand reaches below zero."""
+        a = self.settled()
+        nan = a.nan
+        if not (a.lo >= 0).all():
+            nan = _either(nan, a.lo < 0)
+        return Enclosure(*interval.root(a.lo, a.hi), a.fmt, nan=nan, kind=ROOT, rounds=1)
+
+    def power(self, exponent: Enclosure, ulps: float = 0.0) -> Enclosure:
+        """`self` ** `exponent` for bases that are not negative, computed to within `ulps` units in the last place."""
+        a, b = self.settled(), exponent.settled()
+        with np.errstate(all="ignore"):
+            wide = [np.asarray(x, dtype=WIDE) for x in (a.lo, a.hi, b.lo, b.hi)]
+            corners = [np.power(x, y) for x in wide[:2] for y in wide[2:]]
+            lo, hi = np.minimum.reduce(corners), np.maximum.reduce(corners)
+            spread = (2 + np.abs(hi)) * 0 + WIDE(2.0**-58)  # powl is good to an ulp of its 64 bits
+            lo, hi = lo * (1 - spread), hi * (1 + spread)
+            lo, hi = np.where(wide[0] < 0, -np.inf, lo), np.where(wide[0] < 0, np.inf, hi)
+        lo, hi = interval.convert(lo, hi, interval.base_dtype(a.fmt))
+        if a.fmt is not None and ulps:
+            lo, hi = interval.widen(lo, hi, 2 * ulps * interval.half_ulp(a.fmt, interval.magnitude(lo, hi)))
+        return Enclosure(lo, hi, a.fmt, nan=_either(a.nan, b.nan), kind=SUM, rounds=1)
+
+    def __abs__(self) -> Enclosure:
+        a = self.settled()
+        return Enclosure(
+            interval.smallest(a.lo, a.hi),
+            interval.magnitude(a.lo, a.hi),
+            a.fmt,
+            nan=a.nan,
+        )
+
+    def maximum(self, other: Operand) -> Enclosure:
+        """The larger of the two, endpoint by endpoint; NaN wins, as in torch and numpy."""
+        return self._endpoints(_lift(other, self.fmt), np.maximum)
+
+    def minimum(self, other: Operand) -> Enclosure:
+        """The smaller of the two, endpoint by endpoint; NaN wins, as in torch and numpy."""
+        return self._endpoints(_lift(other, self.fmt), np.minimum)
+
+    def _endpoints(self, other: Enclosure, pick: Any) -> Enclosure:
+        a, b = self.settled(), other.settled()
+        return Enclosure(pick(a.lo, b.lo), pick(a.hi, b.hi), _format(a, b), nan=_either(a.nan, b.nan))
+
+    def sign(self) -> Enclosure:
+        """-1, 0 or 1: the hull of the signs the values may have."""
+        a = self.settled()
+        return Enclosure(np.sign(a.lo), np.sign(a.hi), a.fmt, nan=a.nan)
+
+    def select(self, condition: Mask, other: Enclosure) -> Enclosure:
+        """`self` where `condition` holds, `other` elsewhere; a product chosen from stays open."""
+        if condition.all():
+            return self
+        if not condition.any():
+            return other
+        a, b = self, other
+        if a.kind != b.kind or a.kind in (SUM, ROOT) or len(a.factors) != len(b.factors):
+            a, b = a.settled(), b.settled()
+        nan = None
+        if a.nan is not None or b.nan is not None:
+            nan = np.where(condition, a.where_nan(), b.where_nan())
+        factors = tuple(
+            Factor(
+                np.minimum(f.least, h.least), np.maximum(f.most, h.most), f.divides or h.divides, f.shared and h.shared
+            )
+            for f, h in zip(a.factors, b.factors, strict=True)
+        )
+        if any(f.divides != h.divides for f, h in zip(a.factors, b.factors, strict=True)):
+            return self.settled().select(condition, other.settled())
+        return Enclosure(
+            np.where(condition, a.lo, b.lo),
+            np.where(condition, a.hi, b.hi),
+            _format(a, b),
+            nan=nan,
+            kind=a.kind,
+            rounds=max(a.rounds, b.rounds),
+            factors=factors,
+        )
+
+    def hull(self, *others: Enclosure) -> Enclosure:
+        """The smallest enclosure that holds `self` and `others`, each with one rounding still open."""
+        parts = [self, *others]
+        bounds = [p._before_last_rounding() for p in parts]
+        lo = np.minimum.reduce(np.broadcast_arrays(*(b[0] for b in bounds)))
+        hi = np.maximum.reduce(np.broadcast_arrays(*(b[1] for b in bounds)))
+        nan = None
+        for p in parts:
+            nan = _either(nan, p.nan)
+        return Enclosure(lo, hi, self.fmt, nan=nan, kind=SUM, rounds=1)
+
+    # roundings ------------------------------------------------------------------------------------------------------
+
+    def settled(self) -> Enclosure:
+        """The values a further operation may read: the last result, rounded or not."""
+        if self.kind == CLOSED or self.fmt is None:
+            return self
+        if self._settled is None:
+            with np.errstate(all="ignore"):
+                lo, hi = self._before_last_rounding()
+                if self.kind != ROOT:
+                    lo, hi = interval.both_roundings(self.fmt, lo, hi)
+            self._settled = Enclosure(lo, hi, self.fmt, nan=self.nan)
+        return self._settled
+
+    def stored(self) -> Enclosure:
+        """The values memory may hold after a store: rounded to the format."""
+        if self.fmt is None:
+            return self
+        lo, hi = self.allowed()
+        for elements, values in self.alternatives:
+            low, high = values.allowed()
+            lo[elements], hi[elements] = np.minimum(lo[elements], low), np.maximum(hi[elements], high)
+        dtype = interval.base_dtype(self.fmt)
+        return Enclosure(lo.astype(dtype), hi.astype(dtype), self.fmt, nan=self.nan)
+
+    def final(self) -> Enclosure:
+        """The same values with only the rounding of the store still open, and no factors kept alive."""
+        lo, hi = self._before_last_rounding()
+        return Enclosure(lo, hi, self.fmt, nan=self.nan, kind=SUM, rounds=1)
+
+    def _before_last_rounding(self) -> tuple[Base, Base]:
+        """Bounds of the last operation's result before it is rounded, the roundings before it included."""
+        lo, hi, fmt = self.lo, self.hi, self.fmt
+        if fmt is None or self.kind in (CLOSED, SUM):
+            return lo, hi
+        with np.errstate(all="ignore"):
+            if self.kind == ROOT:
+                return interval.widen(lo, hi, 2 * interval.half_ulp(fmt, interval.magnitude(lo, hi)))
+            if self.rounds > 1:
+                off = interval.relative(fmt, self.rounds - 1)
+                lo, hi = np.minimum(lo * (1 - off), lo * (1 + off)), np.maximum(hi * (1 - off), hi * (1 + off))
+            if len(self.factors) > 2:
+                lo, hi = self._partial_products(lo, hi, fmt)
+        return lo, hi
+
+    def _partial_products(self, lo: Base, hi: Base, fmt: Format) -> tuple[Base, Base]:
+        """Adds what partial products may lose below the normal range or above the largest value.
+
+        A partial product rounded in the subnormal range is off by half the smallest subnormal, and that is multiplied
+        by the factors still missing: at most by the product of all that exceed 1.
+        """
+        reach: Base = np.ones(1, lo.dtype)  # bounds every partial product, and what may still be multiplied on
+        for f in self.factors:
+            reach = reach * np.maximum(1 / f.least if f.divides else f.most, 1)
+        steps = len(self.factors) - 2
+        error = reach * (steps * fmt.tiny / 2 * (1 + interval.relative(fmt, self.rounds)))
+        lo, hi = interval.widen(lo, hi, error)
+        if float(reach.max()) > fmt.largest:  # an overflowing partial product stays infinite
+            beyond = reach > fmt.largest
+            lo, hi = np.where(beyond & (lo < 0), -np.inf, lo), np.where(beyond & (hi > 0), np.inf, hi)
+            lost = beyond & (lo <= 0) & (hi >= 0) & ((lo < 0) | (hi > 0))
+            lo, hi = np.where(lost, np.nan, lo), np.where(lost, np.nan, hi)
+            if lost.any():
+                lo, hi = np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
+                self.nan = _either(self.nan, lost)
+        return self._partial_divisors(lo, hi, fmt)
+
+    def _partial_divisors(self, lo: Base, hi: Base, fmt: Format) -> tuple[Base, Base]:
+        """Divisors multiplied together first, or divided by a shared numerator, may leave the range on either side."""
+        most: Base = np.ones(1, lo.dtype)
+        least: Base = np.ones(1, lo.dtype)
+        divisors = 0
+        for f in self.factors:
+            if f.divides:
+                divisors += 1
+                most, least = most * np.maximum(f.most, 1), least * np.minimum(f.least, 1)
+            elif f.shared:
+                most = most * np.maximum(1 / f.least, 1)
+                least = least * np.minimum(1 / f.most, 1)
+        if not divisors:
+            return lo, hi
+        if float(most.max()) > fmt.largest:  # the divisor becomes infinite, the quotient zero
+            zero = most > fmt.largest
+            lo, hi = np.where(zero, np.minimum(lo, 0), lo), np.where(zero, np.maximum(hi, 0), hi)
+        if float(least.min()) < fmt.smallest_normal:
+            off = (len(self.factors) - 2) * fmt.tiny / 2 / least
+            blown = ~(off < 0.25)
+            change = np.where(blown, 0, 2 * off)
+            lo, hi = np.minimum(lo * (1 - change), lo * (1 + change)), np.maximum(hi * (1 - change), hi * (1 + change))
+            lo = np.where(blown & ~((lo == 0) & (hi == 0)), -np.inf, lo)
+            hi = np.where(blown & ~((lo == 0) & (hi == 0)), np.inf, hi)
+        return lo, hi
+
+    # reading --------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_point(self) -> bool:
+        """Whether every element is one value, known exactly."""
+        return self.lo is self.hi
+
+    @property
+    def is_zero(self) -> bool:
+        return len(self.lo) == 1 and len(self.hi) == 1 and self.lo[0] == 0 == self.hi[0] and self.nan is None
+
+    @property
+    def is_one(self) -> bool:
+        return self.kind == CLOSED and len(self.lo) == 1 and len(self.hi) == 1 and self.lo[0] == 1 == self.hi[0]
+
+    @property
+    def is_power_of_two(self) -> bool:
+        """Whether this is plus or minus one and the same power of two for every element."""
+        if self.kind != CLOSED or len(self.lo) > 1 or self.lo[0] != self.hi[0]:
+            return False
+        return abs(math.frexp(float(self.lo[0]))[0]) == 0.5
+
+    def where_nan(self) -> Mask:
+        """Where NaN is possible. shape=(N,)"""
+        return np.zeros(len(self), np.bool_) if self.nan is None else np.broadcast_to(self.nan, len(self))
+
+    def allowed(self) -> tuple[Array, Array]:
+        """The smallest and the largest value a store may leave, of the format (or the real bounds, outwards)."""
+        lo, hi = self._before_last_rounding()
+        size = len(self)
+        if self.fmt is None:
+            down, up = interval.convert(lo, hi, np.float64)
+        else:
+            with np.errstate(all="ignore"):
+                if self.fmt.precision < 24 and self.kind != CLOSED:
+                    lo = np.minimum(lo, interval.nearest(interval.FP32, lo))
+                    hi = np.maximum(hi, interval.nearest(interval.FP32, hi))
+                down = interval.nearest(self.fmt, lo).astype(np.float64)
+                up = interval.nearest(self.fmt, hi).astype(np.float64)
+        return np.broadcast_to(down, size).copy(), np.broadcast_to(up, size).copy()
+
+    @property
+    def vacuous(self) -> Mask:
+        """Where nothing is excluded, so that a check shows nothing. shape=(N,)"""
+        lo, hi = self.allowed()
+        return (lo == -np.inf) & (hi == np.inf)
+
+    def contains(self, observed: Array) -> Mask:
+        """Where `observed` is a value a covered implementation may have left. shape=(N,)"""
+        lo, hi = self.allowed()
+        seen = np.asarray(observed, dtype=np.float64)
+        inside = (seen >= lo) & (seen <= hi) | (lo == -np.inf) & (hi == np.inf)
+        if self.nan is not None:
+            inside |= self.where_nan() & np.isnan(seen)
+        for elements, values in self.alternatives:
+            inside[elements] |= values.contains(seen[elements])
+        return inside
+
+    def margin(self, observed: Array) -> Array:
+        """The share of the enclosure used: 0 at its centre, 1 at its last admissible value, above 1 outside.
+
+        Measured to the bound before the store's rounding, or to the value it rounds to, whichever is farther.
+        """
+        seen = np.asarray(observed, dtype=np.float64)
+        lo, hi = self._before_last_rounding()
+        down, up = self.allowed()
+        low, high = np.minimum(lo, down), np.maximum(hi, up)
+        with np.errstate(all="ignore"):
+            centre = (low + high) / 2
+            centre = np.where(np.isfinite(centre), centre, np.where(np.isfinite(low), low, high))
+            distance = np.abs(seen - centre)
+            room = np.where(seen < centre, centre - low, high - centre)
+            share = np.where(distance == 0, 0, distance / room)
+        share = np.where(np.isinf(low) & np.isinf(high) | (seen == down) & (seen == up) & ~np.isfinite(seen), 0, share)
+        share = np.where(np.isnan(seen), np.where(self.where_nan(), 0, np.inf), share).astype(np.float64)
+        share = np.where(np.isnan(share), 0.0, share)
+        for elements, values in self.alternatives:
+            share[elements] = np.minimum(share[elements], values.margin(seen[elements]))
+        return share
+
+    def widened(self, rounded: Enclosure, real: Enclosure) -> Enclosure:
+        """This real value with whatever rounding may add to it: all of `rounded` - `real`, to be stored like `rounded`.
+
+        `rounded` encloses what implementations of a rule compute, `real` the rule's real value.
+        """
+        lo, hi = rounded._before_last_rounding()
+        for elements, values in rounded.alternatives:
+            low, high = values._before_last_rounding()
+            lo, hi = np.broadcast_to(lo, len(rounded)).copy(), np.broadcast_to(hi, len(rounded)).copy()
+            lo[elements], hi[elements] = np.minimum(lo[elements], low), np.maximum(hi[elements], high)
+        with np.errstate(all="ignore"):
+            lo, hi = interval.outward(self.lo + (lo - real.hi), self.hi + (hi - real.lo))
+        nan = _either(_either(self.nan, rounded.nan), real.nan)
+        return Enclosure(lo, hi, rounded.fmt, nan=nan, kind=SUM, rounds=1)
+
+
+Operand = Enclosure | float | int | Fraction
+
+
+def _lift(value: Operand, fmt: Format | None) -> Enclosure:
+    return value if isinstance(value, Enclosure) else Enclosure.number(value, fmt)
+
+
+def _format(a: Enclosure, b: Enclosure) -> Format | None:
+    if a.fmt is not None and b.fmt is not None and a.fmt is not b.fmt:
+        raise ValueError(f"cannot combine values of {a.fmt.name} and {b.fmt.name}")
+    return a.fmt or b.fmt
+
+
+def _either(a: Mask | None, b: Mask | None) -> Mask | None:
+    if a is None or b is None:
+        found = b if a is None else a
+        return found if found is not None and found.any() else None
+    return a | b
+
+
+def _zero_times_infinity(a: tuple[Base, Base], b: tuple[Base, Base]) -> Mask:
+    zero_a, zero_b = ((x[0] <= 0) & (x[1] >= 0) for x in (a, b))
+    infinite_a, infinite_b = (np.isinf(x[0]) | np.isinf(x[1]) for x in (a, b))
+    return zero_a & infinite_b | zero_b & infinite_a
+
+
+def _under_root(value: Enclosure, fmt: Format) -> Enclosure:
+    """The root, off by what rounding a subnormal radicand to half the smallest subnormal can change."""
+    if (value.lo >= 2.0**12 * math.sqrt(fmt.smallest_normal)).all():
+        return Enclosure(value.lo, value.hi, fmt, nan=value.nan)
+    with np.errstate(all="ignore"):
+        least = value.lo.dtype.type(fmt.tiny) / 2
+        off = np.minimum(np.sqrt(least), least / value.lo)  # sqrt(x) - sqrt(x - e) <= min(sqrt e, e / sqrt x)
+        small = (value.hi > 0) & (value.lo < 2.0**12 * math.sqrt(fmt.smallest_normal))
+        lo, hi = interval.widen(value.lo, value.hi, np.where(small, off, 0))
+    return Enclosure(lo, hi, fmt, nan=value.nan)

@@ -1,0 +1,179 @@
+"""Intervals of base arithmetic: outward rounding, rounding to a format, and the size of a rounding error.
+
+An interval is a pair of arrays (lo, hi) of float64, or of long double where float64 itself is the format examined or
+where a product leaves float64's range. Every function returns bounds that contain the exact real result: the base
+operation rounds to nearest, so its result is moved outwards by two of its own roundoffs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.floats import FP32, Format
+
+Base = NDArray[Any]
+"""float64 or long double, shape=(N,) or (1,) for a value all elements share."""
+
+WIDE = np.longdouble
+_SLACK = {np.dtype(d): np.finfo(d).eps * 2 for d in (np.float64, WIDE)}  # scalars of the dtype itself
+_EXPONENT = np.int64(0x7FF0000000000000)
+
+
+def base_dtype(fmt: Format | None) -> Any:
+    """The dtype bounds are kept in: real numbers and fp64 need more than float64, narrower formats do not."""
+    return WIDE if fmt is None or fmt.precision == 53 else np.float64
+
+
+def outward(lo: Base, hi: Base) -> tuple[Base, Base]:
+    """`lo` and `hi` moved apart by what one base operation may have rounded them by; zero stays zero."""
+    slack = _SLACK[lo.dtype]
+    if lo is hi:
+        down, up = lo * (1 - slack), lo * (1 + slack)
+        return np.minimum(down, up), np.maximum(down, up)
+    return np.minimum(lo * (1 - slack), lo * (1 + slack)), np.maximum(hi * (1 - slack), hi * (1 + slack))
+
+
+def convert(lo: Base, hi: Base, dtype: Any) -> tuple[Base, Base]:
+    """The same interval in another base dtype, never narrower."""
+    if lo.dtype == dtype:
+        return lo, hi
+    if dtype == WIDE:
+        wide = lo.astype(WIDE)
+        return wide, wide if lo is hi else hi.astype(WIDE)
+    with np.errstate(all="ignore"):
+        down, up = lo.astype(dtype), hi.astype(dtype)
+        if lo is hi and np.array_equal(down, lo):
+            return down, down
+        down = np.where(down > lo, np.nextafter(down, -np.inf), down)
+        return down, np.where(up < hi, np.nextafter(up, np.inf), up)
+
+
+def nearest(fmt: Format, x: Base) -> Base:
+    """`x` rounded to `fmt`, ties to even, overflow to infinity; the dtype stays."""
+    with np.errstate(all="ignore"):
+        if fmt.precision == 53:
+            return x.astype(np.float64).astype(x.dtype)
+        if fmt is FP32:
+            return x.astype(np.float32).astype(x.dtype)
+        if fmt.name == "float16":
+            return x.astype(np.float16).astype(x.dtype)
+        # bfloat16: scaling by the spacing, a power of two, is exact
+        spacing = 2 * half_ulp(fmt, np.abs(x), inner=False)
+        spacing[spacing == 0] = 1
+        rounded = np.rint(x / spacing) * spacing
+        rounded = np.where(np.abs(rounded) > fmt.largest, np.copysign(np.inf, x), rounded)
+        return np.where(np.isfinite(x), rounded, x).astype(x.dtype)
+
+
+def both_roundings(fmt: Format, lo: Base, hi: Base) -> tuple[Base, Base]:
+    """Bounds of {x, rounded x} over the interval. Rounding is monotone, so the endpoints decide.
+
+    Formats narrower than fp32 are computed in fp32 registers: x may first have been rounded to fp32.
+    """
+    if fmt.precision < FP32.precision:
+        lo = np.minimum(lo, nearest(FP32, lo))
+        hi = np.maximum(hi, nearest(FP32, hi))
+    return np.minimum(lo, nearest(fmt, lo)), np.maximum(hi, nearest(fmt, hi))
+
+
+def half_ulp(fmt: Format, magnitude: Base, inner: bool = True) -> Base:
+    """The most that rounding a value of at most `magnitude` moves it; 0 at 0, which rounds to itself.
+
+    Half an ulp there, at least half the smallest subnormal; `inner` adds the fp32 rounding of narrower formats.
+    """
+    plain = np.ascontiguousarray(magnitude, dtype=np.float64)
+    power = (plain.view(np.int64) & _EXPONENT).view(np.float64).astype(magnitude.dtype)
+    half = np.maximum(power * fmt.u, magnitude.dtype.type(fmt.tiny) / 2)
+    if inner and fmt.precision < FP32.precision:
+        half = half + magnitude * 2.0**-24 + FP32.tiny
+    return half * (magnitude != 0)
+
+
+def relative(fmt: Format, roundings: int) -> float:
+    """The largest relative change `roundings` roundings to nearest can make, away from underflow."""
+    each = fmt.u + (2.0**-24 if fmt.precision < FP32.precision else 0.0)
+    total = roundings * each
+    return total * (1 + total)  # (1 + u)^k - 1 <= ku (1 + ku) while ku <= 1
+
+
+def magnitude(lo: Base, hi: Base) -> Base:
+    """The largest absolute value in each interval."""
+    return np.abs(lo) if lo is hi else np.maximum(np.abs(lo), np.abs(hi))
+
+
+def smallest(lo: Base, hi: Base) -> Base:
+    """The smallest absolute value in each interval."""
+    if lo is hi:
+        return np.abs(lo)
+    return np.maximum(np.maximum(lo, -hi), 0)
+
+
+def widen(lo: Base, hi: Base, by: Base | float) -> tuple[Base, Base]:
+    """The interval with `by` added on both sides, but no sign that was not there: rounding never changes a sign."""
+    return np.maximum(lo - by, np.minimum(lo, 0)), np.minimum(hi + by, np.maximum(hi, 0))
+
+
+def times(a: tuple[Base, Base], b: tuple[Base, Base]) -> tuple[Base, Base]:
+    """The product of two intervals; NaN bounds where zero meets infinity."""
+    try:
+        with np.errstate(all="ignore", under="raise", over="raise"):
+            return outward(*_corners(a, b))
+    except FloatingPointError:  # outside the base's range: long double reaches further
+        a, b = convert(*a, WIDE), convert(*b, WIDE)
+    try:
+        with np.errstate(all="ignore", under="raise", over="raise"):
+            return outward(*_corners(a, b))
+    except FloatingPointError:
+        with np.errstate(all="ignore"):
+            lo, hi = _corners(a, b)
+            lost = ~(np.isfinite(lo) & np.isfinite(hi))
+            tiny = np.finfo(WIDE).tiny
+            lo, hi = outward(lo - tiny, hi + tiny)
+            return np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
+
+
+def _corners(a: tuple[Base, Base], b: tuple[Base, Base]) -> tuple[Base, Base]:
+    a_point, b_point = a[0] is a[1], b[0] is b[1]
+    if a_point and b_point:
+        both = a[0] * b[0]
+        return both, both
+    if b_point:
+        a, b, a_point, b_point = b, a, b_point, a_point
+    if a_point:
+        p, q = a[0] * b[0], a[0] * b[1]
+        if (a[0] >= 0).all():
+            return p, q
+        return np.minimum(p, q), np.maximum(p, q)
+    if (a[0] >= 0).all() and (b[0] >= 0).all():
+        return a[0] * b[0], a[1] * b[1]
+    p, q, r, s = a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]
+    return np.minimum(np.minimum(p, q), np.minimum(r, s)), np.maximum(np.maximum(p, q), np.maximum(r, s))
+
+
+def reciprocal(lo: Base, hi: Base) -> tuple[Base, Base]:
+    """1 over the interval; (-inf, inf) where it holds zero."""
+    try:
+        with np.errstate(all="ignore", under="raise", over="raise"):
+            down = np.divide(1, hi)
+            up = down if lo is hi else np.divide(1, lo)
+    except FloatingPointError:  # 1/x leaves float64's range only for x that long double inverts with ease
+        lo, hi = convert(lo, hi, WIDE)
+        with np.errstate(all="ignore"):
+            down, up = np.divide(1, hi), np.divide(1, lo)
+    down, up = outward(down, up)
+    holds_zero = (lo <= 0) & (hi >= 0)
+    if holds_zero.any():
+        down, up = np.where(holds_zero, -np.inf, down), np.where(holds_zero, np.inf, up)
+    return down, up
+
+
+def root(lo: Base, hi: Base) -> tuple[Base, Base]:
+    """The square root of the part of the interval that is not negative."""
+    with np.errstate(all="ignore"):
+        if lo is hi:
+            both = np.sqrt(np.maximum(lo, 0))
+            return outward(both, both)
+        return outward(np.sqrt(np.maximum(lo, 0)), np.sqrt(np.maximum(hi, 0)))
