@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from verifier import tutorial
+from verifier import tutorial, tutorial_sets
 from verifier.evidence import Verdict
 from verifier.floats import BF16, FORMATS, FP16, FP32, FP64
 from verifier.tutorial import PAIRS, Loop, compare
@@ -146,7 +146,7 @@ def test_two_data_terms_lose_the_theorem() -> None:
 def test_underflow_is_seen_as_the_end_of_the_theorem() -> None:
     """Where 2*lam*w is no value of the format, the theorem's hypothesis fails and says so."""
     w = np.array([1.0, 2.0**-149, 0.0])
-    assert [True, False, True] == tutorial.representable(w, 2.0**-5, FP32).tolist()
+    assert [True, False, True] == tutorial_sets.representable(w, 2.0**-5, FP32).tolist()
 
 
 def test_missing_device_is_untestable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,22 +170,22 @@ def test_nearest_rounds_as_torch_does(fmt: Any) -> None:
     values = np.ldexp(generator.integers(-(2**30), 2**30, 3000).astype(float), generator.integers(-190, 99, 3000))
     values = np.append(values, [1 + fmt.u, 1 + 3 * fmt.u, fmt.tiny / 2, 1.5 * fmt.tiny, fmt.largest, 2 * fmt.largest])
     expected = torch.tensor(values).to(getattr(torch, fmt.name)).double().tolist()
-    assert expected == [tutorial.nearest(Fraction(v), fmt) for v in values.tolist()]
+    assert expected == [tutorial_sets.nearest(Fraction(v), fmt) for v in values.tolist()]
 
 
 def test_nearest_rounds_once() -> None:
     """A sum that double arithmetic would round twice is rounded once."""
     x = Fraction(1) + Fraction(1, 2**24) + Fraction(1, 2**80)
-    assert 1.0 + 2.0**-23 == tutorial.nearest(x, FP32)
-    assert 0.1 == tutorial.nearest(Fraction(0.1), FP64)
-    assert math.inf == tutorial.nearest(Fraction(FP64.largest) * 2, FP64)
+    assert 1.0 + 2.0**-23 == tutorial_sets.nearest(x, FP32)
+    assert 0.1 == tutorial_sets.nearest(Fraction(0.1), FP64)
+    assert math.inf == tutorial_sets.nearest(Fraction(FP64.largest) * 2, FP64)
 
 
 def test_admissible_gradients_are_the_fused_and_the_plain_sum() -> None:
     """Per element there are one or two gradients in fp32, and torch's own g + decay * w is among them."""
     generator = torch.Generator().manual_seed(1)
     g, w = (torch.randn(500, generator=generator) for _ in range(2))
-    table = tutorial.admissible(g.tolist(), w.tolist(), 0.6, FORMATS["float32"])
+    table = tutorial_sets.admissible(g.tolist(), w.tolist(), 0.6, FORMATS["float32"])
     for value, choices in zip(torch.add(g, w, alpha=0.6).tolist(), table, strict=True):
         assert value in choices
     assert max(map(len, table)) > 1

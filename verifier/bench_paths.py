@@ -234,4 +234,3 @@ def told_apart(one: Mapping[str, float] | Ratio, control: Mapping[str, float] | 
 def rounds_for(seconds: float, budget: float, least: int = 9, most: int = 61) -> int:
     """How many pairs of steps of `seconds` each fit the budget, within bounds; 9 are needed for an interval."""
     return max(least, min(most, int(budget / (2 * seconds))))
-

@@ -78,7 +78,7 @@ def shrink(sgd: Rule) -> Finding:
     step = sympy.powsimp(closed.subs(n, n + 1) - once.subs(sgd.theta, closed))
     if closed.subs(n, 0) != sgd.theta or sympy.expand(sympy.powsimp(sympy.expand(step))) != 0:
         return refuted(f"{closed} is not the n-step closed form: {step}")
-    return proved("by induction theta_n = theta*(1 - 2*lr*lam)^n; each step takes 2*lr*lam of the weight, whatever it is")
+    return proved("by induction theta_n = theta*(1 - 2*lr*lam)^n; each step takes the share 2*lr*lam of any weight")
 
 
 def decay_line(rule: Rule) -> tuple[Symbol, Expr] | None:
@@ -200,7 +200,7 @@ def decoupled_adam(adam: Rule) -> str | None:
 
 
 def smaller(sgd: Rule, penalty: Expr) -> Finding:
-    """On a quadratic of curvature h the fixed point is b/(h + 2*lam), below b/h for every lam > 0, in norm for vectors."""
+    """On a quadratic of curvature h the fixed point is b/(h + 2*lam), below b/h for lam > 0; for vectors, in norm."""
     h, b, positive = sympy.symbols("h b lam", positive=True)
     decay = solved_decay(sgd, penalty)
     if decay is None:

@@ -43,11 +43,11 @@ HOW = {
     "claim.gradient": "sympy diff; torch autograd, every bit",
     "claim.l1": "sympy diff and solve, witness; torch autograd, every bit",
     "claim.shrink": "closed form (1 - 2*lr*lam)^n by induction; exact steps with a zero gradient",
-    "claim.equivalent": "sympy solve for the decay, for every rule; the tutorial's loop on real data, bitwise for dyadic "
-    "lam, set-valued otherwise; the evidence of the generated properties",
+    "claim.equivalent": "sympy solve for the decay, for every rule; the tutorial's loop on real data, bitwise for "
+    "dyadic lam, set-valued otherwise; the evidence of the generated properties",
     "claim.rescaled": "sympy solve, and witnesses where it fails; exact steps",
     "claim.cost": "the size of the autograd graph; paired timings and peak memory of the two paths",
-    "claim.all": "every tensor of a group against the same tensor alone, for every optimizer with weight_decay, bitwise",
+    "claim.all": "every tensor of a group against the same tensor alone, bitwise, for every rule with weight_decay",
     "claim.groups": "weights and biases in two groups against each tensor alone, bitwise, and the tutorial's loop",
     "claim.smaller": "ridge fixed point b/(h + 2*lam) by solve; trained to it with an exact bound; real data",
 }
@@ -250,7 +250,7 @@ def all_parameters(setting: Setting) -> Findings:
     return [
         _together(
             exact.decay_everywhere(setting.optimizers, device, setting.seed),
-            f"{len(exact.OPTIMIZERS)} rules on {device}: weight, bias, scale, kernel and gain all decay, as each would alone",
+            f"{len(exact.OPTIMIZERS)} rules on {device}: weight, bias, scale, kernel, gain decay as each would alone",
         )
         for device in setting.devices
     ], []
@@ -264,7 +264,7 @@ def groups(setting: Setting) -> Findings:
     found: list[Finding] = []
     for device in setting.devices:
         alone = exact.groups_as_alone(setting.optimizers, device, setting.seed)
-        found.append(_together(alone, f"{len(alone)} rules on {device}: each group moves as it would alone, bit for bit"))
+        found.append(_together(alone, f"{len(alone)} rules on {device}: each group moves as alone, bit for bit"))
         loops = tutorial.loops(device, setting.seed, setting.optimizers)
         seen = [tutorial.compare(loop, tutorial.PAIRS[1]) for loop in loops]
         said = f"{len(seen)} loops on real data ({device}): groups are the penalty on the weights alone"

@@ -118,13 +118,13 @@ def l1(lam: float, parameters: Any) -> torch.Tensor:
 
 
 def penalty_gradient(penalty: Penalty, device: str, seed: int, power: int = 2) -> Finding:
-    """Autograd's gradient of the penalty is rn(rn(lam) * 2w) (`power` 2) or rn(lam) * sign(w) (`power` 1), every bit."""
+    """Autograd's gradient of the penalty is rn(rn(lam) * 2w) (`power` 2) or rn(lam) * sign(w) (1), every bit."""
     generator = np.random.default_rng(seed)
     count = 0
     for fmt in FORMATS.values():
         w = fmt.round(np.append(generator.standard_normal(200), [0.0, 1.0, -2.0, fmt.smallest_normal]))
         for lam in (2.0**-7, 0.01, 0.3):
-            rounded = fmt.round(np.float64(lam))
+            rounded = fmt.round(np.array(lam))
             expected = fmt.round(rounded * 2 * w) if power == 2 else rounded * np.sign(w)
             p = torch.tensor(w, dtype=getattr(torch, fmt.name), device=device, requires_grad=True)
             penalty(lam, [p]).backward()  # type: ignore[no-untyped-call]
@@ -152,7 +152,7 @@ def shrink_steps(optimizers: Any, device: str, seed: int) -> Finding:
 
 
 def rescaled_steps(optimizers: Any, device: str, seed: int) -> Finding:
-    """SGD's L2 decay and a decoupled decay by lr*weight_decay give the same bits in exact arithmetic; not with momentum."""
+    """SGD's L2 decay and a decoupled decay by lr*weight_decay end at the same bits without momentum, not with it."""
     lr, decay, steps = 0.125, 0.5, 3
     theta, grads = _inputs(seed, steps, bits=4)
 
@@ -202,7 +202,7 @@ def equivalence(optimizers: Any, names: Sequence[str], device: str, seed: int, d
 
 
 def decay_everywhere(optimizers: Any, device: str, seed: int) -> list[Finding]:
-    """weight_decay moves every tensor of a group, biases too: each moves as it would alone, and not as without decay."""
+    """weight_decay acts on every tensor of a group, biases too: each moves as alone, and not as without decay."""
     return [_one_group(optimizers, name, device, seed) for name in OPTIMIZERS]
 
 
@@ -288,7 +288,7 @@ def ridge(optimizers: Any, device: str, seed: int) -> Finding:
     seen = [flat([w])]
     for _ in range(steps):
         stepper.zero_grad()
-        (0.5 * (tx * w - ty) ** 2).sum().backward()
+        (0.5 * (tx * w - ty) ** 2).sum().backward()  # type: ignore[no-untyped-call]
         stepper.step()
         seen.append(flat([w]))
     furthest = Fraction(0)
