@@ -28,8 +28,9 @@ class Split(Exception):
 class Field:
     """Normal forms of expressions over one domain; equal subexpressions are converted once."""
 
-    def __init__(self, domain: Mapping[Symbol, sympy.Set], capacity: int = 48) -> None:
+    def __init__(self, domain: Mapping[Symbol, sympy.Set], capacity: int = 48, *, branching: bool = True) -> None:
         self.domain = domain
+        self.branching = branching  # else signs that are not settled stay as generators: a form for people to read
         self.ring = Polynomials(capacity)
         self.cases: list[tuple[Poly, int]] = []  # the signs assumed, each of an irreducible polynomial
         self.reads = 0  # how often an assumed sign was read: forms that read none hold in every case
@@ -74,6 +75,8 @@ class Field:
             return self._pow(expr.base, expr.exp)
         if isinstance(expr, sympy.exp):
             return self._opaque(sympy.exp, expr.args, Range(Fraction(0), low_open=True))
+        if not self.branching and isinstance(expr, sympy.sign | sympy.Abs | sympy.Max | sympy.Min | sympy.Piecewise):
+            return self._unbranched(expr)
         if isinstance(expr, sympy.sign):
             return ring.constant(Integer(self.sign(self.form(expr.args[0]))))
         if isinstance(expr, sympy.Abs):
@@ -89,6 +92,57 @@ class Field:
         if isinstance(expr, sympy.Function):
             return self._opaque(expr.func, expr.args, Range())
         raise TypeError(f"{expr} ({type(expr).__name__}) has no normal form")
+
+    def _unbranched(self, expr: Expr) -> Quotient:
+        """A branching function as a generator of its own, with its branches in normal form."""
+        if isinstance(expr, sympy.Piecewise):
+            for value, guard in expr.args:
+                try:
+                    if self.holds(guard):
+                        return self.form(value)
+                except Split:
+                    break
+            rows = [(self.ring.expression(self.form(value)), guard) for value, guard in expr.args]
+            shown: Expr = sympy.Piecewise(*rows)
+        elif isinstance(expr, sympy.Abs):
+            inner = self.form(expr.args[0])
+            total = self.ring.constant(Rational(abs(int(inner.num.content())), 1))
+            return self.ring.multiply(total, self._sides(inner, self._absolute))
+        else:
+            args = list(expr.args)
+            if isinstance(expr, sympy.Max | sympy.Min):
+                beaten = -1 if isinstance(expr, sympy.Max) else 1
+                for arg in expr.args:  # an argument that another one always beats does not count
+                    if any(self.signs(arg - other) <= {0, beaten} for other in args if other != arg):
+                        args.remove(arg)
+            shown = expr.func(*(self.ring.expression(self.form(arg)) for arg in args))
+        if shown.is_Atom or shown.func != expr.func:
+            return self.form(shown)
+        key = (shown, Integer(0))
+        if key not in self.keyed:
+            self.keyed[key] = self.ring.add_generator(Generator(shown, Range()))
+        return Quotient(self.keyed[key], self.ring.one)
+
+    def _sides(self, value: Quotient, of: Callable[[Poly], Quotient]) -> Quotient:
+        total = Quotient(self.ring.one, self.ring.one)
+        for side, power in ((value.num, 1), (value.den, -1)):
+            constant, factors = side.factor()
+            if power < 0:
+                total = self.ring.multiply(total, self.ring.constant(Rational(1, abs(int(constant)))))
+            for poly, exponent in factors:
+                total = self.ring.multiply(total, self.ring.power(of(poly), power * int(exponent)))
+        return total
+
+    def _absolute(self, poly: Poly) -> Quotient:
+        signs = self.possible(poly)
+        if -1 not in signs or 1 not in signs:
+            return Quotient(poly if -1 not in signs else -poly, self.ring.one)
+        for i, generator in enumerate(self.ring.generators):
+            if generator.root == 2 and generator.radicand == poly**2:
+                return Quotient(self.ring.variables[i], self.ring.one)
+        meaning = sympy.Abs(self.ring.expression(Quotient(poly, self.ring.one)))
+        generator = Generator(meaning, Range(Fraction(0)), 2, poly**2)
+        return Quotient(self.ring.add_generator(generator), self.ring.one)
 
     def _sum(self, terms: list[Quotient]) -> Quotient:
         ring = self.ring
@@ -234,6 +288,54 @@ class Field:
             return Range(Fraction(0), Fraction(1), 0 not in positive, strictly)
         return Range(Fraction(0), low_open=0 not in positive)
 
+    def signs(self, expr: Expr) -> frozenset[int]:
+        """The signs an expression can have over the domain, part by part as written, then by its normal form.
+
+        As written, a square is seen to be one; expanded, it no longer is.
+        """
+        parts = self._signs_as_written(expr)
+        if len(parts) == 1 or not isinstance(expr, sympy.Add):
+            return parts
+        try:
+            return parts & self.bounds(self.form(expr))
+        except (Split, Full, Undefined):
+            return parts
+
+    def _signs_as_written(self, expr: Expr) -> frozenset[int]:
+        if isinstance(expr, Symbol):
+            return Range.of_symbol(expr, self.domain).sign
+        if expr.is_Number:
+            return frozenset({int(sympy.sign(expr))})
+        if isinstance(expr, sympy.Abs):
+            return frozenset(abs(s) for s in self.signs(expr.args[0]))
+        if isinstance(expr, sympy.Mul):
+            total = frozenset({1})
+            for arg in expr.args:
+                total = frozenset(a * b for a in total for b in self.signs(arg))
+            return total
+        if isinstance(expr, sympy.Pow):
+            base = self.signs(expr.base)
+            if isinstance(expr.exp, Integer):
+                return frozenset(s ** abs(int(expr.exp)) for s in base - ({0} if expr.exp < 0 else set()))
+            if expr.exp.is_Rational or -1 not in base:
+                return frozenset({1} if 0 not in base else {0, 1})
+            return ANY
+        if isinstance(expr, sympy.Add):
+            each = [self.signs(arg) for arg in expr.args]
+            for sign in (1, -1):
+                if not any(-sign in signs for signs in each):
+                    return frozenset({sign}) if any(0 not in signs for signs in each) else frozenset({sign, 0})
+            return ANY
+        if isinstance(expr, sympy.Max | sympy.Min):
+            best = max if isinstance(expr, sympy.Max) else min
+            total = self.signs(expr.args[0])
+            for arg in expr.args[1:]:
+                total = frozenset(best(a, b) for a in total for b in self.signs(arg))
+            return total
+        if isinstance(expr, sympy.Piecewise):
+            return frozenset(s for value, _ in expr.args for s in self.signs(value))
+        return ANY
+
     def bounds(self, value: Quotient) -> frozenset[int]:
         """The signs a form can have over the domain, no case assumed."""
         signs = frozenset({1})
@@ -267,9 +369,12 @@ class Field:
             if signs == {0}:
                 return Quotient(ring.zero, ring.one) if exponent > 0 else self._fail()
             settled = 1 not in signs or -1 not in signs
-            if whole and order % 2 == 0 and whole % 2 and not settled:
+            turning = bool(whole and order % 2 == 0 and whole % 2 and not settled)
+            if turning and self.branching:
                 raise Split(poly, signs)
-            if whole:
+            if turning:
+                total = ring.multiply(total, ring.power(self._absolute(poly), whole))
+            elif whole:
                 outside = -poly if 1 not in signs and order % 2 == 0 and whole % 2 else poly
                 total = ring.multiply(total, ring.power(Quotient(outside, ring.one), whole))
             if rest and -1 not in signs:

@@ -10,9 +10,10 @@ from itertools import islice
 
 import sympy
 from sympy import Expr, Symbol
+from sympy.core.relational import Relational
 
 from verifier import witness
-from verifier.field import Field, Split
+from verifier.field import COMPARED, Field, Split
 from verifier.polynomials import Full, Poly, Range, Undefined
 
 CASES = 400  # sign cases decided apart before a question is given up as undecided
@@ -77,6 +78,8 @@ def _decide(left: Expr, right: Expr, domain: Domain, where: tuple[sympy.Basic, .
 
     if left == right:
         return decision(Status.PROVED, "identical")
+    if relation == ">=" and -1 not in Field(domain, 64).signs(left):
+        return decision(Status.PROVED, "signs of the parts")
     refuted = _refute(left, right, domain, where, relation, 3)
     if refuted is None:
         try:
@@ -167,7 +170,6 @@ def conditions(lines: Iterable[Expr], domain: Domain | None = None) -> tuple[sym
     branch of a Piecewise is asked for under its guard alone.
     """
     found: dict[sympy.Basic, None] = {}
-    field = Field(domain or {}, 64)
 
     def visit(node: sympy.Basic, guard: sympy.Basic) -> None:
         if isinstance(node, sympy.Piecewise):
@@ -178,14 +180,23 @@ def conditions(lines: Iterable[Expr], domain: Domain | None = None) -> tuple[sym
                 earlier = sympy.And(earlier, sympy.Not(condition))
             return
         for condition in _needs(node):
-            if not _implied(field, condition):
-                found[condition if guard == sympy.true else sympy.Or(sympy.Not(guard), condition)] = None
+            found[condition if guard == sympy.true else sympy.Or(sympy.Not(guard), condition)] = None
         for arg in node.args:
             visit(arg, guard)
 
     for line in lines:
         visit(sympy.sympify(line), sympy.true)
-    return tuple(found)
+    return unmet(found, domain or {})
+
+
+def unmet(found: Iterable[sympy.Basic], domain: Domain) -> tuple[sympy.Basic, ...]:
+    """Those conditions that `domain` does not imply, each once; false stands for a condition that never holds."""
+    field = Field(domain, 64)
+    left: dict[sympy.Basic, None] = {}
+    for condition in found:
+        if not _implied(field, condition):
+            left[condition] = None
+    return tuple(left)
 
 
 def _needs(node: sympy.Basic) -> list[sympy.Basic]:
@@ -203,13 +214,14 @@ def _needs(node: sympy.Basic) -> list[sympy.Basic]:
 
 
 def _implied(field: Field, condition: sympy.Basic) -> bool:
-    try:
-        signs = field.bounds(field.form(condition.lhs))
-    except (Split, Full, Undefined, TypeError):
-        return False
-    if isinstance(condition, sympy.Unequality):
-        return 0 not in signs
-    return -1 not in signs and (0 not in signs or isinstance(condition, sympy.GreaterThan))
+    """Whether a condition holds on the whole domain, as far as the signs of its parts tell."""
+    if isinstance(condition, sympy.Or):
+        return any(_implied(field, arg) for arg in condition.args)
+    if isinstance(condition, sympy.And):
+        return all(_implied(field, arg) for arg in condition.args)
+    if not isinstance(condition, Relational):
+        return bool(condition == sympy.true)
+    return field.signs(condition.lhs - condition.rhs) <= COMPARED[type(condition)]
 
 
-__all__ = ["Decision", "Domain", "Range", "Status", "conditions", "equal", "nonnegative"]
+__all__ = ["Decision", "Domain", "Range", "Status", "conditions", "equal", "nonnegative", "unmet"]

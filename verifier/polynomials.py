@@ -182,9 +182,12 @@ class Polynomials:
             return ANY
         degrees = poly.degrees()
         for i, values in ranges.items():
-            if degrees[i] != 1 or values.low is None or values.high is None and values.low == 0:
+            k = degrees[i]
+            if not k or values.low is None or values.low < 0 or (values.high is None and values.low == 0):
                 continue
-            # affine in generator i: over an interval its sign is settled by the two ends
+            if any(monomial[i] not in (0, k) for monomial in terms):
+                continue
+            # affine in the k-th power of generator i: over an interval its sign is settled by the two ends
             rest, slope = self.zero, self.zero
             for monomial, coefficient in terms.items():
                 bare = (*monomial[:i], 0, *monomial[i + 1 :])
@@ -193,17 +196,18 @@ class Polynomials:
                     slope += part
                 else:
                     rest += part
-            low = rest * values.low.denominator + slope * values.low.numerator
+            low = rest * values.low.denominator**k + slope * values.low.numerator**k
             if values.high is None:
-                shifted = low + slope * values.low.denominator * self.variables[i]
+                shifted = low + slope * values.low.denominator**k * self.variables[i]
                 return self._signs(shifted, {**ranges, i: Range(Fraction(0), low_open=values.low_open)}, depth - 1)
-            high = rest * values.high.denominator + slope * values.high.numerator
+            high = rest * values.high.denominator**k + slope * values.high.numerator**k
             at_low, at_high = self._signs(low, ranges, depth - 1), self._signs(high, ranges, depth - 1)
             for sign in (1, -1):
                 if -sign in at_low or -sign in at_high:
                     continue
                 zero_low, zero_high = 0 in at_low, 0 in at_high
-                if zero_low and zero_high or zero_low and not values.low_open or zero_high and not values.high_open:
+                both = zero_low and zero_high
+                if both or (zero_low and not values.low_open) or (zero_high and not values.high_open):
                     return frozenset({sign, 0})
                 return frozenset({sign})
         return ANY

@@ -16,9 +16,7 @@ from verifier.rule import Rule
 
 SUM, PRODUCT, NEGATION, POWER, ATOM = 1, 2, 2, 3, 4  # how tightly a piece of output binds
 
-GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega".split()
-)
+GREEK = frozenset({"alpha", "beta", "delta", "epsilon", "eta", "gamma", "lambda", "mu", "phi", "psi", "rho", "theta"})
 NAMES = {
     "g": "g",
     "lam": r"\lambda",
@@ -49,9 +47,13 @@ NEGATED = ("not ", "not ", r"\neg ")
 IMPLIES = ("=>", "=>", r"\Rightarrow")
 
 
-def to_python(expr: sympy.Basic) -> str:
-    """`expr` as Python source, spaced as black would: powers `**`, functions `sqrt`, `abs`, `sign`, `maximum`, `where`."""
-    return _Python().show(sympy.sympify(expr))
+def to_python(expr: sympy.Basic, module: str = "") -> str:
+    """`expr` as Python source, spaced as black would; its functions are sqrt, sign, maximum, minimum, where, and abs.
+
+    With `module`, the functions are read from it (check.sqrt), and so is any fraction a double cannot hold exactly
+    (check.ratio(24, 25)).
+    """
+    return _Python(module).show(sympy.sympify(expr))
 
 
 def to_text(expr: sympy.Basic) -> str:
@@ -66,7 +68,7 @@ def to_latex(expr: sympy.Basic) -> str:
 
 def terms(expr: Expr) -> tuple[Expr, ...]:
     """The terms of a sum in the order they are written: positive ones first, eps last, numbers before products."""
-    positive_atom = any(term.is_Symbol for term in expr.args)
+    positive_atom = any(term.is_Symbol and term.is_integer for term in expr.args)
 
     def key(term: Expr) -> tuple[int, int, int, int, str]:
         number = 0 if not positive_atom else 2  # 1 - lr * weight_decay, 1 + lambd * lr * t, but t + 1
@@ -211,7 +213,8 @@ class _Text:
     def piecewise(self, expr: Expr) -> tuple[str, int]:
         parts = []
         for value, guard in expr.args:
-            parts.append(f"{self.show(value)} otherwise" if guard == sympy.true else f"{self.show(value)} if {self.show(guard)}")
+            case = "otherwise" if guard == sympy.true else f"if {self.show(guard)}"
+            parts.append(f"{self.show(value)} {case}")
         return "{" + "; ".join(parts) + "}", ATOM
 
     def logic(self, expr: sympy.Basic) -> tuple[str, int]:
@@ -237,6 +240,20 @@ class _Text:
 
 class _Python(_Text):
     column = 0
+
+    def __init__(self, module: str = "") -> None:
+        self.module = module
+
+    def at(self, expr: sympy.Basic) -> tuple[str, int]:
+        if self.module and isinstance(expr, sympy.Rational) and expr.q & (expr.q - 1):
+            sign = "-" if expr < 0 else ""
+            return f"{sign}{self.call('ratio', sympy.Integer(abs(expr.p)), sympy.Integer(expr.q))}", SUM if sign else ATOM
+        return super().at(expr)
+
+    def call(self, name: str, *args: sympy.Basic) -> str:
+        inside = self.module and name != "abs"
+        return super().call(f"{self.module}.{name}" if inside else name, *args)
+
     functions: Mapping[type, str] = {
         sympy.sign: "sign",
         sympy.Max: "maximum",
@@ -255,7 +272,8 @@ class _Python(_Text):
     def piecewise(self, expr: Expr) -> tuple[str, int]:
         text = self.show(expr.args[-1][0])
         for value, guard in expr.args[-2::-1]:
-            text = f"where({self.show(guard)}, {self.show(value)}, {text})"
+            where = f"{self.module}.where" if self.module else "where"
+            text = f"{where}({self.show(guard)}, {self.show(value)}, {text})"
         return text, ATOM
 
     def logic(self, expr: sympy.Basic) -> tuple[str, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sympy
 from sympy import Expr, Integer, Symbol
@@ -132,19 +133,79 @@ def shared(rule: Rule) -> frozenset[Symbol]:
 def defined_where(rule: Rule) -> tuple[sympy.Basic, ...]:
     """The conditions under which every line of one step is defined, collected before anything is simplified.
 
-    Denominators must not vanish, radicands must not be negative; conditions the hyperparameters' domain already
-    implies are left out. Collected on the lines as written: sympy would turn 0/(0 + eps) into 0 at eps = 0.
+    Denominators must not vanish, radicands must not be negative. What the hyperparameters' sets and the state's
+    invariants imply is left out. A name assigned by an earlier line stands for its value there. Collected before any
+    substitution: sympy would turn 0/(0 + eps) into 0 and forget that eps = 0 is excluded.
     """
-    found: dict[sympy.Basic, None] = {}
-    domain = set(rule.hyper)
-    for _, value in rule.step:
-        for node in sympy.preorder_traversal(sympy.sympify(value)):
-            if not isinstance(node, sympy.Pow) or node.exp.is_integer and not node.exp.is_negative:
-                continue
-            base, exponent = node.as_base_exp()
-            if exponent.is_Rational and exponent.q == 2 and not base.is_nonnegative:
-                found[sympy.Ge(base, 0)] = None
-            if exponent.is_negative or exponent.could_extract_minus_sign():
-                found[sympy.Ne(base, 0)] = None
-    del domain
-    return tuple(c for c in found if c not in (sympy.true,))
+    return tuple(written for written, _ in _needed(rule))
+
+
+def defined_from(rule: Rule) -> tuple[sympy.Basic, ...]:
+    """The conditions of `defined_where` over theta, grad, the state before the step, `t` and `hyper` alone."""
+    return tuple(inlined for _, inlined in _needed(rule))
+
+
+def _needed(rule: Rule) -> list[tuple[sympy.Basic, sympy.Basic]]:
+    return _cached(rule, "needed", lambda: _conditions(rule))
+
+
+def _conditions(rule: Rule) -> list[tuple[sympy.Basic, sympy.Basic]]:
+    """Each condition as its line is written, and in terms of what is known before the step."""
+    from verifier.normal import conditions, unmet
+
+    now: dict[Symbol, Expr] = {}
+    found: dict[sympy.Basic, sympy.Basic] = {}
+    for target, value in rule.step:
+        line = sympy.sympify(value)
+        for condition in conditions([line]):
+            found.setdefault(condition.xreplace(now), condition)
+        now[target] = line.xreplace(now)
+    left = unmet(found, {**rule.hyper, **invariants(rule)})
+    return [(found[inlined], inlined) for inlined in left]
+
+
+def invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
+    """The sets some state variables never leave, proved by induction over the steps.
+
+    Each variable is given the narrowest of [0, 1] and [0, oo) that holds its initial value; those that one step may
+    leave are widened until a step leaves none. What is left out may be any real.
+    """
+    return _cached(rule, "invariants", lambda: _invariants(rule))
+
+
+def _invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
+    from verifier.normal import nonnegative
+
+    def inside(value: Expr, values: sympy.Set, domain: Mapping[Symbol, sympy.Set]) -> bool:
+        if not nonnegative(value, domain).proved:
+            return False
+        return values.sup == sympy.oo or nonnegative(1 - value, domain).proved
+
+    found: dict[Symbol, sympy.Set] = {}
+    for s, initial in rule.state.items():
+        for values in (sympy.Interval(0, 1), sympy.Interval(0, sympy.oo)):
+            if inside(sympy.sympify(initial), values, rule.hyper):
+                found[s] = values
+                break
+    once = transition(rule)
+    while True:
+        domain = {**rule.hyper, **found}
+        left = [s for s in found if not inside(once[s], found[s], domain)]
+        if not left:
+            return found
+        for s in left:
+            if found[s].sup == 1:
+                found[s] = sympy.Interval(0, sympy.oo)
+            else:
+                del found[s]
+
+
+_FACTS: dict[tuple[str, Rule], Any] = {}
+
+
+def _cached(rule: Rule, fact: str, compute: Callable[[], Any]) -> Any:
+    """A fact of a rule, computed once; rules are compared by what they say, not by name alone."""
+    key = (fact, rule)
+    if key not in _FACTS:
+        _FACTS[key] = compute()
+    return _FACTS[key]

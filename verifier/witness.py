@@ -1,4 +1,4 @@
-"""Exact evaluation of expressions at rational points: rational arithmetic, and balls of 256 bits where there are roots."""
+"""Exact evaluation of expressions at rational points: rational arithmetic, balls of 256 bits where there are roots."""
 
 from __future__ import annotations
 
