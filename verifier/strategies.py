@@ -79,6 +79,13 @@ def hyperparameter(name: str, domain: sympy.Set) -> st.SearchStrategy[float]:
     return st.one_of(st.sampled_from(inside), spread)
 
 
+def alternatives(name: str, domain: sympy.Set, value: float) -> list[float]:
+    """Plain values of one hyperparameter within `domain`, other than `value`; `value` itself where there is none."""
+    within = _within(domain)
+    found = [x for x in HYPER.get(name, (0.5, 0.25, 0.75)) if within(x) and x != value]
+    return found or [value]
+
+
 @functools.cache
 def _dyadic(domain: sympy.Set) -> st.SearchStrategy[float]:
     within = _within(domain)

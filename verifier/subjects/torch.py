@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from verifier.rule import shared
 from verifier.rules import get
 from verifier.subjects.initial import initial_state
 from verifier.subjects.torch_layouts import LAYOUTS, place
+from verifier.subjects.torch_life import Life
 from verifier.subjects.torch_options import EAGER_STATE, optimizer_class, options
 
 __all__ = ["DEVICES", "DTYPES", "IMPLEMENTATIONS", "LAYOUTS", "Torch", "optimizer_class", "subjects"]
@@ -76,6 +77,23 @@ class Torch:
         if self.tensor_lr:
             named["lr"] = torch.tensor(named["lr"], dtype=torch.float64)
         return named
+
+    def other(self, implementation: str) -> Torch:
+        """The same optimizer in another implementation; "tensor_lr": the same one, given lr as a tensor."""
+        if implementation == "tensor_lr":
+            return replace(self, tensor_lr=True)
+        return replace(self, implementation=implementation)
+
+    def another(self, hyper: Mapping[str, float]) -> dict[str, float]:
+        """Hyperparameters that the rule admits and that differ from `hyper` throughout."""
+        from verifier.strategies import alternatives
+
+        domains = {symbol.name: domain for symbol, domain in get(self.rule_name).hyper.items()}
+        return {name: alternatives(name, domains[name], value)[0] for name, value in hyper.items()}
+
+    def recorder(self, case: Case, parameters: Sequence[Tensor]) -> Recorder:
+        """What collects the rows of a run."""
+        return Recorder(self, case, parameters)
 
     def optimizer(self, case: Case, parameters: Sequence[Tensor], **override: float) -> torch.optim.Optimizer:
         """The optimizer over the case's groups; a group names only what differs from the constructor's options."""
@@ -175,20 +193,7 @@ def set_options(subject: Torch, case: Case, step: int, groups: Iterable[tuple[di
 def run(subject: Torch, case: Case) -> Trajectory:
     """Runs the case: gradients are assigned to `.grad`, one `step()` each, everything readable recorded."""
     warm_up(subject.device)
-    parameters = subject.parameters(case)
-    optimizer = subject.optimizer(case, parameters)
-    recorder = Recorder(subject, case, parameters)
-    rounded = subject.format.round(case.grads)
-    flat = subject.tensor(case.grads)
-    recorder.row(optimizer.state)
-    for step in range(1, case.steps + 1):
-        set_options(subject, case, step, zip(optimizer.param_groups, case.all_groups, strict=True))
-        for k, (p, where, shape) in enumerate(zip(parameters, case.slices, case.shapes, strict=True)):
-            absent = (step, k) in case.absent
-            p.grad = None if absent else place(flat[step - 1, where], shape, case.grad_layout)
-        optimizer.step()
-        recorder.row(optimizer.state)
-    return recorder.trajectory(rounded)
+    return Life(subject, case).run()
 
 
 def subjects(

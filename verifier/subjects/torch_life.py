@@ -1,0 +1,383 @@
+"""An optimizer's life in torch: its case run step by step, with everything that happens between and during steps.
+
+Events are named by strings in `Case.events`: step -> names. Those of step 0 hold for the whole run.
+
+    before a step                                   for the whole run (step 0)
+    resume:memory|file|pickle|deepcopy|other|...    threads:N        that many threads
+    copy, pickle    the optimizer and its tensors   tensor_lr        lr is a 0-dim float64 tensor
+    save            a state_dict is taken           complex          pairs of reals are complex numbers
+    group:N         group N joins only now          sparse           gradients are sparse, duplicates and all
+    found_inf       a step that must be skipped     dtype:K:NAME     tensor K has another dtype
+    idle            a step without gradients        filled           fresh memory is filled with NaN
+    zero_grad       zero_grad() is called           inspect          facts are taken after every step
+    closure         (of the step) step(closure)     neighbour        another optimizer steps in between
+    rebuild         a new optimizer, built with the options scheduled for this step, takes over the state
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from verifier.case import Case, Group, Refused, Trajectory
+from verifier.floats import Array, Format
+from verifier.subjects.torch_layouts import place
+
+DTYPES: dict[str, torch.dtype] = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+RESUMES = ("memory", "file", "pickle", "deepcopy", "other", "forloop", "foreach", "fused")
+"""How a state_dict travels, or what the optimizer it is loaded into was built with."""
+
+
+class Sightings(Protocol):
+    """What a run shows, collected a row at a time."""
+
+    def row(self, state: Mapping[Tensor, Mapping[str, Any]]) -> None: ...
+
+    def trajectory(self, grads: Array) -> Trajectory: ...
+
+
+class Living(Protocol):
+    """What a kind of subject offers for its optimizer to be built and watched."""
+
+    @property
+    def format(self) -> Format: ...
+
+    def tensor(self, values: Array) -> Tensor: ...
+
+    def parameters(self, case: Case) -> list[Tensor]: ...
+
+    def options(self, hyper: Mapping[str, float]) -> dict[str, Any]: ...
+
+    def optimizer(self, case: Case, parameters: Sequence[Tensor]) -> Any: ...
+
+    def other(self, implementation: str) -> Living: ...
+
+    def another(self, hyper: Mapping[str, float]) -> dict[str, float]: ...
+
+    def recorder(self, case: Case, parameters: Sequence[Tensor]) -> Sightings: ...
+
+
+class Life:
+    """One optimizer on its way through a case."""
+
+    def __init__(self, subject: Living, case: Case) -> None:
+        self.whole = case.events.get(0, ())
+        self.subject = subject = subject.other("tensor_lr") if "tensor_lr" in self.whole else subject
+        self.case = case
+        self.facts: dict[str, list[Any]] = defaultdict(list)
+        self.parameters = self._dressed(subject.parameters(case))
+        late = {int(name.partition(":")[2]) for k, names in case.events.items() for name in names if "group:" in name}
+        self.waiting = [k for k in range(len(case.all_groups)) if k in late]
+        self.joined = [k for k in range(len(case.all_groups)) if k not in late]
+        self.optimizer = self._built(subject, case.hyper, own=True)
+        self.recorder = subject.recorder(case, self._plain())
+        self._flat = subject.tensor(case.grads)
+        self._neighbour: Any = None
+
+    def run(self) -> Trajectory:
+        """The whole case: gradients are assigned to `.grad`, one `step()` each, everything readable recorded."""
+        case = self.case
+        grads_after = torch.zeros(self._flat.shape, dtype=torch.float64)
+        with self._surroundings():
+            self._record()
+            for step in range(1, case.steps + 1):
+                now = case.events.get(step, ())
+                for name in now:
+                    self._before(name, step)
+                self._schedule(step)
+                self._assign(step)
+                self._step(step, closure="closure" in now)
+                self._read_gradients(step, grads_after)
+                self._record()
+                if "inspect" in self.whole:
+                    self._inspect()
+        found = self.recorder.trajectory(self.subject.format.round(case.grads))
+        facts = {name: tuple(values) for name, values in self.facts.items()}
+        return Trajectory(found.theta, found.state, found.grads, grads_after.numpy(), facts)
+
+    # -- building
+
+    def _built(self, subject: Living, hyper: Mapping[str, float], *, own: bool) -> Any:
+        """An optimizer over the groups that have joined; `own`: each group names the options it has of its own."""
+        groups = [self.case.all_groups[k] for k in self.joined]
+        chosen = tuple(groups if own else (Group(group.tensors) for group in groups))
+        return subject.optimizer(self.case.with_(hyper=hyper, groups=chosen), self.parameters)
+
+    def _dressed(self, parameters: list[Tensor]) -> list[Tensor]:
+        """The parameters in the dtype, or as the complex numbers, that the case's events ask for."""
+        if "complex" in self.whole:
+            parameters = [
+                torch.view_as_complex(p.detach().contiguous()).clone().requires_grad_(p.requires_grad)
+                for p in parameters
+            ]
+        for name in self.whole:
+            if name.startswith("dtype:"):
+                _, number, dtype = name.split(":")
+                k = int(number)
+                parameters[k] = parameters[k].detach().to(DTYPES[dtype]).requires_grad_(parameters[k].requires_grad)
+        return parameters
+
+    def _plain(self) -> list[Tensor]:
+        """The parameters as real tensors that share their memory."""
+        return [torch.view_as_real(p.detach()) if p.is_complex() else p for p in self.parameters]
+
+    def _options(self, hyper: Mapping[str, float]) -> dict[str, Any]:
+        return self.subject.options(hyper)
+
+    # -- between steps
+
+    def _before(self, name: str, step: int) -> None:
+        kind, _, argument = name.partition(":")
+        if kind == "resume":
+            self._resume(argument)
+        elif kind == "rebuild":
+            self._rebuild(step)
+        elif kind == "copy":
+            self._replace(*copy.deepcopy((self.optimizer, self.parameters)))
+        elif kind == "pickle":
+            self._replace(*pickle.loads(pickle.dumps((self.optimizer, self.parameters))))
+        elif kind == "save":
+            self.optimizer.state_dict()
+        elif kind == "group":
+            self._join(int(argument), step)
+        elif kind == "found_inf":
+            self._skipped_step()
+        elif kind == "idle":
+            for p in self.parameters:
+                p.grad = None
+            self.optimizer.step()
+        elif kind == "zero_grad":
+            self.optimizer.zero_grad()
+        elif kind == "neighbour":
+            self._step_neighbour(step)
+
+    def _replace(self, optimizer: Any, parameters: list[Tensor]) -> None:
+        self.optimizer, self.parameters = optimizer, parameters
+        self.recorder._parameters = self._plain()  # type: ignore[attr-defined]  # both recorders look there
+
+    def _resume(self, how: str) -> None:
+        """A new optimizer over the same parameters takes the state_dict of the old one, which is never used again."""
+        saved = self.optimizer.state_dict()
+        dtypes = self._dtypes(self.optimizer)
+        before = [p.detach().clone() for p in self.parameters]
+        travelled = travel(saved, how)
+        subject = self.subject.other(how) if how in ("forloop", "foreach", "fused") else self.subject
+        hyper = self.subject.another(self.case.hyper) if how == "other" else self.case.hyper
+        fresh = self._built(subject, hyper, own=how != "other")
+        fresh.load_state_dict(travelled)
+        self.facts["moved"].append(any(not _same(a, b) for a, b in zip(before, self.parameters, strict=True)))
+        self.facts["shared"].append(sorted(_shared(travelled["state"], fresh.state_dict()["state"])))
+        now = self._dtypes(fresh)
+        changed = sorted(f"{name} {dtypes[name]} -> {now[name]}" for name in now if dtypes[name] != now[name])
+        self.facts["dtypes"].append(changed)
+        self.optimizer = fresh
+
+    def _dtypes(self, optimizer: Any) -> dict[str, str]:
+        """The dtypes of the state, by its name."""
+        found: dict[str, str] = defaultdict(str)
+        for p, values in optimizer.state.items():
+            for name, value in values.items() if isinstance(values, dict) else ():
+                if isinstance(value, Tensor):
+                    found[f"{name} of a {p.dtype} parameter" if isinstance(p, Tensor) else name] = str(value.dtype)
+        return found
+
+    def _rebuild(self, step: int) -> None:
+        """The options scheduled for this step reach the optimizer through its constructor instead of `param_groups`."""
+        saved = self.optimizer.state_dict()
+        for k, live in zip(self.joined, saved["param_groups"], strict=True):
+            wanted = self._options(self.case.hyper_at(step, self.case.all_groups[k]))
+            live.update({name: value for name, value in wanted.items() if name in live})
+        own = tuple(
+            Group(self.case.all_groups[k].tensors, self.case.hyper_at(step, self.case.all_groups[k]))
+            for k in self.joined
+        )
+        first = own[0].hyper if len(own) == 1 else self.case.hyper
+        fresh = self.subject.optimizer(self.case.with_(hyper=first, groups=own, schedule={}), self.parameters)
+        fresh.load_state_dict(saved)
+        self.optimizer = fresh
+
+    def _join(self, number: int, step: int) -> None:
+        group = self.case.all_groups[number]
+        own = self._options(self.case.hyper_at(step, group))
+        plain = self._options(self.case.hyper)
+        differing = {name: value for name, value in own.items() if value != plain[name]}
+        self.optimizer.add_param_group({"params": [self.parameters[k] for k in group.tensors], **differing})
+        self.waiting.remove(number)
+        self.joined.append(number)
+
+    def _skipped_step(self) -> None:
+        """One step with gradients that are not finite, announced as a gradient scaler does: it must change nothing."""
+        if not getattr(self.optimizer, "_step_supports_amp_scaling", False):
+            raise Refused("the implementation takes no found_inf; a gradient scaler leaves its step out")
+        for p in self.parameters:
+            p.grad = torch.full_like(p, torch.inf)
+        self.optimizer.grad_scale = None
+        self.optimizer.found_inf = torch.ones((), dtype=torch.float32, device=self.parameters[0].device)
+        try:
+            self.optimizer.step()
+        finally:
+            del self.optimizer.grad_scale, self.optimizer.found_inf
+
+    def _step_neighbour(self, step: int) -> None:
+        """A second optimizer of the same class, over other parameters, takes a step."""
+        if self._neighbour is None:
+            others = [(p.detach() * 2 + 1).requires_grad_(p.requires_grad) for p in self.parameters]
+            groups = tuple(Group(group.tensors) for group in self.case.all_groups)
+            case = self.case.with_(hyper=self.subject.another(self.case.hyper), groups=groups)
+            self._neighbour = self.subject.optimizer(case, others), others
+        optimizer, others = self._neighbour
+        for p in others:
+            p.grad = torch.full_like(p, 3.0)
+        optimizer.step()
+
+    # -- a step
+
+    def _schedule(self, step: int) -> None:
+        """Changes the options that the case schedules for this step."""
+        if step not in self.case.schedule:
+            return
+        for k, live in zip(self.joined, self.optimizer.param_groups, strict=True):
+            group = self.case.all_groups[k]
+            wanted = self._options(self.case.hyper_at(step, group))
+            before = self._options(self.case.hyper_at(step - 1, group))
+            live.update({name: value for name, value in wanted.items() if value != before[name]})
+
+    def _assign(self, step: int) -> None:
+        for k, (p, where, shape) in enumerate(
+            zip(self.parameters, self.case.slices, self.case.shapes, strict=True)
+        ):
+            if (step, k) in self.case.absent:
+                p.grad = None
+                continue
+            grad = place(self._flat[step - 1, where], shape, self.case.grad_layout)
+            if p.is_complex():
+                grad = torch.view_as_complex(grad.contiguous())
+            if grad.dtype != p.dtype:
+                grad = grad.to(p.dtype)
+            p.grad = sparse(grad) if "sparse" in self.whole and grad.dim() else grad
+
+    def _step(self, step: int, *, closure: bool) -> None:
+        if not closure:
+            returned = self.optimizer.step()
+            if "inspect" in self.whole:
+                self.facts["returned"].append(returned)
+            return
+        grads = [p.grad for p in self.parameters]
+        loss = torch.tensor(float(step))
+        calls: list[bool] = []
+
+        def evaluate() -> Tensor:
+            calls.append(torch.is_grad_enabled())
+            for p, grad in zip(self.parameters, grads, strict=True):
+                p.grad = grad
+            return loss
+
+        for p in self.parameters:
+            p.grad = None
+        returned = self.optimizer.step(evaluate)
+        value = float(returned) if isinstance(returned, Tensor | int | float) else None
+        self.facts["closure"].append((len(calls), all(calls), value))
+
+    def _read_gradients(self, step: int, into: Tensor) -> None:
+        for p, where in zip(self.parameters, self.case.slices, strict=True):
+            if p.grad is not None:
+                grad = p.grad.to_dense() if p.grad.is_sparse else p.grad
+                grad = torch.view_as_real(grad) if grad.is_complex() else grad
+                into[step - 1, where] = grad.detach().reshape(-1).to(device="cpu", dtype=torch.float64)
+
+    # -- what is seen
+
+    def _record(self) -> None:
+        self.recorder.row({} if "complex" in self.whole else self.optimizer.state)
+
+    def _inspect(self) -> None:
+        held = list(tensors(vars(self.optimizer), {id(p) for p in self.parameters}))
+        self.facts["memory"].append(sum(t.untyped_storage().nbytes() for t in held))
+        self.facts["objects"].append(len(held))
+        graphs = [t for t in held if t.grad_fn is not None] + [p for p in self.parameters if p.grad_fn is not None]
+        self.facts["graphs"].append(len(graphs))
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """The settings the case asks for, put back afterwards."""
+        threads = [int(name.partition(":")[2]) for name in self.whole if name.startswith("threads:")]
+        before = torch.get_num_threads()
+        strict = torch.are_deterministic_algorithms_enabled()
+        warn = torch.is_deterministic_algorithms_warn_only_enabled()
+        if threads:
+            torch.set_num_threads(threads[0])
+        if "filled" in self.whole:  # torch then fills every tensor of `torch.empty` with NaN
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            if threads:
+                torch.set_num_threads(before)
+            if "filled" in self.whole:
+                torch.use_deterministic_algorithms(strict, warn_only=warn)
+
+
+def travel(saved: dict[str, Any], how: str) -> dict[str, Any]:
+    """A state_dict after it went through memory, a file, pickle or deepcopy."""
+    if how == "file":
+        file = io.BytesIO()
+        torch.save(saved, file)
+        file.seek(0)
+        loaded: dict[str, Any] = torch.load(file, weights_only=False)
+        return loaded
+    if how == "pickle":
+        loaded = pickle.loads(pickle.dumps(saved))
+        return loaded
+    return copy.deepcopy(saved) if how == "deepcopy" else saved
+
+
+def sparse(grad: Tensor) -> Tensor:
+    """The same gradient, uncoalesced: every row twice, with summands whose sum is exact."""
+    rows = torch.arange(grad.shape[0]).repeat(2)[None]
+    return torch.sparse_coo_tensor(rows, torch.cat([grad * 0.5, grad * 0.5]), grad.shape, is_coalesced=False)
+
+
+def tensors(held: Any, seen: set[int]) -> Iterator[Tensor]:
+    """Every tensor reachable through dicts, lists, tuples and sets, each once; `seen` are ids left out."""
+    if id(held) in seen:
+        return
+    seen.add(id(held))
+    if isinstance(held, Tensor):
+        yield held
+    elif isinstance(held, Mapping):
+        for value in held.values():
+            yield from tensors(value, seen)
+    elif isinstance(held, list | tuple | set | frozenset):
+        for value in held:
+            yield from tensors(value, seen)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return bool(torch.equal(torch.nan_to_num(a.detach()), torch.nan_to_num(b.detach())))
+
+
+def _shared(given: Any, taken: Any) -> set[str]:
+    """The names of state whose tensors, in both state_dicts, lie in the same memory."""
+    found = set()
+    for key, values in given.items():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            other = taken.get(key, {}).get(name)
+            if not (isinstance(value, Tensor) and isinstance(other, Tensor) and value.numel()):
+                continue
+            if value.untyped_storage().data_ptr() == other.untyped_storage().data_ptr():
+                found.add(str(name))
+    return found
