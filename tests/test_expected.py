@@ -36,6 +36,7 @@ def test_reason_of_a_listed_id() -> None:
         ({"a.b@x": "violated", "a.b@y": "held"}, True, []),
         ({"a.b@x": "held"}, False, ["is listed as failing, but now holds"]),
         ({"a.b@x": "untestable"}, True, []),
+        ({"a.b@x": "held", "a.b@y": "untestable"}, True, ["is listed as failing, but now holds"]),
         ({}, True, ["matches nothing that was run"]),
         ({}, False, []),
     ],

@@ -1,4 +1,4 @@
-"""Which law rejects which mistake, in which format: proves and runs every law on every mutant, and says what survives."""
+"""Which law rejects which mistake, in which format: every law is put to every mutant, and what survives is said."""
 
 from __future__ import annotations
 

@@ -265,6 +265,16 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             evidence.append(session.path, {"kind": "evidence", **row})
 
 
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """A module of properties that cannot be imported leaves a row: what never ran must not look green."""
+    session = _CONTROLLER.get("session")
+    if not report.failed or session is None or session.path is None:
+        return
+    law = f"{Path(report.nodeid).stem.removeprefix('test_')}.collection"
+    row = {"id": f"{law}@all", "law": law, "subject": "all", "verdict": "broken", "strength": "held"}
+    evidence.append(session.path, {"kind": "evidence", **row, "reason": str(report.longrepr).strip().splitlines()[-1]})
+
+
 def _crashed(report: pytest.TestReport) -> dict[str, Any]:
     module, _, rest = report.nodeid.partition("::")
     name, _, subject = rest.partition("[")

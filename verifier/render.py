@@ -15,7 +15,7 @@ FORMATS = {"report.md": md.render, "report.html": html.render, "report.json": js
 
 
 def newest(out: Path) -> list[Path]:
-    """The last evidence file of `verify`, and of `power` if there is one; UsageError where there is none of `verify`."""
+    """The last evidence file of `verify`, and of `power` if there is one; UsageError where `verify` has left none."""
     found = {kind: sorted((out / "evidence").glob(f"{kind}-*.jsonl"), key=_age) for kind in ("verify", "power")}
     if not found["verify"]:
         raise UsageError("no evidence yet; `verifier verify` writes it", where=str(out / "evidence"))

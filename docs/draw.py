@@ -1,0 +1,93 @@
+"""Redraws what the README shows: a picture of the terminal, the figures, and the output of its commands.
+
+`nox -s docs` runs it after `nox -s verify`; `--check` changes nothing and fails where a command prints something else.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+BLOCK = re.compile(r"^```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
+FIGURES = re.compile(r"(?<=<!-- figures: nox -s docs -->\n)(?:.*\n)*?(?=<!-- end -->)")
+
+
+def printed(command: str) -> str:
+    """What a command of the README prints, on stdout and stderr, from the checkout."""
+    program, *arguments = command.split()
+    assert program == "verifier", command
+    done = subprocess.run(
+        [sys.executable, "-m", "verifier", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+def with_outputs(text: str) -> str:
+    """`text` with the output of each console block as it is printed now."""
+    return BLOCK.sub(lambda found: f"```console\n$ {found['command']}\n{printed(found['command'])}```", text)
+
+
+def picture(evidence: list[Path]) -> str:
+    """The end of `verifier verify` as a terminal shows it, as SVG without external fonts."""
+    from rich.console import Console
+
+    from verifier import report as reports
+    from verifier import screen
+
+    report = reports.collect(evidence)
+    console = Console(record=True, width=118, file=io.StringIO(), force_terminal=True, highlight=False)
+    code, why = reports.exit_code(report)
+    console.print("$ verifier verify", style="bold")
+    console.print(screen.draw(report))
+    console.print(f"verifier: {why} (exit {code})", style="green" if code == 0 else "bold red")
+    drawn = console.export_svg(title="verifier verify")
+    return re.sub(r"\s*@font-face \{.*?\}(?=\n)", "", drawn, flags=re.DOTALL)
+
+
+def figures(evidence: list[Path]) -> str:
+    """The figures of the last run, as a sentence."""
+    from verifier import report as reports
+    from verifier.formats import view
+
+    report = reports.collect(evidence)
+    views = view.rules(report)
+    proved = sum(proof.status == "proved" for proof in report.proofs)
+    elements = sum(row.elements for row in report.evidence)
+    seconds = sum(one.seconds for one in report.timings)
+    machine = report.machine
+    return (
+        f"The last `verifier verify` here, profile {report.profile}, seed {report.seed}, torch {machine['torch']}, "
+        f"{machine['cores']} cores of {machine['cpu']}: {len(views)} rules, {proved} laws proved, "
+        f"{report.counts['held']:,} rows held on {elements:,} element-checks, {report.counts['expected']:,} failures "
+        f"listed with their reasons, {report.counts['violated']:,} not listed, {report.counts['untestable']:,} "
+        f"untestable, in {seconds:.0f} s.\n"
+    )
+
+
+def main() -> int:
+    """Rewrites README.md and docs/verify.svg, or with --check compares the console blocks."""
+    text = README.read_text(encoding="utf-8")
+    fresh = with_outputs(text)
+    if "--check" in sys.argv[1:]:
+        print("README.md is up to date" if fresh == text else "README.md is stale; `nox -s docs` rewrites it")
+        return int(fresh != text)
+    from verifier import render
+
+    evidence = render.newest(ROOT / "reports")
+    README.write_text(FIGURES.sub(lambda found: figures(evidence), fresh), encoding="utf-8")
+    (ROOT / "docs" / "verify.svg").write_text(picture(evidence), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
