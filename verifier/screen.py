@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from verifier.evidence import Verdict
 from verifier.formats import view
 from verifier.report import Report
 
@@ -36,7 +37,21 @@ def draw(report: Report, *, verbose: bool = False) -> RenderableType:
     shown = findings if verbose else [one for one in findings if not one.listed][:SHOWN]
     for one in shown:
         parts += [_finding(one, report), Text()]
+    for mark, name, why in _others(report)[: None if verbose else SHOWN]:
+        parts += [Text.assemble((view.MARKS[mark], STYLES[mark]), " ", (name, "bold"), f"\n  {why}\n")]
     return Group(*parts)
+
+
+def _others(report: Report) -> list[tuple[str, str, str]]:
+    """(mark, id, why) of what is wrong and no violation: refuted laws, our own faults, listings out of date."""
+    refuted = [
+        ("violated", proof.law, f"refuted: {proof.difference}") for proof in report.proofs if proof.status == "refuted"
+    ]
+    broken = [("broken", row.id, row.reason) for row in report.with_verdict(Verdict.BROKEN)]
+    broken += [("broken", claim.id, claim.detail) for claim in report.claims if claim.verdict is Verdict.BROKEN]
+    stale = [("stale", row.id, f"passes, but is listed: {row.expected_failure}") for row in report.passing_but_listed]
+    stale += [("stale", one.id, one.why) for one in report.out_of_date]
+    return refuted + broken + stale
 
 
 def _claims(report: Report) -> Table:
