@@ -13,7 +13,9 @@ from typing import Any
 import sympy
 from sympy import Abs, Expr, Integer, Rational, Symbol, sign
 
+from verifier import normal
 from verifier.evidence import Strength, Verdict
+from verifier.printing import to_text
 from verifier.rule import Rule, t, transition, unroll
 
 lam = Symbol("lam", real=True)
@@ -39,31 +41,31 @@ def refuted(said: str) -> Finding:
 
 
 def same(a: Expr, b: Expr) -> bool:
-    """Whether two polynomials or rational functions are equal, by normal form."""
-    return bool(sympy.cancel(sympy.together(a - b)) == 0)
+    """Whether two expressions are proved equal, by normal form."""
+    return normal.equal(a, b).status is normal.Status.PROVED
 
 
 def gradient(penalty: Expr, w: Symbol) -> Finding:
     """The negative gradient of the penalty on one weight is -2*lam*w."""
     derived = sympy.diff(-penalty, w)
     if not same(derived, -2 * lam * w):
-        return refuted(f"d/d{w} of -({penalty}) is {derived}, but should be {-2 * lam * w}")
-    return proved(f"diff(-({penalty}), {w}) = {derived}")
+        return refuted(f"d/d{w} of -({to_text(penalty)}) is {to_text(derived)}, but should be {to_text(-2 * lam * w)}")
+    return proved(f"d/d{w} of -({to_text(penalty)}) is {to_text(derived)}")
 
 
 def l1_gradient(penalty: Expr, w: Symbol) -> Finding:
     """The gradient of the L1 penalty is lam*sign(w), and no weight_decay value times w reproduces it."""
     derived = sympy.diff(penalty, w)
     if derived != lam * sign(w):
-        return refuted(f"d/d{w} of {penalty} is {derived}, but should be {lam * sign(w)}")
-    decay = Symbol("weight_decay", real=True)
-    (needed,) = sympy.solve(decay * w - derived, decay)
+        return refuted(f"d/d{w} of {to_text(penalty)} is {to_text(derived)}, but should be {to_text(lam * sign(w))}")
+    decay, away = Symbol("weight_decay", real=True), Symbol(w.name, real=True, nonzero=True)
+    (needed,) = (s.subs(away, w) for s in sympy.solve((decay * w - derived).subs(w, away), decay))
     at = [needed.subs(w, value) for value in (Integer(1), Integer(2))]
     if same(at[0], at[1]):
-        return refuted(f"weight_decay = {needed} reproduces the L1 gradient, but no value should")
+        return refuted(f"weight_decay = {to_text(needed)} reproduces the L1 gradient, but no value should")
     return proved(
-        f"diff({penalty}, {w}) = {derived}; weight_decay would have to be {needed}, which is {at[0]} at {w} = 1 "
-        f"and {at[1]} at {w} = 2: no value serves both"
+        f"d/d{w} of {to_text(penalty)} is {to_text(derived)}; weight_decay would have to be {to_text(needed)}, "
+        f"{to_text(at[0])} at {w} = 1 and {to_text(at[1])} at {w} = 2: no value serves both"
     )
 
 
@@ -73,7 +75,7 @@ def shrink(sgd: Rule) -> Finding:
     once = transition(sgd)[sgd.theta].subs({sgd.grad: 0, sgd.symbol("weight_decay"): 2 * lam})
     factor = sympy.cancel(once / sgd.theta)
     if sgd.theta in factor.free_symbols or not same(factor, 1 - 2 * lr * lam):
-        return refuted(f"a step with g = 0 takes theta to {once}, but should take it to theta*(1 - 2*lr*lam)")
+        return refuted(f"a step with g = 0 takes theta to {to_text(once)}, but should take it to theta*(1 - 2*lr*lam)")
     closed = sgd.theta * factor**n
     step = sympy.powsimp(closed.subs(n, n + 1) - once.subs(sgd.theta, closed))
     if closed.subs(n, 0) != sgd.theta or sympy.expand(sympy.powsimp(sympy.expand(step))) != 0:
@@ -82,10 +84,13 @@ def shrink(sgd: Rule) -> Finding:
 
 
 def decay_line(rule: Rule) -> tuple[Symbol, Expr] | None:
-    """The one line where grad and weight_decay are read, both, and nothing else reads either; None without one."""
+    """The one line where grad and weight_decay are read, both, before theta moves; None where they are read apart."""
     decay = rule.symbol("weight_decay")
-    reads = [(x, e) for x, e in rule.step if {decay, rule.grad} & sympy.sympify(e).free_symbols]
-    return reads[0] if len(reads) == 1 and {decay, rule.grad} <= reads[0][1].free_symbols else None
+    reads = [k for k, (_, e) in enumerate(rule.step) if {decay, rule.grad} & sympy.sympify(e).free_symbols]
+    if len(reads) != 1 or not {decay, rule.grad} <= rule.step[reads[0]][1].free_symbols:
+        return None
+    moved = rule.theta in {x for x, _ in rule.step[: reads[0]]}
+    return None if moved else rule.step[reads[0]]
 
 
 def solved_decay(rule: Rule, penalty: Expr) -> Expr | None:
@@ -118,12 +123,11 @@ def no_decay(rule: Rule, penalty: Expr) -> str:
         difference = (once.subs(decay, unknown) - penalised).subs(t, 7).subs(rule.grad, 1).subs(at)
         solutions = sympy.solve(difference, unknown)
         if len(solutions) != 1:
-            return f"theta = {theta} needs {solutions or 'no value'}" if not solutions else ""
+            return "" if solutions else f"none at theta = {theta}"
         needs.append(solutions[0])
     if abs((needs[0] - needs[1]).evalf(60)) < Rational(1, 10**20):
         return ""
-    where = f"theta = 1 needs weight_decay = {sympy.N(needs[0], 6)} and theta = 2 needs {sympy.N(needs[1], 6)}"
-    return f"{where} (lam = 1/4, g = 1, t = 7)"
+    return f"{sympy.N(needs[0], 6)} at theta = 1, {sympy.N(needs[1], 6)} at theta = 2"
 
 
 def equivalent(rules: Mapping[str, Rule], penalty: Expr) -> tuple[Finding, tuple[str, ...], dict[str, str]]:
@@ -142,12 +146,13 @@ def equivalent(rules: Mapping[str, Rule], penalty: Expr) -> tuple[Finding, tuple
         elif same(solution, 2 * lam):
             coupled.append(name)
         else:
-            return refuted(f"{name}: solving gives weight_decay = {solution}, but should give 2*lam"), (), {}
+            return refuted(f"{name}: solving gives weight_decay = {to_text(solution)}, but should give 2*lam"), (), {}
     if not coupled:
         return refuted("no rule has a weight_decay that equals the penalty"), (), without
     said = f"solving gives weight_decay = 2*lam for {', '.join(coupled)}"
-    for name, witness in without.items():
-        said += f"; no value for {name}: {witness}"
+    if without:
+        needed = "; ".join(f"{name} {witness}" for name, witness in without.items())
+        said += f". No one value serves decoupled decay: at lam = 1/4, g = 1, t = 7 it would have to be, for {needed}"
     return proved(said), tuple(coupled), without
 
 
@@ -160,7 +165,7 @@ def rescaled(sgd: Rule, momentum: Rule, adam: Rule) -> Finding:
     solutions = sympy.solve(once - apart, amount)
     if len(solutions) != 1 or not same(solutions[0], lr * decay):
         return refuted(f"SGD: the decoupled amount comes out as {solutions}, but should be lr*weight_decay")
-    said = f"SGD: solving gives the decoupled amount {solutions[0]}"
+    said = f"SGD: solving gives the decoupled amount {to_text(solutions[0])}"
     two = decoupled_momentum(momentum)
     if two is None:
         return refuted("SGD with momentum: L2 and decoupled decay agree for two steps, but should not")
@@ -242,8 +247,8 @@ def plain(sgd: Rule) -> Finding:
     derived = transition(sgd)[sgd.theta].subs(sgd.symbol("weight_decay"), 0)
     expected = sgd.theta - sgd.symbol("lr") * sgd.grad
     if not same(derived, expected):
-        return refuted(f"the rule takes theta to {derived}, but should take it to {expected}")
-    return proved(f"the rule without decay is theta' = {expected}")
+        return refuted(f"the rule takes theta to {to_text(derived)}, but should take it to {to_text(expected)}")
+    return proved(f"the rule without decay is theta' = {to_text(expected)}")
 
 
 def worst(findings: Sequence[Finding]) -> Verdict:
