@@ -67,7 +67,7 @@ class Recipe:
     fixed: Mapping[str, Any]  # constructor arguments given as they are
     literal: Mapping[str, float]  # numeric hyperparameters left at a value, by symbol name
     parameters: str  # name of the argument that takes the parameters
-    shapes: tuple[tuple[int, ...], ...] = ((2,), (1,))
+    shapes: tuple[tuple[int, ...], ...] = ((2,),)
     form: str = "list"  # list, named, model
     tensor: frozenset[str] = frozenset()  # hyperparameters passed as 0-dim tensors
     tracked: bool = True  # whether parameters require grad

@@ -92,6 +92,8 @@ def div(a: Node, b: Node) -> Node:
     x, y = number(a), number(b)
     if y is not None and y != 0:
         return const(x / y) if x is not None else mul(const(1 / y), a)
+    if x == 1 and b.op == "div":  # where b's denominator is 0, IEEE's 1/(c/0) is 0 as well
+        return div(b.args[1], b.args[0])
     return make("div", a, b)
 
 

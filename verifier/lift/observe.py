@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from verifier.lift import construct, expr
+from verifier.lift.conditions import Range, ranges
 from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
 from verifier.lift.scalars import Condition, Site, TaggedFloat, TaggedInt, Trace, plain
@@ -27,7 +29,7 @@ NATURAL = 4  # steps taken unobserved before the generic one, so that its state 
 T = expr.sym("t")
 
 
-@dataclass
+@dataclass(eq=False)
 class Variable:
     """One state variable: its name, the tensor it belongs to, and its elements' expressions at three moments."""
 
@@ -40,7 +42,7 @@ class Variable:
     counter: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Observation:
     """Everything one run showed."""
 
@@ -54,7 +56,9 @@ class Observation:
     ops: int  # of the generic step
     values: dict[str, float] = field(default_factory=dict)
     point: dict[Node, float] = field(default_factory=dict)  # the concrete value of every symbol at the generic step
-    concrete: list[tuple[Node, float]] = field(default_factory=list)  # result expressions and what torch computed
+    concrete: dict[str, float] = field(default_factory=dict)  # what torch computed, by variable, tensor, element
+    first_point: dict[Node, float] = field(default_factory=dict)
+    first_concrete: list[tuple[Node, float]] = field(default_factory=list)
     t: int = GENERIC_T
 
 
@@ -67,7 +71,7 @@ def _grads(parameters: Sequence[torch.nn.Parameter], seed: int) -> list[torch.Te
     return [torch.randn(p.shape, generator=generator, dtype=torch.float64) + 0.1 for p in parameters]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Run:
     """The moving parts of one run."""
 
@@ -122,8 +126,12 @@ def observe(
     values: Mapping[str, float] | None = None,
     t: int = GENERIC_T,
     generic: Any = construct.generic,
+    perturb: bool = True,
 ) -> Observation:
-    """Runs the optimizer of `recipe` under shadow memory at the concrete point that `seed` and `values` choose."""
+    """Runs the optimizer of `recipe` under shadow memory at the concrete point that `seed` and `values` choose.
+
+    The generic step starts from the state of a few real steps, each number of it moved a little where `perturb`.
+    """
     trace = Trace()
     memory = Memory(trace)
     chosen = {h.name: generic(h, seed) for h in recipe.hypers} | dict(values or {})
@@ -140,8 +148,29 @@ def observe(
             raise Stuck(f"constructor: {type(error).__name__}: {error}") from error
         domain = list(trace.conditions.values())
         trace.conditions.clear()
+        ranges.update(ranges_of(domain) | {T: Range(low=Fraction(1))})
         run.needs_closure = _closure_required(run.optimizer)
-        return _steps(run, seed, domain, chosen, t)
+        return _steps(run, seed, domain, chosen, t, perturb)
+
+
+def ranges_of(conditions: Iterable[Condition]) -> dict[Node, Range]:
+    """What a constructor's checks say of each single hyperparameter."""
+    found: dict[Node, Range] = {}
+    for condition in conditions:
+        node = condition.assumed
+        if node.op not in ("lt", "le"):
+            continue
+        a, b = node.args
+        x, y = expr.number(a), expr.number(b)
+        if b.op == "sym" and x is not None:
+            old = found.get(b, Range())
+            if old.low is None or x > old.low or (x == old.low and node.op == "lt"):
+                found[b] = old._replace(low=x, low_open=node.op == "lt")
+        elif a.op == "sym" and y is not None:
+            old = found.get(a, Range())
+            if old.high is None or y < old.high or (y == old.high and node.op == "lt"):
+                found[a] = old._replace(high=y, high_open=node.op == "lt")
+    return found
 
 
 def _closure_required(optimizer: Any) -> bool:
@@ -170,8 +199,13 @@ def _number_node(memory: Memory, slot: Slot) -> Nodes:
     return made
 
 
-def _steps(run: _Run, seed: int, domain: list[Condition], chosen: dict[str, float], t: int) -> Observation:
+def _steps(
+    run: _Run, seed: int, domain: list[Condition], chosen: dict[str, float], t: int, perturb: bool
+) -> Observation:
     memory, trace, parameters = run.memory, run.memory.trace, run.parameters
+    first_point = {expr.sym(n): v for n, v in chosen.items()} | {T: 1.0}
+    for k, (p, g) in enumerate(zip(parameters, _grads(parameters, 10 * seed + 1), strict=True)):
+        first_point.update(_point("theta", k, p) | _point("g", k, g))
     before = {(s.owner, s.path): (_number_node(memory, s), _plain(s)) for s in slots(run.optimizer, parameters)}
     try:
         _attempt(run, 10 * seed + 1, True)
@@ -185,6 +219,11 @@ def _steps(run: _Run, seed: int, domain: list[Condition], chosen: dict[str, floa
     theta_first = [memory.read(p).reshape(-1).copy() for p in parameters]
     held = slots(run.optimizer, parameters)
     first = {(s.owner, s.path): _number_node(memory, s) for s in held}
+    first_concrete = [
+        (node, value)
+        for p, nodes in zip(parameters, theta_first, strict=True)
+        for node, value in zip(nodes, _flat(p), strict=True)
+    ]
     births = {(s.owner, s.path): _birth(memory, s) for s in held if s.is_tensor}
     history = {(s.owner, s.path): [_plain(s)] for s in held}
     natural = NATURAL if t > NATURAL else max(t - 2, 0)
@@ -197,7 +236,7 @@ def _steps(run: _Run, seed: int, domain: list[Condition], chosen: dict[str, floa
     names = short_names([s.path for s in held])
     point: dict[Node, float] = {expr.sym(n): v for n, v in chosen.items()}
     point[T] = float(t)
-    found = _symbolise(memory, held, names, before, first, history, t, point)
+    found = _symbolise(memory, held, names, before, first, history, t, point, random.Random(seed) if perturb else None)
     generator = random.Random(seed)
     for k, p in enumerate(parameters):
         with torch.no_grad():
@@ -209,22 +248,24 @@ def _steps(run: _Run, seed: int, domain: list[Condition], chosen: dict[str, floa
     for k, g in enumerate(_grads(parameters, 10 * seed + 9)):
         point.update(_point("g", k, g))
     after_slots = {(s.owner, s.path): s for s in slots(run.optimizer, parameters)}
-    variables, concrete = [], []
+    variables: list[Variable] = []
+    concrete: dict[str, float] = {}
     for key, (name, counter) in found.items():
         slot = after_slots.get(key)
         if slot is None or key not in first:
             continue
         after = _number_node(memory, slot)
-        concrete += list(zip(after, _flat(slot.value), strict=True))
+        owner = -1 if key[0] is None else key[0]
+        concrete.update({f"{name} {owner} {k}": v for k, v in enumerate(_flat(slot.value))})
         initial = before[key][0] if key in before else births.get(key)
         shape = tuple(slot.value.shape) if slot.is_tensor else ()
         variables.append(Variable(name, key[0], shape, initial, first[key], after, counter))
     theta_after = [memory.read(p).reshape(-1).copy() for p in parameters]
-    for p, nodes in zip(parameters, theta_after, strict=True):
-        concrete += list(zip(nodes, _flat(p), strict=True))
+    for k, p in enumerate(parameters):
+        concrete.update({f"theta {k} {j}": v for j, v in enumerate(_flat(p))})
     return Observation(
         theta_first, theta_after, variables, domain, first_conditions, list(trace.conditions.values()),
-        list(trace.opaque), trace.ops - start, chosen, point, concrete, t,
+        list(trace.opaque), trace.ops - start, chosen, point, concrete, first_point, first_concrete, t,
     )  # fmt: skip
 
 
@@ -285,6 +326,7 @@ def _symbolise(
     history: Mapping[Any, list[Any]],
     t: int,
     point: dict[Node, float],
+    draw: random.Random | None,
 ) -> dict[tuple[int | None, tuple[str, ...]], tuple[str, bool]]:
     """Gives every state variable its symbols, and counters the step number. slot -> (name, whether a counter)"""
     trace = memory.trace
@@ -297,8 +339,8 @@ def _symbolise(
         moved = bool(values) and _changes([*([before[key][1]] if not new else []), *values])
         if not values or key not in first or not (moved or (slot.is_tensor and in_state)):
             continue
-        if slot.is_tensor and not moved and all(n.op == "const" for n in first[key]):
-            continue  # a constant the optimizer keeps at hand
+        if slot.is_tensor and not moved and not slot.value.is_floating_point():
+            continue  # a flag or an index the optimizer keeps at hand
         base = _counts(values)
         if base is not None:
             node = expr.add(T, expr.const(base - 1))
@@ -310,13 +352,20 @@ def _symbolise(
         named[key] = (name, False)
         owner = slot.owner if slot.owner is not None else -1
         if slot.is_tensor:
+            if draw is not None and slot.value.is_floating_point():
+                with torch.no_grad():
+                    for place in np.ndindex(tuple(slot.value.shape)):
+                        slot.value[place] *= 1 + 0.2 * draw.random()
             memory.set_symbol(slot.value, name, owner)
             point.update(_point(name, owner, slot.value))
         else:
             node = expr.sym(name, (owner, 0))
-            point[node] = plain(slot.value)
+            value = _bare(slot.value)
+            if draw is not None and isinstance(value, float):
+                value *= 1 + 0.2 * draw.random()
+            point[node] = float(value)
             assert slot.put is not None
-            slot.put(trace.tag(_bare(slot.value), node))
+            slot.put(trace.tag(value, node))
     return named
 
 
