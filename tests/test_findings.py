@@ -1,0 +1,40 @@
+"""The defects of torch we claim: each script says whether the installed torch has its defect."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPTS = sorted((Path(__file__).parent / "findings").glob("*.py"))
+of_torch_2_13 = pytest.mark.skipif(
+    not torch.__version__.startswith("2.13."), reason=f"the scripts describe torch 2.13, this is {torch.__version__}"
+)
+
+
+@of_torch_2_13
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_defect_is_there(script: Path) -> None:
+    """The script exits 1: torch 2.13 has the defect. A script that exits 0 here describes nothing."""
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(script), run_name="__main__")
+    assert 1 == caught.value.code
+
+
+@of_torch_2_13
+def test_script_stands_alone() -> None:
+    """A script runs by itself, from anywhere, and its exit code is what the shell sees."""
+    script = SCRIPTS[0]
+    assert 1 == subprocess.run([sys.executable, str(script)], cwd="/", check=False).returncode
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_script_is_short_and_needs_torch_alone(script: Path) -> None:
+    """A script imports torch and nothing else, is at most 25 lines, and opens with what is wrong."""
+    lines = script.read_text().splitlines()
+    assert lines[0].startswith('"""') and len(lines) <= 25
+    assert ["import torch"] == [line for line in lines if line.startswith(("import", "from"))]
