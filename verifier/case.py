@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -58,16 +61,16 @@ class Case:
     def steps(self) -> int:
         return len(self.grads)
 
-    @property
+    @functools.cached_property
     def sizes(self) -> tuple[int, ...]:
         """Elements of each tensor."""
-        return tuple(int(np.prod(shape, dtype=np.int64)) for shape in self.shapes)
+        return tuple(math.prod(shape) for shape in self.shapes)
 
-    @property
+    @functools.cached_property
     def slices(self) -> tuple[slice, ...]:
         """Where each tensor lies in the flat order."""
-        ends = np.cumsum((0, *self.sizes))
-        return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        ends = tuple(itertools.accumulate(self.sizes, initial=0))
+        return tuple(slice(a, b) for a, b in itertools.pairwise(ends))
 
     @property
     def all_groups(self) -> tuple[Group, ...]:

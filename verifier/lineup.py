@@ -42,4 +42,5 @@ def along(subject: Subject, path: str) -> Subject | None:
     """
     from verifier.subjects.torch_paths import with_path
 
-    return with_path(subject, path) if subject.target.startswith("torch.optim:") else None
+    learns = subject.implementation != "differentiable"  # its in-place step forbids parameters that require grad
+    return with_path(subject, path) if learns and subject.target.startswith("torch.optim:") else None

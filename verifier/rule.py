@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -115,6 +116,7 @@ def maximized(rule: Rule) -> Rule:
     return replace(rule, step=negated, maximize=True)
 
 
+@functools.cache
 def shared(rule: Rule) -> frozenset[Symbol]:
     """The names that are the same for every element: they depend on `t` and hyperparameters alone.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from verifier.case import Case, Subject, Trajectory
+from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.floats import Array, same_bits
 from verifier.record import Violation, current, first, place_of, show
 from verifier.rule import Rule, maximized
@@ -21,6 +21,8 @@ def run(subject: Subject, case: Case) -> Trajectory:
     current().saw(case, options_of(case))
     try:
         return subject.run(case)
+    except Refused:
+        raise
     except Exception as error:  # foreign code: whatever it raises on a legitimate case is what was observed
         raise violation(
             "raised instead of stepping", subject, case, observed=f"{type(error).__name__}: {error}", expected="a step"
