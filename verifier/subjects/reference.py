@@ -166,8 +166,7 @@ class _Compiler:
         if isinstance(e, sympy.Max | sympy.Min):
             return self.fold(np.maximum if isinstance(e, sympy.Max) else np.minimum, e.args)
         if isinstance(e, sympy.Abs | sympy.sign):
-            inner = self.operand(e.args[0])
-            return lambda known, f=np.abs if isinstance(e, sympy.Abs) else np.sign: f(inner(known))
+            return _after(np.abs if isinstance(e, sympy.Abs) else np.sign, self.operand(e.args[0]))
         if isinstance(e, sympy.Piecewise):
             return self.cases(e)
         raise NotInterpreted(f"{type(e).__name__} in {e} has no floating-point meaning here")
@@ -215,7 +214,8 @@ class _Compiler:
             below = self.operand(base**-exponent)
             return lambda known: narrow(1.0 / below(known))
         if exponent.is_Integer and 1 < int(exponent) <= 8:
-            return lambda known, n=int(exponent): functools.reduce(lambda a, b: narrow(a * b), [inner(known)] * n)
+            copies = int(exponent)
+            return lambda known: functools.reduce(lambda a, b: narrow(a * b), [inner(known)] * copies)
         above = self.operand(exponent)
         return lambda known: narrow(np.power(inner(known), above(known)))
 
@@ -245,6 +245,10 @@ class _Compiler:
             raise NotInterpreted(f"the condition {e} is not a comparison")
         left, right = self(e.args[0]), self(e.args[1])
         return lambda known: compare[type(e)](left(known), right(known))
+
+
+def _after(f: Callable[[Any], Any], inner: Evaluate) -> Evaluate:
+    return lambda known: f(inner(known))
 
 
 def _by_name(e: Expr) -> Expr:

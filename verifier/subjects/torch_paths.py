@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +12,12 @@ from torch import Tensor
 
 from verifier.case import Case, Group, Subject, Trajectory
 from verifier.errors import UsageError
-from verifier.floats import FORMATS
+from verifier.floats import FORMATS, Array
 from verifier.rule import Rule
 from verifier.rules import get
 from verifier.rules.symbols import g, theta, weight_decay
 from verifier.subjects.torch import (
     DTYPES,
-    IMPLEMENTATIONS,
     Recorder,
     Torch,
     set_options,
@@ -41,7 +40,7 @@ def path_subjects(
     device: str = "cpu",
     *,
     dtypes: Iterable[str] = tuple(DTYPES),
-    implementations: Iterable[str] = tuple(name for name in IMPLEMENTATIONS if name != "differentiable"),
+    implementations: Iterable[str] = ("forloop", "foreach", "fused"),
     paths: Iterable[str] = PATHS,
 ) -> list[Subject]:
     """The subjects of a coupled rule that take their gradients from autograd, one a path; none for other rules.
@@ -129,7 +128,7 @@ def _penalised(loss: Tensor, p: Tensor, lam: float, maximize: bool) -> Tensor:
     return loss - penalty if maximize else loss + penalty
 
 
-def _values(grad: Tensor | None) -> Sequence[float]:
+def _values(grad: Tensor | None) -> Array:
     assert grad is not None  # backward() has just filled it
-    values: Sequence[float] = grad.detach().reshape(-1).to(device="cpu", dtype=torch.float64).numpy()
+    values: Array = grad.detach().reshape(-1).to(device="cpu", dtype=torch.float64).numpy()
     return values
