@@ -182,6 +182,7 @@ DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 def by_width(dtype: str) -> tuple[int, str]:
+    """Where a dtype stands in a table: widest first, unknown ones last."""
     return (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES)), dtype
 
 
@@ -309,9 +310,9 @@ def findings(report: Report) -> tuple[Finding, ...]:
 def again(row: Row, report: Report) -> tuple[str, ...]:
     """The commands that run this row again, shortest first."""
     rule, _, law = row.law.partition(".")
-    seeds = {run.label: run.seed for run in report.runs}
-    seed = seeds.get(row.machine, report.seed)
-    hint = f" --hypothesis-seed {seed}" if seed is not None else ""
+    run = report.machines.get(row.machine) or next(iter(report.runs), None)
+    hint = f" --verifier-profile {run.profile}" if run is not None and run.profile else ""
+    hint += f" --hypothesis-seed={run.seed}" if run is not None and run.seed is not None else ""
     known = (f"verifier replay {row.replay}",) if row.replay else ()
     script = (f"python {row.repro}",) if row.repro else ()
     generated = (f"pytest 'properties/test_{rule}.py::test_{law}[{row.subject}]'{hint}",) if law else ()
