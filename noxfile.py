@@ -16,6 +16,12 @@ def install(session: nox.Session, *extras: str) -> None:
     session.install("-q", "-c", "constraints.txt", "-e", target)
 
 
+def run_verify(session: nox.Session, *arguments: str) -> None:
+    """Runs the main job; after Ctrl-C it gets the time to write its report."""
+    command = ("verifier", "verify", *arguments, *session.posargs)
+    session.run(*command, interrupt_timeout=60.0, terminate_timeout=10.0)
+
+
 def option(posargs: list[str], name: str) -> list[str]:
     """`[name, value]` as given in `posargs`, or nothing."""
     for k, word in enumerate(posargs):
@@ -31,7 +37,7 @@ def verify(session: nox.Session) -> None:
     """The main job: the tutorial's claims and torch.optim's laws; reports go to reports/."""
     install(session, "verify")
     session.run("verifier", "write", "--check")
-    session.run("verifier", "verify", *session.posargs)
+    run_verify(session)
     session.run("verifier", "report", *option(session.posargs, "--out"))
 
 
@@ -68,14 +74,14 @@ def bench(session: nox.Session) -> None:
 def cuda(session: nox.Session) -> None:
     """The main job on CPU and CUDA; needs a device."""
     install(session, "verify")
-    session.run("verifier", "verify", "--device", "all", *session.posargs)
+    run_verify(session, "--device", "all")
 
 
 @nox.session(default=False)
 def nightly(session: nox.Session) -> None:
     """The main job with many more cases, and the tests too long for every run."""
     install(session, "verify", "bench", "dev")
-    session.run("verifier", "verify", "--profile", "nightly", *session.posargs)
+    run_verify(session, "--profile", "nightly")
     session.run("pytest", "-m", "nightly", "-n", "auto", "--timeout", "3600", env=ONE_THREAD)
 
 
