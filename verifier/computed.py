@@ -204,8 +204,10 @@ class Enclosure:
         if self.is_one and not divide:
             return other
         fmt = _format(self, other)
-        if self.is_zero and not divide and np.isfinite(other.lo).all() and np.isfinite(other.hi).all():
-            return Enclosure(self.lo, self.lo, fmt, nan=other.nan)
+        if not divide:
+            for zero, rest in ((self, other), (other, self)):
+                if zero.is_zero and np.isfinite(rest.lo).all() and np.isfinite(rest.hi).all() and rest.nan is None:
+                    return Enclosure(zero.lo, zero.lo, fmt)
         a, a_rounds, a_factors = self._as_factor(divides=False)
         b, b_rounds, b_factors = other._as_factor(divides=divide)
         with np.errstate(all="ignore"):

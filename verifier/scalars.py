@@ -1,0 +1,214 @@
+"""The scalars of a step (learning rates, bias corrections, kept scalars) under the ways implementations compute them.
+
+A scalar is known twice: `fine`, as the code that computes it holds it, and `coarse`, as a tensor operation may read it.
+For-loop code computes in double and rounds once, where the scalar meets a tensor; kernels that take float arguments
+round every hyperparameter first and compute in float. 1 - beta2 differs by hundreds of roundoffs between the two, so
+they are separate profiles, never one interval.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from verifier import interval
+from verifier.computed import Enclosure, Mask
+from verifier.floats import BF16, FP16, FP32, FP64, Format
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How scalars are computed: `arithmetic` is the format they are computed in (None: the tensor's own), `held` the
+    format a kept scalar is stored in between steps (None: the tensor's own)."""
+
+    name: str
+    arithmetic: Format | None
+    held: Format | None
+    says: str
+
+
+_ALL = (
+    Profile("each", FP64, FP32, "scalars in double, rounded where they meet a tensor; kept scalars in float32"),
+    Profile("wide", FP64, FP64, "scalars in double, kept scalars in double (torch with a float64 default dtype)"),
+    Profile("consistent", FP32, FP32, "hyperparameters rounded to float32 first, scalars in float32 (fused on CUDA)"),
+    Profile("low", None, None, "hyperparameters rounded to the tensor's format first, scalars in that format"),
+)
+
+PROFILES: dict[str, Profile] = {p.name: p for p in _ALL}
+"""By name; `each` is what torch.optim does on CPU."""
+
+
+def profiles(fmt: Format, held: bool = True) -> tuple[str, ...]:
+    """The names of the profiles that differ for tensors of `fmt`, likeliest first; `held`: the rule keeps scalars."""
+    names = ["each", *(["wide"] if held else [])]
+    if fmt is not FP64:
+        names.append("consistent")
+    if fmt in (BF16, FP16):
+        names.append("low")
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What scalar arithmetic is done in: the tensors' format, the scalars' own, and the format kept scalars have.
+
+    All None for real arithmetic.
+    """
+
+    fmt: Format | None
+    arithmetic: Format | None
+    held: Format | None
+
+    @classmethod
+    def of(cls, fmt: Format, profile: str, real: bool) -> Setting:
+        if real:
+            return cls(None, None, None)
+        p = PROFILES[profile]
+        return cls(fmt, p.arithmetic or fmt, p.held or fmt)
+
+    def given(self, values: Any) -> Scalar:
+        """A hyperparameter: a double, which a profile may round before anything is computed from it."""
+        fine = Enclosure.exact(values, self.arithmetic)
+        if self.arithmetic is not None and self.arithmetic is not FP64:
+            point = interval.nearest(self.arithmetic, fine.lo)
+            fine = Enclosure(point, point, self.arithmetic)
+        return Scalar(self, fine)
+
+    def known(self, values: Any) -> Scalar:
+        """A value no profile rounds: the step number, or a kept scalar as it was read."""
+        return Scalar(self, Enclosure.exact(values, self.arithmetic))
+
+    def number(self, p: int, q: int) -> Scalar:
+        """A constant of the formula."""
+        exact = Enclosure.number(Fraction(p, q), self.arithmetic)
+        if self.arithmetic is not None and not exact.is_point:  # written in the source: rounded to double at least
+            exact = Enclosure(exact.lo, exact.hi, self.arithmetic, kind="sum").settled()
+        return Scalar(self, exact)
+
+
+class Scalar:
+    """A value all elements share, or one an element when groups differ; see the module's first paragraph."""
+
+    __slots__ = ("_coarse", "fine", "setting")
+
+    def __init__(self, setting: Setting, fine: Enclosure, coarse: Enclosure | None = None) -> None:
+        self.setting = setting
+        self.fine = fine
+        self._coarse = coarse
+
+    @property
+    def coarse(self) -> Enclosure:
+        """What a tensor operation may read: `fine`, or that rounded to the tensors' format."""
+        if self._coarse is None:
+            fmt = self.setting.fmt
+            if fmt is self.setting.arithmetic:
+                self._coarse = self.fine
+            else:
+                assert fmt is not None
+                a = self.fine.settled()
+                lo, hi = interval.convert(a.lo, a.hi, interval.base_dtype(fmt))
+                low, high = interval.both_roundings(fmt, lo, hi)
+                if np.array_equal(low, high):
+                    high = low
+                self._coarse = Enclosure(low, high, fmt, nan=a.nan)
+        return self._coarse
+
+    def _product(self, other: Scalar, divide: bool) -> Scalar:
+        """Factors may be folded in double or met one by one by the tensor, so `coarse` keeps them apart."""
+        fine = self.fine / other.fine if divide else self.fine * other.fine
+        if self.setting.fmt is self.setting.arithmetic:
+            return Scalar(self.setting, fine)
+        return Scalar(self.setting, fine, self.coarse / other.coarse if divide else self.coarse * other.coarse)
+
+    def __add__(self, other: Scalar) -> Scalar:
+        return Scalar(self.setting, self.fine + other.fine)
+
+    def __mul__(self, other: Scalar) -> Scalar:
+        return self._product(other, divide=False)
+
+    def __truediv__(self, other: Scalar) -> Scalar:
+        return self._product(other, divide=True)
+
+    def __neg__(self) -> Scalar:
+        return Scalar(self.setting, -self.fine, None if self._coarse is None else -self._coarse)
+
+    def __abs__(self) -> Scalar:
+        return Scalar(self.setting, abs(self.fine))
+
+    def __pow__(self, exponent: int) -> Scalar:
+        result = self
+        for _ in range(exponent - 1):
+            result = result * self
+        return result
+
+    def power(self, exponent: Scalar) -> Scalar:
+        """pow of the platform: within 2 ulp in double (glibc and CUDA stay below), 4 ulp in float (CUDA's powf)."""
+        ulps = 2.0 if self.setting.arithmetic is FP64 else 4.0
+        return Scalar(self.setting, self.fine.power(exponent.fine, ulps))
+
+    def sqrt(self) -> Scalar:
+        """The root of the scalar, or of the scalar already rounded: sqrt(v/c) divides by a rounded c first."""
+        a = self.fine.settled()
+        nan = a.nan if (a.lo >= 0).all() else a.lo < 0
+        fine = Enclosure(*interval.root(a.lo, a.hi), a.fmt, nan=nan, kind="sum", rounds=1)
+        if self.setting.fmt is self.setting.arithmetic:
+            return Scalar(self.setting, fine)
+        once = Scalar(self.setting, fine).coarse
+        rounded = Scalar(self.setting, self.fine.settled()).coarse
+        twice = Enclosure(*interval.root(rounded.lo, rounded.hi), once.fmt, nan=nan, kind="sum", rounds=1).settled()
+        lo, hi = np.minimum(once.lo, twice.lo), np.maximum(once.hi, twice.hi)
+        return Scalar(self.setting, fine, Enclosure(lo, hi, once.fmt, nan=nan))
+
+    def maximum(self, other: Scalar) -> Scalar:
+        return Scalar(self.setting, self.fine.maximum(other.fine))
+
+    def minimum(self, other: Scalar) -> Scalar:
+        return Scalar(self.setting, self.fine.minimum(other.fine))
+
+    def select(self, condition: Mask, other: Scalar) -> Scalar:
+        """`self` where `condition` holds, `other` elsewhere."""
+        if condition.all():
+            return self
+        if not condition.any():
+            return other
+        return Scalar(self.setting, self.fine.select(condition, other.fine), self.coarse.select(condition, other.coarse))
+
+    def hold(self) -> Scalar:
+        """The scalar after it was stored where the optimizer keeps it."""
+        held = self.setting.held
+        if held is None:
+            return self
+        a = self.fine.final()
+        if held is self.setting.arithmetic:
+            lo, hi = a.settled().lo, a.settled().hi
+        else:
+            settled = self.fine.settled()
+            lo, hi = interval.nearest(held, settled.lo), interval.nearest(held, settled.hi)
+        point = lo if np.array_equal(lo, hi) else hi
+        return Scalar(self.setting, Enclosure(lo, point, self.setting.arithmetic, nan=a.nan))
+
+    @staticmethod
+    def hold_product(factors: list[Scalar]) -> Scalar:
+        """A kept scalar multiplied in place: each factor is rounded to its format, and the product again."""
+        result = factors[0].hold()
+        for factor in factors[1:]:
+            result = (result * factor.hold()).hold()
+        return result
+
+    def __getitem__(self, which: slice) -> Scalar:
+        """The scalar for some of the elements."""
+        if len(self.fine) == 1:
+            return self
+        return Scalar(self.setting, self.fine[which], self.coarse[which])
+
+
+def one_value(values: Any) -> Any:
+    """`values` as an array of shape (1,) where they are all the same, else as given. shape=(N,)"""
+    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    first = array[:1]
+    same = array.size > 0 and bool(np.all((array == first) | (np.isnan(array) & math.isnan(first[0]))))
+    return first.copy() if same else array
