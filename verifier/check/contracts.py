@@ -1,0 +1,376 @@
+"""What torch's documentation promises of every optimizer, as assertions about runs: no formula, no tolerance.
+
+Most compare the bits of a run with those of a second one that differs in something that must not matter. The rest
+read facts that the run collected on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from verifier.case import Case, Group, Refused, Subject, Trajectory
+from verifier.check.bits import same_trajectory
+from verifier.check.seen import bits, run, violation
+from verifier.floats import Array
+from verifier.record import current, show
+
+
+def _during(case: Case, name: str, *steps: int) -> Case:
+    """The case with one event more before each of `steps`, or in step 0: for the whole run."""
+    events = dict(case.events)
+    for step in steps:
+        events[step] = (*events.get(step, ()), name)
+    return case.with_(events=events)
+
+
+def _middle(case: Case) -> int:
+    """A step in the middle of the run, never the first."""
+    return max(2, (case.steps + 2) // 2)
+
+
+def unmoved_by(subject: Subject, case: Case, event: str, *steps: int) -> None:
+    """An event between two steps changes nothing: the run goes on as if it had not happened."""
+    other = _during(case, event, *(steps or (_middle(case),)))
+    what = f"differs after {EVENTS.get(event.partition(':')[0], event)}"
+    try:
+        seen = run(subject, other)
+    except Refused as no:
+        current().notes[str(no)] += 1
+        return
+    same_trajectory(what, subject, other, seen, run(subject, case))
+
+
+EVENTS = {
+    "save": "a state_dict was taken",
+    "copy": "deepcopy of the optimizer",
+    "pickle": "pickling the optimizer",
+    "idle": "a step without gradients",
+    "zero_grad": "zero_grad()",
+    "neighbour": "a step of another optimizer of the same class",
+    "found_inf": "a step that found_inf says to skip",
+    "threads": "changing the number of threads",
+    "filled": "filling fresh memory: it reads memory it never wrote",
+    "closure": "a step whose gradients a closure computed",
+}
+
+
+def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
+    """A state_dict loaded into a new optimizer continues the run bit for bit; loading moves no parameter.
+
+    `how`: memory, file, pickle or deepcopy for the way it travels; "other" for a constructor given other values;
+    the name of an implementation for one built to run another.
+    """
+    other = _during(case, f"resume:{how}", *sorted({2, _middle(case), case.steps} & set(range(2, case.steps + 1))))
+    if not other.events:
+        return
+    seen = run(subject, other)
+    if any(seen.facts["moved"]):
+        raise _breach("load_state_dict moved a parameter", subject, other, "another value", "the same value")
+    same_trajectory(
+        f"resumed from a state_dict ({how}), it goes on differently", subject, other, seen, run(subject, case)
+    )
+
+
+def keeps_state_dtypes(subject: Subject, case: Case) -> None:
+    """Loading a state_dict leaves every state tensor its dtype."""
+    other = _during(case, "resume:memory", _middle(case))
+    for changed in run(subject, other).facts["dtypes"]:
+        current().compared(1)
+        if changed:
+            name, _, dtypes = changed[0].rpartition(" of ")
+            seen, wanted = changed[0].rpartition(" -> ")[2], dtypes.split("parameter ")[-1].partition(" -> ")[0]
+            raise _breach(f"load_state_dict changes the dtype of {name}", subject, other, seen, wanted)
+
+
+def keeps_state_apart(subject: Subject, case: Case) -> None:
+    """A loaded state_dict shares no memory with the optimizer that loaded it."""
+    other = _during(case, "resume:deepcopy", _middle(case))
+    for shared in run(subject, other).facts["shared"]:
+        current().compared(1)
+        if shared:
+            names = ", ".join(shared)
+            raise _breach(
+                "the state_dict that was loaded changes with every later step",
+                subject,
+                other,
+                f"shared {names}",
+                "a copy",
+            )
+
+
+def takes_closures(subject: Subject, case: Case) -> None:
+    """step(closure) calls the closure once, with gradients enabled, before it reads them, and returns its value."""
+    steps = range(1, case.steps + 1)
+    other = _during(case.with_(absent=frozenset()), "closure", *steps)
+    seen = run(subject, other)
+    for step, (calls, enabled, value) in zip(steps, seen.facts["closure"], strict=True):
+        current().compared(1)
+        if calls < 1:
+            raise _breach("step(closure) never calls the closure", subject, other, f"{calls} calls", "1 call", step)
+        if not enabled:
+            raise _breach("the closure is called with gradients disabled", subject, other, "disabled", "enabled", step)
+        if value != float(step):
+            raise _breach("step(closure) does not return the loss", subject, other, f"{value}", f"{float(step)}", step)
+    plain = run(subject, case.with_(absent=frozenset()))
+    same_trajectory("step(closure) differs from step()", subject, other, seen, plain)
+
+
+def bounded_memory(subject: Subject, case: Case) -> None:
+    """State does not grow with the number of steps."""
+    other = case.with_(
+        grads=np.concatenate([case.grads] * (1 + 12 // max(1, case.steps)))[:12], schedule={}, absent=frozenset()
+    )
+    other = _during(other, "inspect", 0)
+    seen = run(subject, other)
+    memory, objects = seen.facts["memory"], seen.facts["objects"]
+    current().compared(len(memory))
+    half = len(memory) // 2
+    growing = all(a < b for a, b in zip(memory[half:-1], memory[half + 1 :], strict=True))
+    if growing or all(a < b for a, b in zip(objects[half:-1], objects[half + 1 :], strict=True)):
+        text = f"{memory[-1]} bytes in {objects[-1]} tensors"
+        raise _breach(
+            "state grows with every step", subject, other, text, f"{memory[0]} bytes in {objects[0]} tensors", 12
+        )
+
+
+def keeps_no_graph(subject: Subject, case: Case) -> None:
+    """No state tensor and no parameter keeps an autograd graph after a step."""
+    other = _during(case, "inspect", 0)
+    for step, graphs in enumerate(run(subject, other).facts["graphs"], 1):
+        current().compared(1)
+        if graphs:
+            raise _breach("an autograd graph is kept", subject, other, f"{graphs} tensors with grad_fn", "none", step)
+
+
+def stays_in_element(subject: Subject, case: Case, value: float) -> None:
+    """A gradient of NaN or infinity in one element changes no other element, and is not swallowed."""
+    if not case.steps:
+        return
+    sizes = np.concatenate([np.arange(s.start, s.stop) for s in case.slices])
+    element = int(sizes[len(sizes) // 2])
+    tensor = next(k for k, s in enumerate(case.slices) if s.start <= element < s.stop)
+    step = next((k for k in range(1, case.steps + 1) if (k, tensor) not in case.absent), None)
+    if step is None:
+        return
+    grads = case.grads.copy()
+    grads[step - 1, element] = value
+    other = case.with_(grads=grads)
+    plain, seen = run(subject, case), run(subject, other)
+    elsewhere = np.arange(len(case.theta)) != element
+    for k in range(case.steps + 1):
+        what = f"a gradient of {value} in tensor {tensor}, element {element - case.slices[tensor].start} reaches others"
+        bits(what, subject, other, seen.theta[k], plain.theta[k], k, elsewhere)
+    touched = [seen.theta[step:, element], *(rows[step:, element] for rows in seen.state.values())]
+    if np.isnan(value) and all(np.isfinite(rows).all() for rows in touched):
+        raise _breach(
+            "a NaN gradient is swallowed", subject, other, show(float(seen.theta[step][element])), "nan", step
+        )
+
+
+def partitioned(subject: Subject, case: Case) -> None:
+    """How the same elements are cut into tensors does not matter: shapes, 0-dim tensors, empty ones in between."""
+    shapes: list[tuple[int, ...]] = []
+    place: dict[int, list[int]] = {}
+    for k, size in enumerate(case.sizes):
+        pieces: list[tuple[int, ...]] = [(0,), (), (size - 1,)] if size > 1 else [(size,)] if size != 1 else [(), (0,)]
+        place[k] = list(range(len(shapes), len(shapes) + len(pieces)))
+        shapes += pieces
+    groups = tuple(Group(tuple(n for k in g.tensors for n in place[k]), g.hyper) for g in case.all_groups)
+    absent = frozenset((step, n) for step, k in case.absent for n in place[k])
+    other = case.with_(
+        shapes=tuple(shapes), groups=groups, absent=absent, layout="contiguous", grad_layout="contiguous"
+    )
+    what = "depends on how elements are cut into tensors"
+    same_trajectory(what, subject, other, run(subject, other), run(subject, case.with_(groups=case.all_groups)))
+
+
+def sized(subject: Subject, case: Case, size: int) -> None:
+    """An element moves alike in a tensor of any size: here one of `size` elements that repeats the case's."""
+    count = len(case.theta)
+    index = np.arange(size) % count
+    small = case.with_(shapes=((count,),), groups=(), absent=frozenset(), schedule={}, layout="contiguous")
+    large = small.with_(shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index])
+    plain, seen = run(subject, small), run(subject, large)
+    expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
+    same_trajectory(f"an element of a tensor of {size} moves otherwise", subject, large, seen, expected)
+
+
+def acts_on_all(subject: Subject, case: Case) -> None:
+    """Every parameter of a group is treated alike, whatever its shape: weights, biases and single numbers.
+
+    All elements get the value and the gradients of the first, so all must move as one.
+    """
+    shapes = ((3, 2), (4,), (), (1, 1, 2), (1,))
+    theta, grads = np.full(14, case.theta[0]), np.repeat(case.grads[:, :1], 14, axis=1)
+    other = case.with_(shapes=shapes, theta=theta, grads=grads, groups=(), absent=frozenset())
+    seen = run(subject, other)
+    for step in range(1, other.steps + 1):
+        row = seen.theta[step]
+        bits("parameters of one group are treated differently", subject, other, row, np.full_like(row, row[0]), step)
+
+
+def scheduled(subject: Subject, case: Case) -> None:
+    """An option changed between steps acts from the next step on, as if the optimizer had been built with it."""
+    steps = sorted(k for k in case.schedule if 1 < k <= case.steps)
+    if not steps:
+        return
+    other = _during(case, "rebuild", *steps)
+    try:
+        rebuilt = run(subject, other)
+    except Refused as no:
+        current().notes[str(no)] += 1
+        return
+    what = "an option changed between steps acts otherwise than one given to the constructor"
+    same_trajectory(what, subject, case, run(subject, case), rebuilt)
+
+
+def set_later(subject: Subject, case: Case) -> None:
+    """Options written into `param_groups` before the first step act as those given to the constructor."""
+    other = case.with_(schedule={1: dict(case.hyper)}, groups=(), hyper=_another(subject, case.hyper))
+    what = "an option set in param_groups acts otherwise than in the constructor"
+    same_trajectory(what, subject, other, run(subject, other), run(subject, case.with_(groups=(), schedule={})))
+
+
+def _another(subject: Subject, hyper: Mapping[str, float]) -> dict[str, float]:
+    from verifier.strategies import ROUND_STATE, alternatives
+
+    domains = {symbol.name: domain for symbol, domain in subject.rule.hyper.items()}
+    return {n: v if n in ROUND_STATE else alternatives(n, domains[n], v)[0] for n, v in hyper.items()}
+
+
+def joined(subject: Subject, case: Case) -> None:
+    """A group added with add_param_group in the middle of a run moves as in an optimizer of its own from then on."""
+    if len(case.all_groups) < 2 or case.steps < 2:
+        return
+    late, step = len(case.all_groups) - 1, _middle(case)
+    case = case.with_(schedule={}, absent=frozenset(), events={})
+    other = _during(case, f"group:{late}", step)
+    together = run(subject, other)
+    for number, group in enumerate(case.all_groups):
+        index = case.elements_of(group)
+        start = step - 1 if number == late else 0
+        alone = case.with_(
+            shapes=tuple(case.shapes[k] for k in sorted(group.tensors)),
+            theta=case.theta[index],
+            grads=case.grads[start:, index],
+            hyper={**case.hyper, **group.hyper},
+            groups=(),
+        )
+        seen = Trajectory(together.theta[start:, index], {n: rows[start:, index] for n, rows in together.state.items()})
+        what = "a group added in the middle of a run moves otherwise than alone"
+        same_trajectory(what, subject, alone, seen, run(subject, alone), state=number != late)
+
+
+def late(subject: Subject, case: Case) -> None:
+    """A parameter whose gradients begin late, or pause, moves as if the steps it missed had never been."""
+    if case.steps < 3:
+        return
+    number = len(case.shapes) - 1
+    missing = {1, _middle(case)} if case.steps > 3 else {1}
+    other = case.with_(absent=frozenset((step, number) for step in missing), groups=(), schedule={})
+    together = run(subject, other)
+    part = case.slices[number]
+    taken = [k for k in range(1, case.steps + 1) if k not in missing]
+    alone = case.with_(
+        shapes=(case.shapes[number],),
+        theta=case.theta[part],
+        grads=case.grads[[k - 1 for k in taken], part],
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+    )
+    rows = [0, *taken]
+    seen = Trajectory(together.theta[rows][:, part], {n: v[rows][:, part] for n, v in together.state.items()})
+    what = "a parameter that missed steps moves otherwise than one that never had them"
+    same_trajectory(what, subject, alone, seen, run(subject, alone), state=False)
+
+
+def in_company(subject: Subject, case: Case, dtype: str) -> None:
+    """A parameter of another dtype in the same list changes nothing for the others."""
+    extra = case.theta[: case.sizes[0]]
+    count = len(case.shapes)
+    groups = tuple(Group((*g.tensors, count) if 0 in g.tensors else g.tensors, g.hyper) for g in case.all_groups)
+    other = case.with_(
+        shapes=(*case.shapes, case.shapes[0]),
+        theta=np.concatenate([case.theta, extra]),
+        grads=np.concatenate([case.grads, case.grads[:, : len(extra)]], axis=1),
+        groups=groups,
+        events={0: (f"dtype:{count}:{dtype}",)},
+    )
+    seen, plain = run(subject, other), run(subject, case.with_(groups=case.all_groups))
+    ours = np.arange(len(other.theta)) < len(case.theta)
+    pad = np.zeros(len(extra))
+    for step in range(case.steps + 1):
+        expected: Array = np.concatenate([plain.theta[step], pad])
+        bits(
+            f"a {dtype} parameter in the list changes the others",
+            subject,
+            other,
+            seen.theta[step],
+            expected,
+            step,
+            ours,
+        )
+
+
+def as_reals(subject: Subject, case: Case) -> None:
+    """A complex parameter moves as the pair of its real and imaginary parts."""
+    count = len(case.theta) // 2
+    if not count:
+        return
+    pairs = case.with_(
+        shapes=((count, 2),), theta=case.theta[: 2 * count], grads=case.grads[:, : 2 * count], groups=(),
+        absent=frozenset(), layout="contiguous", grad_layout="contiguous",
+    )  # fmt: skip
+    other = _during(pairs, "complex", 0)
+    try:
+        seen = run(subject, other)
+    except Refused as no:
+        current().notes[str(no)] += 1
+        return
+    what = "a complex parameter moves otherwise than its two parts"
+    same_trajectory(what, subject, other, seen, run(subject, pairs), state=False)
+
+
+def sparse_as_dense(subject: Subject, case: Case) -> None:
+    """A sparse gradient with duplicate entries acts as the dense gradient it stands for."""
+    plain = case.with_(grad_layout="contiguous", absent=frozenset())
+    other = _during(plain, "sparse", 0)
+    try:
+        seen = run(subject, other)
+    except Refused as no:
+        current().notes[str(no)] += 1
+        return
+    same_trajectory("a sparse gradient acts otherwise than the dense one", subject, other, seen, run(subject, plain))
+
+
+def tensor_lr(subject: Subject, case: Case) -> None:
+    """lr given as a 0-dim tensor acts as the same number given as a float."""
+    other = _during(case.with_(schedule={}), "tensor_lr", 0)
+    try:
+        seen = run(subject, other)
+    except Refused as no:
+        current().notes[str(no)] += 1
+        return
+    same_trajectory(
+        "a tensor lr acts otherwise than a float", subject, other, seen, run(subject, case.with_(schedule={}))
+    )
+
+
+def _breach(what: str, subject: Subject, case: Case, observed: str, expected: str, step: int | None = None) -> Any:
+    return violation(what, subject, case, observed=observed, expected=expected, step=step)
+
+
+def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
+    """A tensor large enough to be split among threads moves alike with one thread and with several."""
+    index = np.arange(size) % len(case.theta)
+    large = case.with_(
+        shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index], groups=(), absent=frozenset()
+    )
+    one = run(subject, _during(large, "threads:1", 0))
+    for count in (2, 3):
+        other = _during(large, f"threads:{count}", 0)
+        same_trajectory(f"{count} threads differ from one", subject, other, run(subject, other), one)
