@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
+WIDTH = 110  # columns of the picture
 FIGURES = re.compile(r"(?<=<!-- figures: nox -s docs -->\n)(?:.*\n)*?(?=<!-- end -->)")
 
 
@@ -41,15 +42,14 @@ def picture(evidence: list[Path]) -> str:
     """The end of `verifier verify` as a terminal shows it, as SVG without external fonts."""
     from rich.console import Console
 
-    from verifier import report as reports
-    from verifier import screen
+    from rich.text import Text
 
-    report = reports.collect(evidence)
-    console = Console(record=True, width=118, file=io.StringIO(), force_terminal=True, highlight=False)
-    code, why = reports.exit_code(report)
+    from verifier import report as reports
+    from verifier.formats import terminal
+
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print("$ verifier verify", style="bold")
-    console.print(screen.draw(report))
-    console.print(f"verifier: {why} (exit {code})", style="green" if code == 0 else "bold red")
+    console.print(Text.from_ansi(terminal.render(reports.collect(evidence), width=WIDTH, colour=True)))
     drawn = console.export_svg(title="verifier verify")
     return re.sub(r"\s*@font-face \{.*?\}(?=\n)", "", drawn, flags=re.DOTALL)
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from verifier import report as reports
-from verifier import screen
 from verifier.errors import UsageError
-from verifier.formats import html, json, md
+from verifier.formats import html, json, md, terminal
 
 FORMATS = {"report.md": md.render, "report.html": html.render, "report.json": json.render}
 """Every report is written in each of these."""
@@ -45,14 +44,14 @@ def render(
         _write(out / name, text)
     if results is not None:
         _write(results, json.render(report))
-    console = screen.console()
-    if not quiet:
-        console.print(screen.draw(report, verbose=verbose))
-        console.print(f"{out / 'report.html'}, {out / 'report.md'}, {out / 'report.json'}", style="dim")
-    code, why = reports.exit_code(report)
+    body, _, last = terminal.render(report, verbose=verbose).rstrip("\n").rpartition("\n")
+    code, _ = reports.exit_code(report)
     if broken and code not in (1, 130):
-        code, why = 5, f"the check itself broke: {broken}"
-    console.print(f"verifier: {why} (exit {code})", style="green" if code == 0 else "bold red", soft_wrap=True)
+        code, last = 5, f"the check itself broke: {broken} (exit 5)"
+    if not quiet:
+        print(body)
+        print(", ".join(str(out / name) for name in FORMATS))
+    print(last)
     return code
 
 
