@@ -41,7 +41,6 @@ def with_outputs(text: str) -> str:
 def picture(evidence: list[Path]) -> str:
     """The end of `verifier verify` as a terminal shows it, as SVG without external fonts."""
     from rich.console import Console
-
     from rich.text import Text
 
     from verifier import report as reports

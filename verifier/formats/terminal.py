@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from verifier.evidence import Verdict
 from verifier.formats import limits, view
 from verifier.formats.templating import plural
 from verifier.report import Report, exit_code
@@ -72,10 +73,19 @@ def draw(report: Report, *, width: int = 100, verbose: bool = False) -> Renderab
         parts += [_finding(one, report), ""]
     listed = sum(one.listed for one in found)
     parts += [_hidden(len(found) - len(shown), listed if not verbose else 0), ""] if len(found) > len(shown) else []
+    for name, why in _wrong_elsewhere(report)[: None if verbose else SHOWN]:
+        parts += [Text.assemble(_word("broken"), " ", (name, "bold"), f"\n  {why}"), ""]
     for stale in report.out_of_date:
         parts += [Text.assemble(_word("stale"), f" {stale.id} {stale.why}"), ""]
     parts += [*_summary(report, views)]
     return Group(*parts)
+
+
+def _wrong_elsewhere(report: Report) -> list[tuple[str, str]]:
+    """(id, why) of what is no optimizer's fault: checks that failed themselves, and laws that algebra refutes."""
+    found = [(row.id, row.reason) for row in report.with_verdict(Verdict.BROKEN)]
+    found += [(claim.id, claim.detail) for claim in report.claims if claim.verdict is Verdict.BROKEN]
+    return found + [(proof.law, f"refuted: {proof.difference}") for proof in report.proofs if proof.status == "refuted"]
 
 
 def _word(word: str) -> Text:
