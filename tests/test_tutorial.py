@@ -191,6 +191,28 @@ def test_admissible_gradients_are_the_fused_and_the_plain_sum() -> None:
     assert max(map(len, table)) > 1
 
 
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda f: f.name)
+def test_sums_in_double_are_rounded_once(fmt: Any) -> None:
+    """Adding two values of a format in double and rounding again gives the correctly rounded sum."""
+    generator = np.random.default_rng(4)
+    x, y = (fmt.round(np.ldexp(generator.standard_normal(2000), generator.integers(-20, 12, 2000))) for _ in range(2))
+    expected = [
+        tutorial_sets.nearest(Fraction(a) + Fraction(b), fmt) for a, b in zip(x.tolist(), y.tolist(), strict=True)
+    ]
+    assert expected == tutorial_sets.total(x, y, fmt).tolist()
+
+
+def test_dyadic_decay_leaves_one_gradient() -> None:
+    """For a decay that is a power of two, fused and plain sums coincide, as exact arithmetic says too."""
+    generator = np.random.default_rng(5)
+    g, w = (FP32.round(generator.standard_normal(300)) for _ in range(2))
+    expected = [
+        (tutorial_sets.nearest(Fraction(a) + Fraction(b) / 8, FP32),)
+        for a, b in zip(g.tolist(), w.tolist(), strict=True)
+    ]
+    assert expected == tutorial_sets.admissible(g.tolist(), w.tolist(), 0.125, FP32)
+
+
 def test_loops_cover_what_the_claims_rest_on() -> None:
     """The default loops hold dyadic and other lam, two formats and three optimizers, on the asked device."""
     loops = tutorial.loops(device="cpu", seed=5)

@@ -93,8 +93,10 @@ class TrainingStep:
     ) -> None:
         generator = torch.Generator().manual_seed(0)
         layers: list[torch.nn.Module] = []
-        for a, b in zip(size.widths, size.widths[1:], strict=False):
-            layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(0)  # every path trains the same network
+            for a, b in zip(size.widths, size.widths[1:], strict=False):
+                layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
         self.model = torch.nn.Sequential(*layers[:-1]).to(device)
         self.path, self.size, self.clock = path, size, Clock(device)
         self.x = torch.randn(size.batch, size.widths[0], generator=generator).to(device)

@@ -121,10 +121,11 @@ def _said(found: Mapping[tuple[str, ...], Mapping[str, Row]]) -> list[str]:
         f"less in {words.count('less')}; {words.count('noise')} are too noisy to tell.",
         f"Its peak memory is higher in {more} rows, lower in {less} ({min(bytes_):.2f} to {max(bytes_):.2f} times).",
         "",
-        "Ratios are medians of paired, interleaved steps, with a distribution-free interval of 99 % or more. The control "
-        "is `weight_decay` against itself: a ratio whose interval meets the control's is too noisy to tell. Times are "
-        "with one thread on CPU, by CUDA events and synchronisation on CUDA. Memory is what one step holds at most above "
-        "what stays between steps: CUDA's allocator, or torch's CPU allocator as its profiler sees it.",
+        "Ratios are medians of paired, interleaved steps, with a distribution-free interval of 99 % or more. "
+        "The control is `weight_decay` against itself: a ratio whose interval meets the control's is too noisy to "
+        "tell. Times are with one thread on CPU, by CUDA events and synchronisation on CUDA. Memory is what one step "
+        "holds at most above what stays between steps: CUDA's allocator, or torch's CPU allocator as its profiler "
+        "sees it.",
     ]
 
 

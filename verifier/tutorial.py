@@ -22,10 +22,8 @@ There is no tolerance in this module: a value is equal, or one of a finite set, 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -34,7 +32,7 @@ from numpy.typing import NDArray
 
 from verifier.evidence import Verdict
 from verifier.floats import FORMATS, Array, Format
-from verifier.tutorial_sets import admissible, nearest, representable
+from verifier.tutorial_sets import admissible, dyadic, representable, total
 
 Penalty = Callable[[float, Iterable[torch.Tensor]], torch.Tensor]
 
@@ -75,7 +73,7 @@ class Loop:
     @property
     def dyadic(self) -> bool:
         """Whether `lam` is a power of two, for which the theorem demands identical bits."""
-        return abs(math.frexp(self.lam)[0]) == 0.5
+        return dyadic(self.lam)
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ def batches(loop: Loop, samples: int) -> Iterator[torch.Tensor]:
 def model(loop: Loop, features: int) -> torch.nn.Linear:
     """The tutorial's model, the same initial values for every path of one loop."""
     generator = torch.Generator().manual_seed(loop.seed)
-    linear = torch.nn.Linear(features, 1).to(getattr(torch, loop.dtype))
+    linear = torch.nn.utils.skip_init(torch.nn.Linear, features, 1, dtype=getattr(torch, loop.dtype))
     with torch.no_grad():
         for p in linear.parameters():
             p.copy_(torch.randn(p.shape, generator=generator, dtype=torch.float64))
@@ -302,13 +300,11 @@ class _Watched:
         fmt, parameters = self.loop.format, list(step.model.parameters())
         w, observed = flat(parameters), flat(p.grad for p in parameters)
         alone = torch.autograd.grad(torch.nn.functional.mse_loss(step.model(step.x), step.y), parameters)
-        lam = Fraction(nearest(Fraction(self.loop.lam), fmt))
         decays = self._decays(step)
-        for n, g in enumerate(flat(alone)):
-            term = nearest(lam * 2 * Fraction(float(w[n])), fmt) if decays[n] else 0.0
-            expected = nearest(Fraction(float(g)) + Fraction(term), fmt)
-            if expected != observed[n]:
-                self._note(step, n, float(observed[n]), (expected,))
+        terms = np.where(decays, fmt.round(fmt.round(np.array(self.loop.lam)) * 2 * w), 0.0)
+        expected = total(flat(alone), terms, fmt)
+        for n in np.flatnonzero(expected != observed).tolist():
+            self._note(step, n, float(observed[n]), (float(expected[n]),))
         self.inexact += int((~representable(w, self.loop.lam, fmt) & decays).sum())
         step.take()
 
