@@ -43,8 +43,18 @@ def _sub(a: Any, b: Any, alpha: Any = None) -> Any:
     return SUB(a, _scaled(alpha, b))
 
 
+def _complement(weight: Node) -> Node:
+    """1 - weight; of 1 - beta, beta."""
+    if weight.op == "add" and weight.args[0] is expr.ONE:
+        return expr.neg(weight.args[1])
+    return expr.sub(expr.ONE, weight)
+
+
+_COMPLEMENT = _each(_complement, 1)
+
+
 def _lerp(start: Any, end: Any, weight: Any) -> Any:
-    return ADD(start, MUL(weight, SUB(end, start)))
+    return ADD(MUL(_COMPLEMENT(weight), start), MUL(weight, end))
 
 
 def _clamp(x: Any, low: Any = None, high: Any = None) -> Any:

@@ -60,6 +60,7 @@ class Observation:
     first_point: dict[Node, float] = field(default_factory=dict)
     first_concrete: list[tuple[Node, float]] = field(default_factory=list)
     t: int = GENERIC_T
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 class Stuck(Exception):
@@ -266,6 +267,7 @@ def _steps(
     return Observation(
         theta_first, theta_after, variables, domain, first_conditions, list(trace.conditions.values()),
         list(trace.opaque), trace.ops - start, chosen, point, concrete, first_point, first_concrete, t,
+        tuple(tuple(p.shape) for p in parameters),
     )  # fmt: skip
 
 

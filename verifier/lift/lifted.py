@@ -1,0 +1,390 @@
+"""`lift`: an optimizer class in, the rule its code performs out, with what it assumes and what stopped it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sympy
+from sympy import Interval, S, Symbol
+
+from verifier.lift import construct, expr
+from verifier.lift.conditions import ranges
+from verifier.lift.construct import Recipe
+from verifier.lift.evaluate import holds, values
+from verifier.lift.explore import Explored, explore
+from verifier.lift.expr import Node
+from verifier.lift.lines import Step, lines
+from verifier.lift.observe import Observation, Stuck, T, Variable, observe
+from verifier.lift.semantics import weight_decay_semantics
+from verifier.lift.symbolic import to_sympy
+from verifier.normal import equal
+from verifier.rule import Rule, RuleError
+
+
+@dataclass(frozen=True, eq=False)
+class Lift:
+    """What was read out of an optimizer's code.
+
+    `status` is 'lifted' (the whole step), 'partial' (some of it, `stopped_by` names the first op that was not
+    followed) or 'opaque' (nothing usable). `rule` is None unless the step is the same for every element.
+    """
+
+    target: str
+    implementation: str
+    status: str
+    rule: Rule | None
+    path_conditions: tuple[sympy.Basic, ...] = ()
+    path_sites: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
+    weight_decay: str = "unknown"
+    decay_symbol: str = ""
+    ops: int = 0
+    stopped_by: str | None = None
+    hyper: Mapping[str, float] = field(default_factory=dict)  # symbolic hyperparameters and their defaults
+    literal: Mapping[str, float] = field(default_factory=dict)  # numeric ones left at a value
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # constructor options as given
+    formula: str = ""
+    checked: int = 0  # values of the real code the lift was compared with
+    coupled: str = ""  # '', 'elements' or 'tensors': what else an element's step reads
+    seconds: float = 0.0
+    domain: Mapping[Symbol, sympy.Set] = field(default_factory=dict)
+    steps: Explored | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The `lift` entry of a target in the results file, and the decay semantics beside it."""
+        return {
+            "target": self.target,
+            "weight_decay": self.weight_decay,
+            "lift": {
+                "status": self.status,
+                "formula": self.formula,
+                "stopped_by": self.stopped_by,
+                "implementation": self.implementation,
+                "ops": self.ops,
+                "path_conditions": [str(c) for c in self.path_conditions],
+                "checked_values": self.checked,
+            },
+        }
+
+
+def lift(
+    target: str | Callable[..., Any],
+    implementation: str = "forloop",
+    *,
+    symbolic: Iterable[str] = (),
+    shapes: Sequence[Sequence[int]] | None = None,
+    tensor: Iterable[str] = (),
+    args: Mapping[str, Any] | None = None,
+    name: str = "",
+    **options: Any,
+) -> Lift:
+    """The rule that the code of `target` performs, checked numerically against that code before it is returned.
+
+    `target` is a class, 'pkg.mod:Class' or 'path/file.py:Class'. Options go to the constructor: a number other than
+    0 makes that hyperparameter symbolic, 0, a bool or None is passed on. `symbolic` names further hyperparameters,
+    `tensor` those to pass as 0-dim tensors, `args` what to pass on literally. UsageError for a target that is not
+    there or an option it does not have; construct.Question for a required argument nothing is known of.
+    """
+    started = time.perf_counter()
+    recipe = construct.recipe(
+        target, implementation, symbolic=symbolic, shapes=shapes, tensor=tensor, args=args, **options
+    )
+    ranges.clear()
+    try:
+        made = _lift(recipe, implementation, name)
+    finally:
+        ranges.clear()
+    return _timed(made, time.perf_counter() - started)
+
+
+def _timed(made: Lift, seconds: float) -> Lift:
+    return Lift(**{**{f: getattr(made, f) for f in made.__dataclass_fields__}, "seconds": seconds})
+
+
+def _explored(recipe: Recipe) -> tuple[Explored, Any]:
+    """Explores with generic hyperparameters; with nearly default ones where the optimizer refuses those."""
+    refused: Stuck | None = None
+    for generic in (construct.generic, construct.near_default):
+        try:
+            return explore(recipe, same, generic), generic
+        except Stuck as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def same(a: Node, b: Node) -> bool:
+    """Whether two expressions are equal for all values, by normal form."""
+    if a is b:
+        return True
+    if expr.opaque_leaves(a, b):
+        return False
+    left, right = to_sympy([a, b])
+    try:
+        return equal(left, right).proved
+    except TypeError:
+        return False
+
+
+def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
+    base: dict[str, Any] = {
+        "target": recipe.target,
+        "implementation": implementation,
+        "hyper": {h.name: h.default for h in recipe.hypers},
+        "literal": dict(recipe.literal),
+        "fixed": dict(recipe.fixed),
+    }
+    try:
+        explored, generic = _explored(recipe)
+    except Stuck as error:
+        return Lift(**base, status="opaque", rule=None, stopped_by=str(error))
+    main = explored.main
+    base.update(
+        ops=main.ops,
+        path_conditions=tuple(to_sympy([c.assumed])[0] for c in explored.assumed),
+        path_sites=tuple(str(c.site) for c in explored.assumed),
+        covered=tuple(str(to_sympy([c.node])[0]) for c in explored.covered),
+        domain=domain(recipe),
+        steps=explored,
+    )
+    unknown = expr.opaque_leaves(*explored.results.values())
+    if unknown:
+        op, site = main.opaque[0] if main.opaque else (unknown[0].args[0], "")
+        theta = [n for k, n in explored.results.items() if k.startswith("theta ")]
+        whole = all(n.op == "opaque" for n in theta)
+        return Lift(**base, status="opaque" if whole else "partial", rule=None, stopped_by=f"{op} at {site}")
+    wrong, checked = _check(explored)
+    if wrong:
+        return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
+    coupled = _coupled(main, explored)
+    if coupled:
+        return Lift(
+            **base, status="lifted", rule=None, coupled=coupled, checked=checked,
+            formula=_matrix_formula(explored), weight_decay="unknown",
+        )  # fmt: skip
+    try:
+        rule = _rule(recipe, explored, name or _rule_name(recipe))
+    except (RuleError, _NoInitial) as error:
+        return Lift(**base, status="partial", rule=None, stopped_by=str(error), checked=checked)
+    wrong, more = _check_other_shapes(recipe, explored, generic)
+    if wrong:
+        return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more)
+    decay, kind = weight_decay_semantics(rule, base["domain"])
+    formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
+    return Lift(
+        **base, status="lifted", rule=rule, weight_decay=kind, decay_symbol=decay, formula=formula,
+        checked=checked + more,
+    )  # fmt: skip
+
+
+class _NoInitial(Exception):
+    """A state variable whose value before the first step could not be seen."""
+
+
+def _rule_name(recipe: Recipe) -> str:
+    name = recipe.target.rpartition(":")[2].rpartition(".")[2].lower()
+    return name if name.isidentifier() else "lifted"
+
+
+def domain(recipe: Recipe) -> dict[Symbol, sympy.Set]:
+    """What each hyperparameter ranges over: the constructor's own checks; non-negative where there is none."""
+    found: dict[Symbol, sympy.Set] = {}
+    for h in recipe.hypers:
+        r = ranges.get(expr.sym(h.name))
+        low = S.Zero if r is None or r.low is None else sympy.Rational(r.low.numerator, r.low.denominator)
+        high = S.Infinity if r is None or r.high is None else sympy.Rational(r.high.numerator, r.high.denominator)
+        if r is not None and r.low is None and r.high is not None and r.high <= 0:
+            low = S.NegativeInfinity
+        found[Symbol(h.name, real=True)] = Interval(low, high, bool(r and r.low_open), bool(r and r.high_open))
+    return found
+
+
+def _check(explored: Explored) -> tuple[str, int]:
+    """Whether the expressions give what torch computed, at the point of every run; a sentence where they do not."""
+    checked = 0
+    names = list(explored.results)
+    for run in explored.runs:
+        if not all(holds(c.assumed, run.point) for c in explored.assumed):
+            continue
+        found = values([explored.results[n] for n in names], run.point)
+        for name, (value, error) in zip(names, found, strict=True):
+            if name not in run.concrete:
+                continue
+            checked += 1
+            if not abs(value - run.concrete[name]) <= error and not (value != value and error == float("inf")):
+                return (
+                    f"the expression lifted for {name} gives {value!r}, the code {run.concrete[name]!r} at t={run.t}",
+                    checked,
+                )
+    first = explored.main
+    found = values([n for n, _ in first.first_concrete], first.first_point)
+    for (value, error), (_, observed) in zip(found, first.first_concrete, strict=True):
+        checked += 1
+        if not abs(value - observed) <= error and error != float("inf"):
+            return f"the first step lifted gives {value!r}, the code {observed!r}", checked
+    return "", checked
+
+
+def _scalar(v: Variable, shape: tuple[int, ...]) -> bool:
+    return v.shape != shape and len(v.after) == 1
+
+
+def _renaming(variables: Sequence[Variable], shape: tuple[int, ...], i: int, k: int) -> dict[Node, Node]:
+    """Element k of tensor i renamed to element 0 of tensor 0."""
+    table = {expr.sym(n, (i, k)): expr.sym(n, (0, 0)) for n in ("theta", "g")}
+    for v in variables:
+        owner = -1 if v.owner is None else v.owner
+        if owner in (i, -1) and not v.counter:
+            table[expr.sym(v.name, (owner, 0 if _scalar(v, shape) else k))] = expr.sym(v.name, (0, 0))
+    return table
+
+
+def _coupled(main: Observation, explored: Explored) -> str:
+    """Whether an element's step reads other elements: '' if not, else 'elements' or 'tensors'."""
+    shape = _shape(main)
+    for v in main.variables:
+        if not v.counter and v.shape != shape and len(v.after) != 1:
+            return "elements"
+    reference: dict[str, Node] = {}
+    for i, nodes in enumerate(main.theta_after):
+        for k in range(len(nodes)):
+            table = _renaming(main.variables, shape, i, k)
+            roots = {"theta": explored.results[f"theta {i} {k}"]}
+            for v in main.variables:
+                owner = -1 if v.owner is None else v.owner
+                if owner in (i, -1):
+                    roots[v.name] = explored.results[f"{v.name} {owner} {0 if _scalar(v, shape) else k}"]
+            for name, node in zip(roots, expr.rebuild(roots.values(), table), strict=True):
+                foreign = {s for s in expr.symbols(node) if s.args[1] is not None and s.args[1] != (0, 0)}
+                if foreign:
+                    return "tensors" if any(s.args[1][0] not in (i, -1) for s in foreign) else "elements"
+                if reference.setdefault(name, node) is not node and not same(reference[name], node):
+                    return "elements"
+    return ""
+
+
+def _shape(main: Observation) -> tuple[int, ...]:
+    return main.shapes[0]
+
+
+def _matrix_formula(explored: Explored) -> str:
+    node = explored.results["theta 0 0"]
+    if expr.size(node) > 60:
+        return f"theta[0] after a step is an expression of {expr.size(node)} operations over all elements"
+    return f"theta[0] = {to_sympy([node])[0]}"
+
+
+def _rule(recipe: Recipe, explored: Explored, name: str) -> Rule:
+    """The step of element 0 as a rule: initial state, lines, the first step apart where it differs."""
+    main = explored.main
+    shape = _shape(main)
+    variables = [v for v in main.variables if v.owner in (0, None) and not v.counter]
+    table = _renaming(variables, shape, 0, 0)
+    names = [v.name for v in variables]
+    keys = [f"{v.name} {-1 if v.owner is None else v.owner} 0" for v in variables]
+    new = dict(zip(["theta", *names],
+                   expr.rebuild([explored.results["theta 0 0"], *(explored.results[k] for k in keys)], table),
+                   strict=True))  # fmt: skip
+    first = dict(zip(["theta", *names],
+                     expr.rebuild([main.theta_first[0][0], *(v.first[0] for v in variables)], table),
+                     strict=True))  # fmt: skip
+    used = _needed(new)
+    variables = [v for v in variables if v.name in used]
+    new = {n: e for n, e in new.items() if n in used}
+    first = {n: e for n, e in first.items() if n in used}
+    initial = _initial(variables, new, first, table)
+    constants = {n for n in new if n != "theta" and new[n] is expr.sym(n, (0, 0)) and not expr.symbols(initial[n])}
+    if constants:
+        fold = {expr.sym(n, (0, 0)): initial[n] for n in constants}
+        new = {n: expr.rebuild([e], fold)[0] for n, e in new.items() if n not in constants}
+        first = {n: e for n, e in first.items() if n not in constants}
+        initial = {n: e for n, e in initial.items() if n not in constants}
+    decided = {c.node: expr.TRUE if c.holds else expr.FALSE for c in main.first_conditions}
+    start = {expr.sym(n, (0, 0)): e for n, e in initial.items()} | {T: expr.ONE} | decided
+    uniform = True
+    for n, e in zip(new, expr.rebuild(list(new.values()), start), strict=True):
+        e = expr.rebuild([e], decided)[0]
+        uniform = uniform and (e is first[n] or same(e, first[n]))
+    olds = {n: expr.sym(n, (0, 0)) for n in new}
+    ordered = {n: new[n] for n in (*[m for m in new if m != "theta"], "theta")}
+    program = lines(Step(ordered, None if uniform else {n: first[n] for n in ordered}), olds)
+    plain = {expr.sym(n, (0, 0)): Symbol(n, real=True) for n in ("theta", "g", *new)}
+    everything = {s for _, e in program for s in e.free_symbols}
+    everything |= {s for e in to_sympy(initial.values(), plain) for s in e.free_symbols}
+    space = domain(recipe)
+    return Rule(
+        name=name,
+        cite=f"read out of {recipe.target}",
+        theta=Symbol("theta", real=True),
+        grad=Symbol("g", real=True),
+        hyper={s: space[s] for s in space if s in everything},
+        state=dict(zip((Symbol(n, real=True) for n in initial), to_sympy(initial.values(), plain), strict=True)),
+        step=program,
+    )
+
+
+def _needed(new: Mapping[str, Node]) -> set[str]:
+    """theta, and every variable with a value of its own: all but those that only repeat a constant."""
+    used = {"theta"}
+    while True:
+        read = {s.args[0] for n in used for s in expr.symbols(new[n])}
+        more = (read & set(new)) - used
+        if not more:
+            break
+        used |= more
+    return used | {n for n in new if expr.symbols(new[n]) - {expr.sym(n, (0, 0))}}
+
+
+def _initial(
+    variables: Sequence[Variable], new: Mapping[str, Node], first: Mapping[str, Node], table: Mapping[Node, Node]
+) -> dict[str, Node]:
+    """The value of each state variable before the first step: as it was seen, or solved for, or 0."""
+    found: dict[str, Node] = {}
+    for v in variables:
+        seen = expr.rebuild([v.initial[0]], table)[0] if v.initial is not None else None
+        allowed = seen is not None and seen is not expr.NAN and not any(
+            s.args[0] == "g" or (s.args[1] is not None and s.args[0] != "theta") for s in expr.symbols(seen)
+        )
+        found[v.name] = seen if allowed and seen is not None else expr.ZERO
+    return found
+
+
+def _check_other_shapes(recipe: Recipe, explored: Explored, generic: Any) -> tuple[str, int]:
+    """Whether the one-element step also gives what torch computes for several tensors of other shapes."""
+    other = replace(recipe, shapes=tuple(s for shape in recipe.shapes for s in (_larger(shape), shape)))
+    try:
+        run = observe(other, 2, t=97, generic=generic)
+    except Stuck:
+        return "", 0
+    if not all(holds(c.assumed, run.point) for c in explored.assumed):
+        return "", 0
+    checked = 0
+    for i, shape in enumerate(other.shapes):
+        count = len(run.theta_after[i])
+        for k in range(count):
+            point = dict(run.point)
+            for v in run.variables:
+                owner = -1 if v.owner is None else v.owner
+                if owner in (i, -1):
+                    place = 0 if _scalar(v, shape) else k
+                    node = expr.sym(v.name, (owner, place))
+                    if node in run.point:
+                        point[expr.sym(v.name, (0 if v.owner is not None else -1, 0))] = run.point[node]
+            for n in ("theta", "g"):
+                point[expr.sym(n, (0, 0))] = run.point[expr.sym(n, (i, k))]
+            ((value, error),) = values([explored.results["theta 0 0"]], point)
+            checked += 1
+            if not abs(value - run.concrete[f"theta {i} {k}"]) <= error and error != float("inf"):
+                return (
+                    f"the rule gives {value!r} for element {k} of tensor {i}, the code "
+                    f"{run.concrete[f'theta {i} {k}']!r}: tensors or elements are not independent",
+                    checked,
+                )
+    return "", checked
+
+
+def _larger(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n + 1 for n in shape)

@@ -1,0 +1,172 @@
+"""From the expressions of one step to the lines of a rule: an order that reads right, shared parts named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sympy import Eq, Expr, Piecewise, Symbol
+
+from verifier.lift import expr
+from verifier.lift.expr import Node
+from verifier.lift.symbolic import to_sympy
+from verifier.rule import t
+
+_SHARED_SIZE = 3  # operations from which a scalar that is used twice gets a line of its own
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step for one element: the new value of theta and of each state variable, generic and at the first step."""
+
+    new: Mapping[str, Node]
+    first: Mapping[str, Node] | None  # where the first step is not the generic one from the initial state
+
+
+def old(name: str) -> Node:
+    """The symbol a lift gave to a variable's value before the step."""
+    return expr.sym(name, (0, 0))
+
+
+def _next(name: str) -> Node:
+    return expr.sym(f"{name}'", None)
+
+
+def lines(step: Step, olds: Mapping[str, Node]) -> tuple[tuple[Symbol, Expr], ...]:
+    """The step as a straight-line program in the rule language. `olds`: variable -> its symbol before the step."""
+    written = _with_new_values(step.new)
+    first = _first(step, written) if step.first is not None else {}
+    order, early = _order(written, olds)
+    names: dict[Node, Symbol] = {}
+    for name, node in olds.items():
+        names[node] = Symbol(name, real=True)
+    names[expr.sym("g", (0, 0))] = Symbol("g", real=True)
+    for name in written:
+        names[_next(name)] = Symbol(f"{name}_next" if name in early else name, real=True)
+    taken = {s.name for s in names.values()} | {s.args[0] for n in written.values() for s in expr.symbols(n)}
+    program: list[tuple[Symbol, Expr]] = []
+    shared = _shared([*written.values(), *first.values()], olds)
+    pending = {node: Symbol(_name(node, taken, olds), real=True) for node in shared}
+    assigned: set[str] = set()
+
+    def emit_shared() -> None:
+        """Names every shared part whose new values are there and whose old values still are."""
+        for node, symbol in list(pending.items()):
+            read = expr.symbols(node)
+            if any(_next(n) in read and n not in assigned for n in written):
+                continue
+            if any(olds[n] in read and n in assigned and n not in early for n in written):
+                del pending[node]
+                continue
+            program.append((symbol, to_sympy([node], names)[0]))
+            names[node] = symbol
+            del pending[node]
+
+    emit_shared()
+    for name in order:
+        value = to_sympy([written[name]], names)[0]
+        if name in first:
+            value = Piecewise((to_sympy([first[name]], names)[0], Eq(t, 1)), (value, True))
+        target = names[_next(name)]
+        program.append((target, value))
+        assigned.add(name)
+        emit_shared()
+    program += [(Symbol(name, real=True), Symbol(f"{name}_next", real=True)) for name in order if name in early]
+    used = {s for _, value in program for s in value.free_symbols}
+    keep = {Symbol(n, real=True) for n in written}
+    program = [(s, v) for s, v in program if s in used or s in keep]
+    return tuple((s, v) for s, v in program if s != v)
+
+
+def _with_new_values(new: Mapping[str, Node]) -> dict[str, Node]:
+    """Each new value in terms of the others' new values where it contains them."""
+    written: dict[str, Node] = {}
+    for name, node in new.items():
+        others: dict[Node, Node] = {}
+        for n, value in new.items():
+            if n != name and expr.size(value) > 0 and value not in others and (value is not node or n in written):
+                others[value] = _next(n)
+        written[name] = expr.rebuild([node], others)[0] if others else node
+    return written
+
+
+def _first(step: Step, written: Mapping[str, Node]) -> dict[str, Node]:
+    """The first step's value of each variable whose line differs, in terms of the others' first values."""
+    assert step.first is not None
+    found = {}
+    for name, node in step.first.items():
+        others = {v: _next(n) for n, v in step.first.items() if n != name and expr.size(v) > 0}
+        direct = expr.rebuild([node], others)[0] if node not in others or name in found else node
+        if direct is written[name]:
+            continue
+        through = expr.rebuild([written[name]], {_next(n): v for n, v in step.first.items()})[0]
+        if through is not node:
+            found[name] = direct if not any(_next(n) in expr.symbols(direct) for n in found) else direct
+    return found
+
+
+def _order(written: Mapping[str, Node], olds: Mapping[str, Node]) -> tuple[list[str], set[str]]:
+    """An order of the assignments in which every value read is still, or already, there; names set aside for that."""
+    early: set[str] = set()
+    while True:
+        before: dict[str, set[str]] = {n: set() for n in written}
+        for name, node in written.items():
+            read = expr.symbols(node)
+            for other in written:
+                if other == name:
+                    continue
+                if _next(other) in read:
+                    before[name].add(other)
+                if olds[other] in read and other not in early:
+                    before[other].add(name)
+        order: list[str] = []
+        while len(order) < len(written):
+            ready = [n for n in written if n not in order and before[n] <= set(order)]
+            if not ready:
+                break
+            order.append(ready[0])
+        if len(order) == len(written):
+            return order, early
+        stuck = [n for n in written if n not in order and n not in early]
+        early.add(next((n for n in stuck if any(_next(n) in expr.symbols(w) for w in written.values())), stuck[0]))
+
+
+def _shared(roots: Iterable[Node], olds: Mapping[str, Node]) -> list[Node]:
+    """Parts used more than once that are worth a name, inner ones first."""
+    uses: Counter[Node] = Counter()
+    roots = list(roots)
+    order = expr.postorder(dict.fromkeys(roots))
+    for node in order:
+        if node.op not in expr.LEAVES:
+            uses.update(node.args)
+    varying = {*olds.values(), expr.sym("g", (0, 0))}
+    found = []
+    for node in order:
+        if uses[node] < 2 or node.op in expr.LEAVES or node in roots or node.is_condition:
+            continue
+        if node.op == "mul" and node.args[0] is expr.MINUS_ONE:
+            continue
+        elementwise = any(s in varying or s.args[0].endswith("'") for s in expr.symbols(node))
+        if expr.size(node) >= (2 if elementwise else _SHARED_SIZE):
+            found.append(node)
+    return found
+
+
+def _name(node: Node, taken: set[str], olds: Mapping[str, Node]) -> str:
+    read = expr.symbols(node)
+    gradient, theta = expr.sym("g", (0, 0)), olds["theta"]
+    others = {s for s in read if s.args[0].endswith("'") or s in olds.values()} - {theta}
+    if gradient in read and theta in read and not others:
+        wanted = "d"
+    elif node.op == "add" and any(n.op == "sqrt" for n in expr.postorder([node])) and gradient not in read:
+        wanted = "denom"
+    elif not others and gradient not in read and theta not in read:
+        wanted = "c"
+    else:
+        wanted = "u"
+    name, count = wanted, 2
+    while name in taken:
+        name, count = f"{wanted}{count}", count + 1
+    taken.add(name)
+    return name
