@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.evidence import Verdict
+from verifier.evidence import Verdict
 from verifier.formats import limits, view
 from verifier.formats.templating import plural
 from verifier.report import Report, exit_code
@@ -95,7 +96,7 @@ def _word(word: str) -> Text:
 def _claims(report: Report, narrow: bool) -> Table:
     table = _table("The tutorial's claims", "verdict", "claim", *(() if narrow else ("strength",)))
     for claim in report.claims:
-        strength = claim.strength.value if claim.strength else ""
+        strength = claim.strength.value if claim.strength and claim.verdict is Verdict.HELD else ""
         told = Text.assemble(claim.claim, (f"  {claim.id}", "dim"))
         table.add_row(_word(claim.verdict.value), told, *(() if narrow else (strength,)))
     return table
