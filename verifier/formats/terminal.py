@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.evidence import Verdict
-from verifier.evidence import Verdict
 from verifier.formats import limits, view
 from verifier.formats.templating import plural
 from verifier.report import Report, exit_code
