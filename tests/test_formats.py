@@ -341,8 +341,11 @@ def test_sarif_suppresses_what_is_listed() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_the_terminal_keeps_to_its_width(width: int) -> None:
-    """No line is wider than the terminal."""
-    assert width >= max(map(len, terminal.render(FIXED, width, colour=False).splitlines()))
+    """No line is wider than the terminal but the last, which programs read and terminals fold."""
+    lines = terminal.render(FIXED, width, colour=False).splitlines()
+
+    assert width >= max(map(len, lines[:-1]))
+    assert lines[-1].endswith("(exit 1)")
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,6 +378,16 @@ def test_equal_findings_are_one() -> None:
     found = view.findings(replace(GREEN, evidence=(*listed, *rows, other)))
 
     assert [(False, 3), (False, 1), (True, 3)] == [(one.listed, len(one.rows)) for one in found]
+
+
+@pytest.mark.parametrize("name", ["md", "html", "terminal"])
+def test_what_is_nobodys_row_is_a_finding_too(name: str) -> None:
+    """A check that broke and a law that algebra refutes decide the exit code, so they are spelt out."""
+    given = replace(FIXED, proofs=(ProofRow("sgd.a", "refuted", witness={"lr": "1/2"}, difference="2"),))
+    text = terminal.render(given, 200, colour=False) if name == "terminal" else formats.render(name, given)
+
+    assert "momentum_buffer" in text
+    assert "at lr = 1/2: the sides differ by 2" in text
 
 
 def test_gaps_are_named() -> None:

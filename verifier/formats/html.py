@@ -29,6 +29,7 @@ def render(report: Report) -> str:
         many=len(report.machines) > 1,
         strengths=view.STRENGTHS,
         findings=view.findings(report),
+        elsewhere=view.elsewhere(report),
         says={proof.law: proof.says for proof in report.proofs},
         again=view.again,
         views=views,
@@ -55,7 +56,7 @@ def _sections(report: Report, rules: bool, margins: bool) -> list[tuple[str, str
     every = (
         ("claims", "Claims", bool(report.claims)),
         ("strengths", "What the words mean", True),
-        ("findings", "Findings", bool(view.findings(report) or report.out_of_date)),
+        ("findings", "Findings", bool(view.findings(report) or view.elsewhere(report) or report.out_of_date)),
         ("matrix", "Laws by rule", rules),
         ("rules", "Rule by rule", rules),
         ("margins", "Margins", margins),

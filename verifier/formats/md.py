@@ -29,6 +29,7 @@ def render(report: Report) -> str:
         many=len(report.machines) > 1,
         strengths=view.STRENGTHS,
         findings=view.findings(report),
+        elsewhere=view.elsewhere(report),
         says={proof.law: proof.says for proof in report.proofs},
         again=view.again,
         views=views,

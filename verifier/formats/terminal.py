@@ -34,7 +34,7 @@ SHOWN = 5  # findings that are spelt out; the files have them all
 
 
 def render(report: Report, width: int | None = None, colour: bool | None = None, *, verbose: bool = False) -> str:
-    """`report` as text of at most `width` columns, the last line saying the exit code and why.
+    """`report` as text of at most `width` columns; only the last line, the exit code and why, is as long as it is.
 
     `width` None is the terminal's, `colour` None means colour on a terminal unless NO_COLOR is set to anything.
     """
@@ -54,7 +54,8 @@ def render(report: Report, width: int | None = None, colour: bool | None = None,
     )
     console.print(draw(report, width=width, verbose=verbose))
     code, sentence = exit_code(report)
-    console.print(Text(f"{view.MARKS[view.tone(code)]} {sentence} (exit {code})", STYLES[view.tone(code)]))
+    last = Text(f"{view.MARKS[view.tone(code)]} {sentence} (exit {code})", STYLES[view.tone(code)])
+    console.print(last, soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
 
 
@@ -73,19 +74,12 @@ def draw(report: Report, *, width: int = 100, verbose: bool = False) -> Renderab
         parts += [_finding(one, report), ""]
     listed = sum(one.listed for one in found)
     parts += [_hidden(len(found) - len(shown), listed if not verbose else 0), ""] if len(found) > len(shown) else []
-    for name, why in _wrong_elsewhere(report)[: None if verbose else SHOWN]:
-        parts += [Text.assemble(_word("broken"), " ", (name, "bold"), f"\n  {why}"), ""]
+    for word, name, why in view.elsewhere(report)[: None if verbose else SHOWN]:
+        parts += [Text.assemble(_word(word), " ", (name, "bold"), f"\n  {why}"), ""]
     for stale in report.out_of_date:
         parts += [Text.assemble(_word("stale"), f" {stale.id} {stale.why}"), ""]
     parts += [*_summary(report, views)]
     return Group(*parts)
-
-
-def _wrong_elsewhere(report: Report) -> list[tuple[str, str]]:
-    """(id, why) of what is no optimizer's fault: checks that failed themselves, and laws that algebra refutes."""
-    found = [(row.id, row.reason) for row in report.with_verdict(Verdict.BROKEN)]
-    found += [(claim.id, claim.detail) for claim in report.claims if claim.verdict is Verdict.BROKEN]
-    return found + [(proof.law, f"refuted: {proof.difference}") for proof in report.proofs if proof.status == "refuted"]
 
 
 def _word(word: str) -> Text:

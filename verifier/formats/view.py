@@ -307,6 +307,19 @@ def findings(report: Report) -> tuple[Finding, ...]:
     return tuple(Finding(tuple(rows)) for rows in together.values())
 
 
+def elsewhere(report: Report) -> tuple[tuple[str, str, str], ...]:
+    """(status, id, why) of what is wrong and no row of an optimizer: checks that broke, laws that algebra refutes."""
+    found = [("broken", row.id, row.reason) for row in report.with_verdict(Verdict.BROKEN)]
+    found += [("broken", claim.id, claim.detail) for claim in report.claims if claim.verdict is Verdict.BROKEN]
+    for proof in report.proofs:
+        if proof.status == "refuted":
+            values = ", ".join(f"{name} = {value}" for name, value in (proof.witness or {}).items())
+            at = f" at {values}" if values else ""
+            by = f": the sides differ by {proof.difference}" if proof.difference else ""
+            found.append(("violated", proof.law, f"algebra refutes this law of the rule itself{at}{by}"))
+    return tuple(found)
+
+
 def again(row: Row, report: Report) -> tuple[str, ...]:
     """The commands that run this row again, shortest first."""
     rule, _, law = row.law.partition(".")
