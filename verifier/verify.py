@@ -59,8 +59,9 @@ def verify(options: Options, messages: TextIO | None = None) -> Outcome:
     """
     stream = sys.stderr if messages is None else messages
     folder = writable(options.out / "evidence")
-    properties, listing = _properties(options)
+    listing = _listing(options)
     expected.read(listing)  # a malformed list is said now, not after minutes
+    properties = _properties(options)
     mark = _fingerprint(options, properties, listing)
     path = resume.interrupted(folder, mark)
     done: set[str] = set()
@@ -106,21 +107,31 @@ def writable(folder: Path) -> Path:
         raise UsageError(f"the reports folder cannot be written to: {error.strerror}", where=str(folder)) from error
 
 
-def _properties(options: Options) -> tuple[Path, Path]:
-    """The folder of properties to run and its expected failures: those of this checkout, or freshly written ones."""
-    here = Path("properties").resolve()
-    if any("from verifier" in path.read_text(encoding="utf-8") for path in here.glob("test_*.py")):
-        listing = here / "expected.toml"
-    else:
-        from verifier import write
-
-        here = (options.out / "properties").resolve()
-        here.mkdir(parents=True, exist_ok=True)
-        write.write(here)
-        listing = PACKAGE / "expected.toml"  # the wheel carries the list of the checkout it was built from
+def _listing(options: Options) -> Path:
+    """The file of expected failures: the one asked for, that of this checkout's properties, or the shipped one."""
     if options.expected is not None and not options.expected.is_file():
         raise UsageError("there is no such list of expected failures", where=str(options.expected))
-    return here, (options.expected or listing).resolve()
+    here = _here()
+    shipped = PACKAGE / "expected.toml"  # the wheel carries the list of the checkout it was built from
+    return (options.expected or (here / "expected.toml" if here else shipped)).resolve()
+
+
+def _here() -> Path | None:
+    """The folder properties/ of the current directory, if it holds properties of optimizers."""
+    folder = Path("properties").resolve()
+    ours = any("from verifier" in path.read_text(encoding="utf-8") for path in folder.glob("test_*.py"))
+    return folder if ours else None
+
+
+def _properties(options: Options) -> Path:
+    """The folder of properties to run: that of the current directory, or one freshly written beside the reports."""
+    from verifier import write
+
+    here = _here()
+    if here is None:
+        here = (options.out / "properties").resolve()
+        write.write(here)
+    return here
 
 
 def _fingerprint(options: Options, properties: Path, listing: Path) -> str:
