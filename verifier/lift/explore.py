@@ -16,7 +16,7 @@ from verifier.lift.expr import Node
 from verifier.lift.observe import GENERIC_T, Observation, Stuck, T, observe
 from verifier.lift.scalars import Condition
 
-RUNS = 10  # concrete runs spent on reaching other branches
+RUNS = 16  # concrete runs spent on reaching other branches
 _TIMES = (2, 3, 4, 5, 6, 8, 10, 13, 17, 25, 60, 223, 1009)
 
 Flip = tuple[tuple[Node, bool], ...]
@@ -64,16 +64,16 @@ def explore(recipe: Recipe, same: Callable[[Node, Node], bool], generic: Any = c
         if flip is None:
             break
         tried.add(flip)
+        reached = 0
         for settings in _points(recipe, flip, source):
             budget -= 1
             try:
                 run = observe(recipe, generic=generic, **settings)
             except Stuck:
                 continue
-            key = _key(run)
-            if all(_key(r)[: len(key)] != key for r in runs):
-                runs.append(run)
-            if key[: len(flip)] == flip or budget <= 0:
+            runs.append(run)
+            reached += _key(run)[: len(flip)] == flip
+            if reached == 2 or budget <= 0:  # one to read the branch from, one to check it with
                 break
     results, assumed, covered = _merge(main, runs, 0, same)
     return Explored(main, runs, results, assumed, covered)
@@ -102,34 +102,40 @@ def _points(recipe: Recipe, flip: Flip, source: Observation) -> list[dict[str, A
     names = {s.args[0] for s in expr.symbols(node)}
     hypers = {h.name: h for h in recipe.hypers}
     if not names <= {*hypers, "t"}:
-        return [
-            {"seed": s, "t": t, "perturb": p, "values": source.values}
-            for s, t, p in ((0, source.t, False), (2, 3, True), (3, 2, False))
-        ]
+        base = source.settings
+        equality = _equality(node)
+        if equality is not None and (node.op == "eq") is side:
+            ((state, value),) = equality.items()
+            if expr.number(value) is not None:
+                force = {**base["force"], state: float(value.args[0])}
+                return [{**base, "force": force}, {**base, "force": force, "seed": base["seed"] + 3}]
+        return [{**base, "perturb": False}, {**base, "seed": base["seed"] + 2}, {**base, "t": 2, "perturb": False}]
     found = []
     for settings in _candidates(node, hypers, source):
         point = {expr.sym(n): v for n, v in settings["values"].items()} | {T: float(settings["t"])}
         if holds(node, point) is side and all(holds(n, point) in (s, None) for n, s in flip[:-1]):
             found.append(settings)
-            if len(found) == 2:
+            if len(found) == 3:
                 break
     return found
 
 
 def _candidates(node: Node, hypers: dict[str, Hyper], source: Observation) -> Iterable[dict[str, Any]]:
-    base = dict(source.values)
+    base = source.settings
     involved = [hypers[s.args[0]] for s in expr.symbols(node) if s.args[0] in hypers]
-    for h in involved:
-        for special in (0.0, 1.0):
-            yield {"seed": 0, "values": {**base, h.name: special}, "t": source.t}
+    if node.op in ("eq", "ne"):  # a tag is lost at 0 and 1, so only where the question is about these
+        for h in involved:
+            for special in (0.0, 1.0):
+                yield {**base, "values": {**base["values"], h.name: special}}
     for t in (*_TIMES, source.t):
-        yield {"seed": 0, "values": base, "t": t}
+        yield {**base, "t": t}
     draw = random.Random(0)
     for _ in range(150):
         yield {
-            "seed": 0,
-            "values": {**base, **{h.name: wild(h, draw) for h in involved}},
+            **base,
+            "values": {**base["values"], **{h.name: wild(h, draw) for h in involved}},
             "t": draw.choice((*_TIMES, source.t)),
+            "seed": base["seed"] + 4,
         }
 
 
@@ -151,7 +157,7 @@ def _merge(
     """One set of expressions for the runs that agree on their first `depth` branches; what it assumes and covers."""
     deeper = [r for r in runs if len(r.conditions) > depth]
     if not deeper:
-        return results_of(main if main in runs else runs[0]), [], []
+        return results_of(runs[0]), [], []
     condition = deeper[0].conditions[depth]
     node = condition.node
     sides = {side: [r for r in deeper if r.conditions[depth].node is node and r.conditions[depth].holds is side]

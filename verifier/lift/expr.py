@@ -87,11 +87,13 @@ def sub(a: Node, b: Node) -> Node:
 
 
 def div(a: Node, b: Node) -> Node:
-    """a / b, kept as written: 0/b and a/a are not folded, so that no side condition is lost."""
+    """a / b; a/a is not folded, so that the condition that it is defined is not lost."""
     a, b = real(a), real(b)
     x, y = number(a), number(b)
     if y is not None and y != 0:
         return const(x / y) if x is not None else mul(const(1 / y), a)
+    if x == 0 and y is None:
+        return ZERO
     if x == 1 and b.op == "div":  # where b's denominator is 0, IEEE's 1/(c/0) is 0 as well
         return div(b.args[1], b.args[0])
     return make("div", a, b)

@@ -18,9 +18,9 @@ from verifier.lift.explore import Explored, explore
 from verifier.lift.expr import Node
 from verifier.lift.lines import Step, lines
 from verifier.lift.observe import Observation, Stuck, T, Variable, observe
+from verifier.lift.same import same
 from verifier.lift.semantics import weight_decay_semantics
 from verifier.lift.symbolic import to_sympy
-from verifier.normal import equal
 from verifier.rule import Rule, RuleError
 
 
@@ -51,6 +51,7 @@ class Lift:
     coupled: str = ""  # '', 'elements' or 'tensors': what else an element's step reads
     seconds: float = 0.0
     domain: Mapping[Symbol, sympy.Set] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict, repr=False)  # variable -> its value after a step
     steps: Explored | None = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -116,19 +117,6 @@ def _explored(recipe: Recipe) -> tuple[Explored, Any]:
     raise refused
 
 
-def same(a: Node, b: Node) -> bool:
-    """Whether two expressions are equal for all values, by normal form."""
-    if a is b:
-        return True
-    if expr.opaque_leaves(a, b):
-        return False
-    left, right = to_sympy([a, b])
-    try:
-        return equal(left, right).proved
-    except TypeError:
-        return False
-
-
 def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     base: dict[str, Any] = {
         "target": recipe.target,
@@ -166,17 +154,17 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
             formula=_matrix_formula(explored), weight_decay="unknown",
         )  # fmt: skip
     try:
-        rule = _rule(recipe, explored, name or _rule_name(recipe))
+        rule, nodes = _rule(recipe, explored, name or _rule_name(recipe))
     except (RuleError, _NoInitial) as error:
         return Lift(**base, status="partial", rule=None, stopped_by=str(error), checked=checked)
     wrong, more = _check_other_shapes(recipe, explored, generic)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more)
-    decay, kind = weight_decay_semantics(rule, base["domain"])
+    decay, kind = weight_decay_semantics(nodes, base["hyper"])
     formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
     return Lift(
         **base, status="lifted", rule=rule, weight_decay=kind, decay_symbol=decay, formula=formula,
-        checked=checked + more,
+        checked=checked + more, nodes=nodes,
     )  # fmt: skip
 
 
@@ -277,8 +265,8 @@ def _matrix_formula(explored: Explored) -> str:
     return f"theta[0] = {to_sympy([node])[0]}"
 
 
-def _rule(recipe: Recipe, explored: Explored, name: str) -> Rule:
-    """The step of element 0 as a rule: initial state, lines, the first step apart where it differs."""
+def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str, Node]]:
+    """The step of element 0 as a rule (initial state, lines, the first step apart where it differs), and as nodes."""
     main = explored.main
     shape = _shape(main)
     variables = [v for v in main.variables if v.owner in (0, None) and not v.counter]
@@ -315,7 +303,7 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> Rule:
     everything = {s for _, e in program for s in e.free_symbols}
     everything |= {s for e in to_sympy(initial.values(), plain) for s in e.free_symbols}
     space = domain(recipe)
-    return Rule(
+    rule = Rule(
         name=name,
         cite=f"read out of {recipe.target}",
         theta=Symbol("theta", real=True),
@@ -324,6 +312,7 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> Rule:
         state=dict(zip((Symbol(n, real=True) for n in initial), to_sympy(initial.values(), plain), strict=True)),
         step=program,
     )
+    return rule, new
 
 
 def _needed(new: Mapping[str, Node]) -> set[str]:

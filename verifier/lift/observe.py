@@ -61,6 +61,7 @@ class Observation:
     first_concrete: list[tuple[Node, float]] = field(default_factory=list)
     t: int = GENERIC_T
     shapes: tuple[tuple[int, ...], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what `observe` was called with, to go on from
 
 
 class Stuck(Exception):
@@ -128,10 +129,12 @@ def observe(
     t: int = GENERIC_T,
     generic: Any = construct.generic,
     perturb: bool = True,
+    force: Mapping[Node, float] | None = None,
 ) -> Observation:
     """Runs the optimizer of `recipe` under shadow memory at the concrete point that `seed` and `values` choose.
 
-    The generic step starts from the state of a few real steps, each number of it moved a little where `perturb`.
+    The generic step starts from the state of a few real steps, each number of it moved a little where `perturb`;
+    `force` gives numbers of it outright.
     """
     trace = Trace()
     memory = Memory(trace)
@@ -148,10 +151,13 @@ def observe(
         except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError, KeyError) as error:
             raise Stuck(f"constructor: {type(error).__name__}: {error}") from error
         domain = list(trace.conditions.values())
+        tagged_values = dict(trace.values)
         trace.conditions.clear()
         ranges.update(ranges_of(domain) | {T: Range(low=Fraction(1))})
         run.needs_closure = _closure_required(run.optimizer)
-        return _steps(run, seed, domain, chosen, t, perturb)
+        made = _steps(run, seed, domain, chosen, t, tagged_values, random.Random(seed) if perturb else None, force or {})
+        made.settings = {"seed": seed, "values": chosen, "t": t, "perturb": perturb, "force": dict(force or {})}
+        return made
 
 
 def ranges_of(conditions: Iterable[Condition]) -> dict[Node, Range]:
@@ -201,7 +207,14 @@ def _number_node(memory: Memory, slot: Slot) -> Nodes:
 
 
 def _steps(
-    run: _Run, seed: int, domain: list[Condition], chosen: dict[str, float], t: int, perturb: bool
+    run: _Run,
+    seed: int,
+    domain: list[Condition],
+    chosen: dict[str, float],
+    t: int,
+    tagged_values: Mapping[float, Node],
+    draw: random.Random | None,
+    force: Mapping[Node, float],
 ) -> Observation:
     memory, trace, parameters = run.memory, run.memory.trace, run.parameters
     first_point = {expr.sym(n): v for n, v in chosen.items()} | {T: 1.0}
@@ -227,17 +240,17 @@ def _steps(
     ]
     births = {(s.owner, s.path): _birth(memory, s) for s in held if s.is_tensor}
     history = {(s.owner, s.path): [_plain(s)] for s in held}
-    natural = NATURAL if t > NATURAL else max(t - 2, 0)
-    for k in range(natural):
+    for k in range(NATURAL):
         _attempt(run, 10 * seed + 2 + k, False)
         for s in slots(run.optimizer, parameters):
             history.setdefault((s.owner, s.path), []).append(_plain(s))
     trace.conditions.clear()
+    trace.values = dict(tagged_values)  # what earlier steps computed would be mistaken for what this one computes
     held = slots(run.optimizer, parameters)
     names = short_names([s.path for s in held])
     point: dict[Node, float] = {expr.sym(n): v for n, v in chosen.items()}
     point[T] = float(t)
-    found = _symbolise(memory, held, names, before, first, history, t, point, random.Random(seed) if perturb else None)
+    found = _symbolise(memory, held, names, before, first, history, t, point, draw, force)
     generator = random.Random(seed)
     for k, p in enumerate(parameters):
         with torch.no_grad():
@@ -329,6 +342,7 @@ def _symbolise(
     t: int,
     point: dict[Node, float],
     draw: random.Random | None,
+    force: Mapping[Node, float],
 ) -> dict[tuple[int | None, tuple[str, ...]], tuple[str, bool]]:
     """Gives every state variable its symbols, and counters the step number. slot -> (name, whether a counter)"""
     trace = memory.trace
@@ -358,6 +372,11 @@ def _symbolise(
                 with torch.no_grad():
                     for place in np.ndindex(tuple(slot.value.shape)):
                         slot.value[place] *= 1 + 0.2 * draw.random()
+            if force:
+                with torch.no_grad():
+                    for k, place in enumerate(np.ndindex(tuple(slot.value.shape))):
+                        if expr.sym(name, (owner, k)) in force:
+                            slot.value[place] = force[expr.sym(name, (owner, k))]
             memory.set_symbol(slot.value, name, owner)
             point.update(_point(name, owner, slot.value))
         else:
@@ -365,6 +384,7 @@ def _symbolise(
             value = _bare(slot.value)
             if draw is not None and isinstance(value, float):
                 value *= 1 + 0.2 * draw.random()
+            value = force.get(node, value)
             point[node] = float(value)
             assert slot.put is not None
             slot.put(trace.tag(value, node))

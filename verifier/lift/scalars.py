@@ -146,9 +146,10 @@ class Trace:
     def branch(self, node: Node, holds: bool) -> bool:
         """Records that Python branched on `node`; returns the side taken."""
         if self.recording and node is not expr.TRUE and node is not expr.FALSE:
-            key = (node, holds)
+            # a == b is kept as not a != b, so that one question has one node
+            key = (expr.negate(node), not holds) if node.op in ("eq", "le", "not") else (node, holds)
             if key not in self.conditions:
-                self.conditions[key] = Condition(node, holds, call_site())
+                self.conditions[key] = Condition(*key, call_site())
         return holds
 
 

@@ -50,7 +50,8 @@ def to_sympy(roots: Iterable[Node], names: Mapping[Node, Symbol] | None = None) 
             stack.extend((a, False) for a in node.args)
         elif node.op == "where":
             condition, a, b = (known[x] for x in node.args)
-            known[node] = sympy.Piecewise((a, condition), (b, True))
+            rest = b.args if isinstance(b, sympy.Piecewise) and node.args[2] not in (names or {}) else ((b, True),)
+            known[node] = sympy.Piecewise((a, condition), *rest)
         else:
             known[node] = _FUNCTIONS[node.op](*(known[a] for a in node.args))
     return [known[r] for r in roots]

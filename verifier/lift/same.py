@@ -1,0 +1,68 @@
+"""Whether two lifted expressions are equal for all values: identity, then a point that tells them apart, then algebra."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+
+from sympy import Symbol
+
+from verifier.lift import expr
+from verifier.lift.conditions import Range, ranges
+from verifier.lift.evaluate import values
+from verifier.lift.expr import Node
+from verifier.lift.symbolic import to_sympy
+from verifier.normal import Domain, equal
+
+
+def random_point(symbols: set[Node], seed: int) -> dict[Node, float]:
+    """A value for each symbol, inside the range known of it; hyperparameters and state without one are positive."""
+    draw = random.Random(seed)
+    point: dict[Node, float] = {}
+    for s in sorted(symbols, key=repr):
+        known = ranges.get(s, Range())
+        if s.args[0] == "t":
+            point[s] = float(draw.randint(2, 40))
+        elif known.low is not None and known.high is not None:
+            point[s] = float(known.low) + float(known.high - known.low) * draw.uniform(0.05, 0.95)
+        elif s.args[0] in ("theta", "g"):
+            point[s] = draw.uniform(0.2, 2) * draw.choice((-1, 1))
+        else:
+            point[s] = float(known.low or 0) + draw.uniform(0.05, 2)
+    return point
+
+
+def differ(a: Node, b: Node, points: int = 3) -> Mapping[Node, float] | None:
+    """A point where the two certainly differ, by more than all rounding could explain."""
+    symbols = expr.symbols(a, b)
+    for seed in range(points):
+        point = random_point(symbols, seed)
+        (x, ex), (y, ey) = values([a, b], point)
+        if math.isfinite(x) and math.isfinite(y) and abs(x - y) > ex + ey:
+            return point
+    return None
+
+
+def same(a: Node, b: Node, domain: Domain | None = None) -> bool:
+    """Whether two expressions are equal for all values; False where that could not be shown."""
+    if a is b:
+        return True
+    if expr.opaque_leaves(a, b) or differ(a, b) is not None:
+        return False
+    left, right = to_sympy([a, b])
+    if domain is None:
+        domain = {Symbol(s.args[0], real=True): _set(ranges[s]) for s in expr.symbols(a, b) if s in ranges}
+        domain = {s: d for s, d in domain.items() if s.name != "t"}
+    try:
+        return equal(left, right, domain).proved
+    except TypeError:
+        return False
+
+
+def _set(known: Range) -> object:
+    from sympy import Interval, Rational, S
+
+    low = S.NegativeInfinity if known.low is None else Rational(known.low.numerator, known.low.denominator)
+    high = S.Infinity if known.high is None else Rational(known.high.numerator, known.high.denominator)
+    return Interval(low, high, known.low_open, known.high_open)
