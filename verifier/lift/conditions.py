@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
-from verifier.lift.nodes import FALSE, INFINITY, NAN, ONE, TRUE, ZERO, Node, Odd, make, number
+from verifier.lift.nodes import FALSE, INFINITY, NAN, ONE, TRUE, ZERO, Node, Odd, const, make, number
+from verifier.lift.ranges import range_of, ranges
 
 LESS, EQUAL, MORE = 1, 2, 4
 _ALL = LESS | EQUAL | MORE
@@ -20,19 +20,6 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 _ADMITS = {"lt": LESS, "le": LESS | EQUAL, "eq": EQUAL, "ne": LESS | MORE}
 
 
-class Range(NamedTuple):
-    """The reals a symbol ranges over; None where unbounded, `open_` where an end is left out."""
-
-    low: Fraction | None = None
-    high: Fraction | None = None
-    low_open: bool = False
-    high_open: bool = False
-
-
-ranges: dict[Node, Range] = {}
-"""What is known of hyperparameters while a lift runs: the constructor's own checks. Empty otherwise."""
-
-
 def real(node: Node) -> Node:
     """The node as a number: a condition counts as 1 where it holds and 0 elsewhere, as a bool tensor does."""
     return where(node, ONE, ZERO) if node.is_condition else node
@@ -43,14 +30,9 @@ def truth(node: Node) -> Node:
     return node if node.is_condition else compare("ne", node, ZERO)
 
 
-def _range(node: Node) -> Range | None:
-    value = number(node)
-    return Range(value, value) if value is not None else ranges.get(node)
-
-
 def _admitted(a: Node, b: Node) -> int:
     """Which of a < b, a = b, a > b the ranges of two symbols or constants leave possible."""
-    x, y = _range(a), _range(b)
+    x, y = range_of(a), range_of(b)
     if x is None or y is None:
         return _ALL
     possible = _ALL
@@ -89,6 +71,16 @@ def compare(op: str, a: Node, b: Node) -> Node:
         return compare(op, a.args[1], b) if c > 0 else compare(op, b, a.args[1])
     if x == 0 and b.op == "mul" and (c := number(b.args[0])) is not None and c != 1:
         return compare(op, a, b.args[1]) if c > 0 else compare(op, b.args[1], a)
+    if y is not None and a.op == "add" and (c := number(a.args[0])) is not None:
+        return compare(op, a.args[1], const(y - c))
+    if x is not None and b.op == "add" and (c := number(b.args[0])) is not None:
+        return compare(op, const(x - c), b.args[1])
+    if op == "lt" and x == 0 and b.op == "sqrt":  # where the root is defined
+        return compare("ne", b.args[0], ZERO)
+    if op == "ne" and y == 0 and (factors := _factors(a)) is not None:
+        return both(compare("ne", factors[0], ZERO), compare("ne", factors[1], ZERO))
+    if op == "ne" and x == 0:
+        return compare("ne", b, a)
     if x == 0 and (b.op == "sqrt" or b.op == "abs"):
         if op == "le":
             return TRUE
@@ -101,6 +93,13 @@ def compare(op: str, a: Node, b: Node) -> Node:
         if not possible & ~_ADMITS[op]:
             return TRUE
     return _atom(_ADMITS[op], a, b)
+
+
+def _factors(node: Node) -> tuple[Node, Node] | None:
+    """What must not be 0 for a product or quotient not to be 0, where that is shorter to say."""
+    if node.op == "mul" and any(f.op in ("add", "div", "mul") for f in node.args):
+        return node.args[0], node.args[1]
+    return (node.args[0], ONE) if node.op == "div" else None
 
 
 def _atom(admits: int, a: Node, b: Node) -> Node:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verifier.lift import construct, expr
-from verifier.lift.conditions import Range, ranges
 from verifier.lift.construct import Hyper, Recipe
 from verifier.lift.evaluate import holds
 from verifier.lift.expr import Node
-from verifier.lift.observe import GENERIC_T, Observation, Stuck, T, observe
+from verifier.lift.observe import Observation, Stuck, T, observe
+from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition
 
 RUNS = 16  # concrete runs spent on reaching other branches

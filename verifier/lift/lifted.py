@@ -11,13 +11,13 @@ import sympy
 from sympy import Interval, S, Symbol
 
 from verifier.lift import construct, expr
-from verifier.lift.conditions import ranges
 from verifier.lift.construct import Recipe
 from verifier.lift.evaluate import holds, values
 from verifier.lift.explore import Explored, explore
 from verifier.lift.expr import Node
 from verifier.lift.lines import Step, lines
 from verifier.lift.observe import Observation, Stuck, T, Variable, observe
+from verifier.lift.ranges import ranges
 from verifier.lift.same import same
 from verifier.lift.semantics import weight_decay_semantics
 from verifier.lift.symbolic import to_sympy

@@ -14,9 +14,9 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from verifier.lift import construct, expr
-from verifier.lift.conditions import Range, ranges
 from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
+from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition, Site, TaggedFloat, TaggedInt, Trace, plain
 from verifier.lift.shadow import Memory, Nodes, prepared, watching
 from verifier.lift.slots import Slot, short_names, slots
@@ -112,8 +112,13 @@ class _Run:
         give_gradients("g")
         arguments = (closure,) if self.needs_closure else ()
         if symbols:
-            with watching(self.memory):
-                self.optimizer.step(*arguments)
+            known = dict(ranges)  # what this step's branches say holds for this step alone
+            try:
+                with watching(self.memory):
+                    self.optimizer.step(*arguments)
+            finally:
+                ranges.clear()
+                ranges.update(known)
             return
         trace.recording = False
         try:
@@ -145,6 +150,7 @@ def observe(
             memory.set_symbol(p, "theta", k)
         tagged = {name: trace.tag(value, expr.sym(name)) for name, value in chosen.items()}
         run = _Run(recipe, memory, parameters)
+        ranges.clear()  # else the constructor's checks would be decided instead of recorded
         try:
             with watching(memory):
                 run.optimizer = construct.build(recipe, parameters, tagged)
@@ -153,6 +159,7 @@ def observe(
         domain = list(trace.conditions.values())
         tagged_values = dict(trace.values)
         trace.conditions.clear()
+        ranges.clear()
         ranges.update(ranges_of(domain) | {T: Range(low=Fraction(1))})
         run.needs_closure = _closure_required(run.optimizer)
         made = _steps(run, seed, domain, chosen, t, tagged_values, random.Random(seed) if perturb else None, force or {})

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from sympy import Symbol
 
 from verifier.lift import expr
-from verifier.lift.conditions import Range, ranges
 from verifier.lift.evaluate import values
 from verifier.lift.expr import Node
+from verifier.lift.ranges import Range, ranges
 from verifier.lift.symbolic import to_sympy
 from verifier.normal import Domain, equal
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from verifier.lift import expr
 from verifier.lift.expr import Node
+from verifier.lift.ranges import narrow
 
 _SKIP = ("/torch/", "/verifier/lift/", "contextlib.py", "functools.py")
 
@@ -150,7 +151,21 @@ class Trace:
             key = (expr.negate(node), not holds) if node.op in ("eq", "le", "not") else (node, holds)
             if key not in self.conditions:
                 self.conditions[key] = Condition(*key, call_site())
+                _learn(self.conditions[key].assumed)
         return holds
+
+
+def _learn(assumed: Node) -> None:
+    """What a branch taken says of an expression that was compared with a number."""
+    if assumed.op in ("lt", "le"):
+        a, b = assumed.args
+        if (x := expr.number(a)) is not None:
+            narrow(b, x, None, assumed.op == "lt")
+        elif (y := expr.number(b)) is not None:
+            narrow(a, None, y, assumed.op == "lt")
+    elif assumed.op == "and":
+        for part in assumed.args:
+            _learn(part)
 
 
 _active: list[Trace] = []
