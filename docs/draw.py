@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +55,18 @@ def picture(evidence: list[Path]) -> str:
     return re.sub(r"\s*@font-face \{.*?\}(?=\n)", "", drawn, flags=re.DOTALL)
 
 
+def photograph(page: Path, picture: Path) -> None:
+    """A picture of the top of an HTML page, taken by Chromium where there is one."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print(f"no Chromium here: {picture.name} stays as it is")
+        return
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+    with tempfile.TemporaryDirectory() as profile:
+        where = [f"--user-data-dir={profile}", f"--screenshot={picture}", "--window-size=1200,900", page.as_uri()]
+        subprocess.run([chromium, *switches, *where], check=True, capture_output=True)
+
+
 def figures(evidence: list[Path]) -> str:
     """The figures of the last run, as a sentence."""
     from verifier import report as reports
@@ -85,6 +99,7 @@ def main() -> int:
     evidence = render.newest(ROOT / "reports")
     README.write_text(FIGURES.sub(lambda found: figures(evidence), fresh), encoding="utf-8")
     (ROOT / "docs" / "verify.svg").write_text(picture(evidence), encoding="utf-8")
+    photograph(ROOT / "reports" / "report.html", ROOT / "docs" / "report.png")
     return 0
 
 

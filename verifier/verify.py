@@ -187,9 +187,11 @@ class _Job:
             self.append("not_covered", name=name, reason=reason)
         names = rules.names()
         context = multiprocessing.get_context("spawn")  # a fork would copy the progress bar's thread half alive
-        with ProcessPoolExecutor(self.options.processes, mp_context=context, initializer=_ignore_ctrl_c) as pool:
+        with ProcessPoolExecutor(self.options.processes, mp_context=context) as pool:
+            with _ctrl_c_ignored():  # what a process ignores, those it starts ignore: Ctrl-C is ours to handle
+                found = pool.map(proofs.records, names)
             try:
-                for count, records in enumerate(pool.map(proofs.records, names), 1):
+                for count, records in enumerate(found, 1):
                     for record in records:
                         if record["kind"] != "proof" or record["law"] not in self.proved:
                             evidence.append(self.evidence, record)
@@ -230,8 +232,13 @@ class _Job:
         phase.update(len(found), len(found))
 
 
-def _ignore_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
