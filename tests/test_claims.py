@@ -8,11 +8,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import sympy
 import torch
 
-from verifier import bench_ratio, claim_algebra, claims, rows, rules, tutorial, tutorial_exact
+from verifier import bench_ratio, claim_algebra, claim_lift, claims, rows, rules, tutorial, tutorial_exact
 from verifier.bench_paths import Ratio
 from verifier.claims import CLAIMS, Setting, settled, to_json
 from verifier.evidence import Evidence, Strength, Verdict
@@ -175,8 +176,10 @@ def smoothed(lam: float, parameters: Iterable[torch.Tensor]) -> torch.Tensor:
         ("claim.smaller", {"optimizers": broken(SGD=Growing)}),
     ],
 )
-def test_each_claim_can_fail(id: str, wrong: dict[str, Any]) -> None:
+def test_each_claim_can_fail(monkeypatch: pytest.MonkeyPatch, id: str, wrong: dict[str, Any]) -> None:
     """Something broken in the way the claim speaks of violates it, and the detail says where."""
+    all_loops = tutorial.loops
+    monkeypatch.setattr(tutorial, "loops", lambda *given: all_loops(*given)[:1])  # one is enough to fail
     claim = settled(id, setting(**wrong))
     assert claim.verdict is Verdict.VIOLATED, claim.detail
     assert claim.detail
@@ -230,6 +233,30 @@ def test_l1_has_no_weight_decay() -> None:
     """Solving for a decay equal to the L1 penalty gives none that is free of the weight, for any rule."""
     solution = claim_algebra.solved_decay(rules.get("sgd"), claim_algebra.l1_penalty(w))
     assert solution is None or w in solution.free_symbols
+
+
+def test_a_lift_refutes_wrong_code() -> None:
+    """Code that decays half as much, or apart from the gradient, is refuted from its own expressions."""
+    halved = claim_lift.sgd_is_its_rule(broken(SGD=DecayHalved))
+    apart = claim_lift.decays(broken(Adam=torch.optim.AdamW), ("adam",), "coupled")
+    assert [finding.verdict for finding in halved] == [Verdict.VIOLATED] * 2
+    assert "has decoupled decay, but should have coupled" in apart[0].said
+
+
+def test_code_that_cannot_be_read_proves_nothing() -> None:
+    """A class whose step cannot be followed leaves the claim to the exact runs, and takes its proof away."""
+
+    class Hidden(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            """One step that no lift can follow: its numbers leave torch."""
+            for group in self.param_groups:
+                for p in group["params"]:
+                    moved = p.detach().numpy() - group["lr"] * p.grad.numpy()
+                    p.data = torch.from_numpy(np.asarray(moved, dtype=p.detach().numpy().dtype))
+
+    claim = settled("claim.vanilla", setting(broken(SGD=Hidden)))
+    assert claim.verdict is Verdict.HELD, claim.detail
+    assert claim.strength is Strength.HELD
 
 
 def row(law: str, verdict: Verdict, expected: str | None = None) -> Evidence:

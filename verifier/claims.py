@@ -42,9 +42,10 @@ HOW = {
     "claim.vanilla": "the rule read out of torch's code equals theta - lr*g; exact steps",
     "claim.gradient": "sympy diff; torch autograd, every bit",
     "claim.l1": "sympy diff and solve, witness; torch autograd, every bit",
-    "claim.shrink": "closed form (1 - 2*lr*lam)^n by induction; exact steps with a zero gradient",
-    "claim.equivalent": "sympy solve for the decay, for every rule; the tutorial's loop on real data, bitwise for "
-    "dyadic lam, set-valued otherwise; the evidence of the generated properties",
+    "claim.shrink": "closed form (1 - 2*lr*lam)^n by induction; the rule read out of torch's code; exact steps, no "
+    "gradient",
+    "claim.equivalent": "sympy solve for the decay, for every rule; coupling proved from torch's code; the "
+    "tutorial's loop on real data, bitwise for dyadic lam, set-valued otherwise; the generated properties",
     "claim.rescaled": "sympy solve, and witnesses where it fails; exact steps",
     "claim.cost": "the size of the autograd graph; paired timings and peak memory of the two paths",
     "claim.all": "every tensor of a group against the same tensor alone, bitwise, for every rule with weight_decay",
@@ -165,7 +166,7 @@ def vanilla(setting: Setting) -> Findings:
     """SGD without options is theta - lr*g: the rule, the code that implements it, and exact steps."""
     from verifier import tutorial_exact as exact
 
-    lifted = _lifted(setting)
+    lifted = _code_of_sgd(setting)
     steps = [exact.plain_steps(setting.optimizers, device, setting.seed) for device in setting.devices]
     rule = algebra.plain(rules.get("sgd"))
     return ([rule, *lifted], steps) if lifted else ([rule, *steps], [])
@@ -194,13 +195,13 @@ def shrink(setting: Setting) -> Findings:
     from verifier import tutorial_exact as exact
 
     steps = [exact.shrink_steps(setting.optimizers, device, setting.seed) for device in setting.devices]
-    rule, lifted = algebra.shrink(rules.get("sgd")), _lifted(setting)
+    rule, lifted = algebra.shrink(rules.get("sgd")), _code_of_sgd(setting)
     return ([rule, *lifted], steps) if lifted else ([rule, *steps], [])
 
 
 def equivalent(setting: Setting) -> Findings:
     """The solved decay of every rule; the loop on real data for every coupled optimizer; a witness for the others."""
-    from verifier import tutorial
+    from verifier import claim_lift, tutorial
     from verifier import tutorial_exact as exact
 
     known = {name: rules.get(name) for name in exact.OPTIMIZERS}
@@ -216,7 +217,11 @@ def equivalent(setting: Setting) -> Findings:
         seen = [tutorial.compare(loop) for loop in loops]
         counts = f"{sum(c.identical for c in seen)} of {len(seen)} loops with identical bits, the others in their sets"
         runs.append(_together([Finding(c.verdict, c.sentence) for c in seen], f"{counts} ({device}, fp32 and fp64)"))
-    return [solved, *runs], []
+    code: list[Finding] = []  # proofs about torch's code, for all real values
+    if setting.devices:
+        code += claim_lift.decays(setting.optimizers, coupled, "coupled")
+        code += claim_lift.decays(setting.optimizers, tuple(without), "decoupled")
+    return [solved, *code], runs
 
 
 def rescaled(setting: Setting) -> Findings:
@@ -280,7 +285,8 @@ def smaller(setting: Setting) -> Findings:
     by_algebra = algebra.smaller(sgd, algebra.l2_penalty(sgd.theta))
     runs = [exact.ridge(setting.optimizers, device, setting.seed) for device in setting.devices]
     runs += [exact.smaller_on_data(setting.optimizers, device, setting.seed) for device in setting.devices]
-    return [by_algebra, *runs], []
+    lifted = _code_of_sgd(setting)
+    return ([by_algebra, *lifted], runs) if lifted else ([by_algebra, *runs], [])
 
 
 SETTLERS: dict[str, Callable[[Setting], Findings]] = {
@@ -298,9 +304,11 @@ SETTLERS: dict[str, Callable[[Setting], Findings]] = {
 """Each claim's id and the function that settles it."""
 
 
-def _lifted(setting: Setting) -> list[Finding]:
-    """The proof that the code of SGD is the rule sgd; empty where the code cannot be read."""
-    return []
+def _code_of_sgd(setting: Setting) -> list[Finding]:
+    """The proof that the code of SGD is the rule sgd; empty where the code cannot be read, or nothing can run."""
+    from verifier import claim_lift
+
+    return claim_lift.sgd_is_its_rule(setting.optimizers) if setting.devices else []
 
 
 def _together(findings: Sequence[Finding], said: str) -> Finding:
