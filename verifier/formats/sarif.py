@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from verifier.formats import view
 from verifier.report import Report, exit_code
@@ -91,14 +92,14 @@ def _text(row: Row, report: Report) -> str:
 def _location(row: Row) -> dict[str, Any]:
     """The generated property, and the optimizer as a logical place."""
     logical = [{"fullyQualifiedName": row.target, "kind": "type"}] if row.target else []
-    uri = f"properties/test_{view.rule_of(row.law)}.py"
+    uri = quote(f"properties/test_{view.rule_of(row.law)}.py")
     found: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}
     return found | ({"logicalLocations": logical} if logical else {})
 
 
 def _refuted(law: str, difference: str, place: int) -> dict[str, Any]:
     text = f"algebra refutes the law {law}{f': the sides differ by {difference}' if difference else ''}"
-    uri = f"properties/test_{view.rule_of(law)}.py"
+    uri = quote(f"properties/test_{view.rule_of(law)}.py")
     location = {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}
     return {
         "ruleId": law,
