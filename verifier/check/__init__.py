@@ -8,7 +8,6 @@ from verifier.check.bits import (
     deterministic,
     frozen,
     groups_as_alone,
-    layout_free,
     leaves_gradients,
     maximize,
     monotone,
@@ -26,6 +25,7 @@ from verifier.check.contracts import (
     keeps_state_apart,
     keeps_state_dtypes,
     late,
+    layout_free,
     partitioned,
     resumes,
     scheduled,
@@ -38,7 +38,7 @@ from verifier.check.contracts import (
     threads_do_not_matter,
     unmoved_by,
 )
-from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed
+from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.paths import paths_agree, paths_enclosed
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "state_follows",
     "stays_in_element",
     "steps_enclosed",
+    "steps_enclosed_blind",
     "takes_closures",
     "tensor_lr",
     "threads_do_not_matter",

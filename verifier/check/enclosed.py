@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,8 +14,8 @@ from verifier.check.seen import bits, observed, rule_of, run, violation
 from verifier.enclosure import Enclosure
 from verifier.evidence import Strength
 from verifier.floats import Array
-from verifier.record import Violation, current, first, place_of, range_text, show
-from verifier.rule import Rule
+from verifier.record import Violation, current, place_of, range_text, show
+from verifier.rule import Rule, shared
 
 
 def exact(subject: Subject, case: Case, names: str) -> tuple[Enclosure, ...]:
@@ -71,7 +73,15 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
             seen.profiles[profile] += 1
             seen.compared(inside.size, int(vacuous.sum()), float(margins.max()) if margins.size else None)
             return
-        found = _outside(f"{name} is not the closed form", subject, case, allowed, values[step], step)
+        found = _outside(
+            f"{name} is not the closed form",
+            subject,
+            case,
+            allowed,
+            values[step],
+            np.full(inside.size, step),
+            np.arange(inside.size),
+        )
         if best is None or int(inside.sum()) > best[0]:
             best = (int(inside.sum()), found)
     assert best is not None
@@ -81,10 +91,21 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
 def steps_enclosed(subject: Subject, case: Case) -> None:
     """Every step, from what was observed before it, lands inside the rule's enclosure: parameters and state.
 
-    Checked once with the observed state before each step, and once carrying the state as an enclosure, as if it
-    could not be read. One scalar profile must fit all elements of all steps.
+    One scalar profile must fit all elements of all steps.
     """
     trajectory_enclosed(subject, case, run(subject, case))
+
+
+def steps_enclosed_blind(subject: Subject, case: Case) -> None:
+    """Every step lands inside the rule's enclosure, though the state is not read but carried as an enclosure.
+
+    Parameters are re-anchored on what was observed. What could be demanded of an optimizer that hides its state, and
+    of the state's own arithmetic: a state that drifts step by step shows here.
+    """
+    trajectory = run(subject, case)
+    current().strength = Strength.ENCLOSED
+    rule = rule_of(subject, case)
+    _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile))
 
 
 def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory) -> None:
@@ -92,34 +113,43 @@ def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory) ->
     current().strength = Strength.ENCLOSED
     rule = rule_of(subject, case)
     _unmoved_where_absent(subject, case, trajectory)
-    readable = [s.name for s in rule.state if s.name in trajectory.state]
-    _fits(subject, case, lambda profile: _anchored(rule, subject, case, trajectory, readable, profile))
-    if rule.state:
-        _fits(subject, case, lambda profile: _anchored(rule, subject, case, trajectory, [], profile))
+    if all(s.name in trajectory.state for s in rule.state):
+        _fits(subject, case, lambda profile: _anchored(rule, subject, case, trajectory, profile))
+    else:
+        _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile))
 
 
-Step = tuple[int, Array, str, Enclosure, Array]
-"""(step, flat indices, name, what is allowed, what was observed)"""
+@dataclass(frozen=True)
+class Held:
+    """Observed values of one name against what is allowed: step and flat index of each. All shape=(n,)."""
+
+    name: str
+    steps: Array
+    indices: Array
+    allowed: Enclosure
+    observed: Array
 
 
-def _fits(subject: Subject, case: Case, steps_of: Callable[[str], Iterator[Step]]) -> None:
+def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]) -> None:
     """Asserts that one scalar profile explains every step; otherwise raises for the profile that got furthest."""
     seen = current()
     best: tuple[int, Violation] | None = None
-    for profile in enclosure.profiles(subject.format):
+    names = enclosure.profiles(subject.format, held=bool(shared(subject.rule) & set(subject.rule.state)))
+    for profile in names:
         elements = vacuous = 0
         margin = 0.0
         found: Violation | None = None
-        for step, indices, name, allowed, values in steps_of(profile):
-            inside = allowed.contains(values)
+        for held in held_by(profile):
+            inside = held.allowed.contains(held.observed)
+            elements += int(inside.sum())
             if not inside.all():
-                found = _outside(f"{name} left its enclosure", subject, case, allowed, values, step, indices)
+                what = f"{held.name} left its enclosure"
+                found = _outside(what, subject, case, held.allowed, held.observed, held.steps, held.indices)
                 break
-            empty = allowed.vacuous
-            elements += inside.size
+            empty = held.allowed.vacuous
             vacuous += int(empty.sum())
             if not empty.all():
-                margin = max(margin, float(allowed.margin(values)[~empty].max()))
+                margin = max(margin, float(held.allowed.margin(held.observed)[~empty].max()))
         if found is None:
             seen.profiles[profile] += 1
             seen.compared(elements, vacuous, margin)
@@ -130,13 +160,19 @@ def _fits(subject: Subject, case: Case, steps_of: Callable[[str], Iterator[Step]
     raise best[1]
 
 
-def _anchored(
-    rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, readable: list[str], profile: str
-) -> Iterator[Step]:
-    """The enclosure of each step, for each set of tensors that share hyperparameters and step number."""
-    fmt, theta = subject.format, rule.theta.name
-    unread = [s.name for s in rule.state if s.name not in readable]
-    carried: dict[int, Mapping[str, Enclosure]] = {}
+@dataclass(frozen=True)
+class Slot:
+    """The tensors that take one step together: their flat indices, hyperparameters and step count."""
+
+    step: int
+    tensors: tuple[int, ...]
+    indices: Array
+    hyper: Mapping[str, float]
+    count: int
+
+
+def _slots(case: Case) -> Iterator[Slot]:
+    """Every step of every tensor that has a gradient; a step without one does not advance a tensor's count."""
     counts = np.zeros(len(case.shapes), dtype=np.int64)
     for step in range(1, case.steps + 1):
         for group in case.all_groups:
@@ -144,31 +180,59 @@ def _anchored(
             counts[present] += 1
             hyper = case.hyper_at(step, group)
             for count in sorted({int(counts[k]) for k in present}):
-                tensors = [k for k in present if counts[k] == count]
-                indices = case.elements_of(Group(tuple(tensors)))
-                state: dict[str, Array | Enclosure] = {n: trajectory.state[n][step - 1][indices] for n in readable}
-                if unread:
-                    for k in tensors:
-                        if k not in carried:  # its first step: the state the rule starts from
-                            start = trajectory.theta[step - 1][case.slices[k]]
-                            carried[k] = enclosure.initial(rule, fmt, theta=start, hyper=hyper, profile=profile)
-                    state |= {n: Enclosure.concatenate([carried[k][n] for k in tensors]) for n in unread}
-                after = enclosure.step(
-                    rule,
-                    fmt,
-                    theta=trajectory.theta[step - 1][indices],
-                    grad=fmt.round(case.grads[step - 1][indices]),
-                    state=state,
-                    hyper=hyper,
-                    t=count,
-                    profile=profile,
-                )
-                yield step, indices, theta, after[theta], trajectory.theta[step][indices]
-                for name in readable:
-                    yield step, indices, name, after[name], trajectory.state[name][step][indices]
-                ends = np.cumsum([0, *(case.sizes[k] for k in tensors)])
-                for k, a, b in zip(tensors, ends[:-1], ends[1:], strict=True):
-                    carried[k] = {n: after[n][a:b] for n in unread}
+                tensors = tuple(k for k in present if counts[k] == count)
+                yield Slot(step, tensors, case.elements_of(Group(tensors)), hyper, count)
+
+
+def _anchored(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, profile: str) -> Iterator[Held]:
+    """All steps at once: each starts from observed values, so none waits for another."""
+    slots = list(_slots(case))
+    if not slots:
+        return
+    sizes = [len(slot.indices) for slot in slots]
+    steps = np.repeat([slot.step for slot in slots], sizes)
+    indices = np.concatenate([slot.indices for slot in slots])
+    names = [s.name for s in rule.state]
+    after = enclosure.step(
+        rule,
+        subject.format,
+        theta=trajectory.theta[steps - 1, indices],
+        grad=subject.format.round(case.grads[steps - 1, indices]),
+        state={n: trajectory.state[n][steps - 1, indices] for n in names},
+        hyper={n: np.repeat([slot.hyper[n] for slot in slots], sizes) for n in slots[0].hyper},
+        t=np.repeat([slot.count for slot in slots], sizes),
+        profile=profile,
+    )
+    for name in (*names, rule.theta.name):  # state first: theta is computed from it
+        values = trajectory.theta if name == rule.theta.name else trajectory.state[name]
+        yield Held(name, steps, indices, after[name], values[steps, indices])
+
+
+def _carried(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, profile: str) -> Iterator[Held]:
+    """Step after step: theta from what was observed, the state from the enclosure of the step before."""
+    fmt, theta = subject.format, rule.theta.name
+    names = [s.name for s in rule.state]
+    carried: dict[int, Mapping[str, Enclosure]] = {}
+    for slot in _slots(case):
+        for k in slot.tensors:
+            if k not in carried:  # its first step: the state the rule starts from
+                start = trajectory.theta[slot.step - 1][case.slices[k]]
+                carried[k] = enclosure.initial(rule, fmt, theta=start, hyper=slot.hyper, profile=profile)
+        after = enclosure.step(
+            rule,
+            fmt,
+            theta=trajectory.theta[slot.step - 1][slot.indices],
+            grad=fmt.round(case.grads[slot.step - 1][slot.indices]),
+            state={n: Enclosure.concatenate([carried[k][n] for k in slot.tensors]) for n in names},
+            hyper=slot.hyper,
+            t=slot.count,
+            profile=profile,
+        )
+        observed_theta = trajectory.theta[slot.step][slot.indices]
+        yield Held(theta, np.full(len(slot.indices), slot.step), slot.indices, after[theta], observed_theta)
+        ends = itertools.accumulate((case.sizes[k] for k in slot.tensors), initial=0)
+        for k, (a, b) in zip(slot.tensors, itertools.pairwise(ends), strict=True):
+            carried[k] = {n: after[n][a:b] for n in names}
 
 
 def _unmoved_where_absent(subject: Subject, case: Case, trajectory: Trajectory) -> None:
@@ -182,24 +246,20 @@ def _unmoved_where_absent(subject: Subject, case: Case, trajectory: Trajectory) 
 
 
 def _outside(
-    what: str,
-    subject: Subject,
-    case: Case,
-    allowed: Enclosure,
-    values: Array,
-    step: int,
-    indices: Array | None = None,
+    what: str, subject: Subject, case: Case, allowed: Enclosure, values: Array, steps: Array, indices: Array
 ) -> Violation:
-    where = first(~allowed.contains(values))
+    """The violation at the earliest step, and there the first element, that lies outside."""
+    outside = np.flatnonzero(~allowed.contains(values))
+    where = outside[np.lexsort((indices[outside], steps[outside]))[0]]
     low, high = (float(x[where]) for x in allowed.allowed())
     value = float(values[where])
     ulps = min(float(subject.format.distance(np.array(value), np.array(edge))) for edge in (low, high))
-    tensor, element = place_of(case, int(indices[where]) if indices is not None else where)
+    tensor, element = place_of(case, int(indices[where]))
     return violation(
         what,
         subject,
         case,
-        step=step,
+        step=int(steps[where]),
         tensor=tensor,
         element=element,
         observed=show(value),
