@@ -1,4 +1,4 @@
-"""The table of contracts: a row each, with its words, its cases, its test, and what in torch's documentation implies it."""
+"""The table of contracts: a row each, with its words, its cases, its test, and what in the documentation implies it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Laws no formula implies: what torch's documentation promises of every optimizer, whatever rule it follows.
 
-`laws` states the rows of the table of contracts of a rule, or of the signature of an optimizer class; their proof status is STATED: documentation, not algebra.
+`laws` states the rows of the table of contracts of a rule, or of the signature of an optimizer class. Their proof
+status is STATED: documentation, not algebra.
 """
 
 from __future__ import annotations

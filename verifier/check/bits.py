@@ -7,9 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from verifier.case import Case, Group, Subject, Trajectory
-from verifier.check.enclosed import trajectory_enclosed
 from verifier.check.seen import bits, observed, run, violation
-from verifier.floats import FP32
 from verifier.record import current, first, place_of, show
 
 
@@ -161,17 +159,3 @@ def skips_absent(subject: Subject, case: Case) -> None:
         for name, values in sorted(trajectory.state.items()):
             what = f"{name} moved although its .grad is None"
             bits(what, subject, case, values[step], values[step - 1], step, mask)
-
-
-def layout_free(subject: Subject, case: Case) -> None:
-    """How parameters and gradients lie in memory does not matter: not for a bit in fp64 and fp32.
-
-    In narrower formats a kernel for strided memory may keep its scalars wider than a vectorised one, so there each
-    step of the strided run is held to the rule's enclosure instead.
-    """
-    strided = run(subject, case)
-    if subject.format.precision < FP32.precision:
-        trajectory_enclosed(subject, case, strided)
-        return
-    other = case.with_(layout="contiguous", grad_layout="contiguous")
-    same_trajectory("depends on the memory layout", subject, case, strided, run(subject, other))

@@ -13,9 +13,11 @@ import numpy as np
 
 from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.bits import same_trajectory
+from verifier.check.enclosed import trajectory_enclosed
 from verifier.check.seen import bits, run, violation
-from verifier.floats import Array
-from verifier.record import current, show
+from verifier.floats import FP32, Array
+from verifier.record import Violation, current, show
+from verifier.rule import Rule
 
 
 def _during(case: Case, name: str, *steps: int) -> Case:
@@ -29,6 +31,31 @@ def _during(case: Case, name: str, *steps: int) -> Case:
 def _middle(case: Case) -> int:
     """A step in the middle of the run, never the first."""
     return max(2, (case.steps + 2) // 2)
+
+
+def _alike(what: str, subject: Subject, case: Case, seen: Trajectory, expected: Trajectory) -> None:
+    """The same bits; where kernels may round otherwise, steps of `case` that the rule's enclosure admits.
+
+    Vector bodies and tails of fused kernels, and of any kernel in the formats narrower than fp32, round differently,
+    and complex arithmetic does not contract: there the formula, not the bits, must be the same. Without a formula
+    nothing follows from bits that differ there.
+    """
+    try:
+        same_trajectory(what, subject, case, seen, expected)
+    except Violation as found:
+        record = current()
+        narrow = subject.format.precision < FP32.precision
+        if not (narrow or subject.implementation == "fused" or "complex" in case.events.get(0, ())):
+            raise
+        if isinstance(subject.rule, Rule):
+            try:
+                trajectory_enclosed(subject, case, seen)
+            except Violation:
+                record.violation = found
+                raise found from None
+        else:
+            record.notes[f"{what}, perhaps by rounding alone"] += 1
+        record.violation = None
 
 
 def unmoved_by(subject: Subject, case: Case, event: str, *steps: int) -> None:
@@ -184,7 +211,7 @@ def partitioned(subject: Subject, case: Case) -> None:
         shapes=tuple(shapes), groups=groups, absent=absent, layout="contiguous", grad_layout="contiguous"
     )
     what = "depends on how elements are cut into tensors"
-    same_trajectory(what, subject, other, run(subject, other), run(subject, case.with_(groups=case.all_groups)))
+    _alike(what, subject, other, run(subject, other), run(subject, case.with_(groups=case.all_groups)))
 
 
 def sized(subject: Subject, case: Case, size: int) -> None:
@@ -195,7 +222,7 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     large = small.with_(shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index])
     plain, seen = run(subject, small), run(subject, large)
     expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
-    same_trajectory(f"an element of a tensor of {size} moves otherwise", subject, large, seen, expected)
+    _alike(f"an element of a tensor of {size} moves otherwise", subject, large, seen, expected)
 
 
 def acts_on_all(subject: Subject, case: Case) -> None:
@@ -207,9 +234,8 @@ def acts_on_all(subject: Subject, case: Case) -> None:
     theta, grads = np.full(14, case.theta[0]), np.repeat(case.grads[:, :1], 14, axis=1)
     other = case.with_(shapes=shapes, theta=theta, grads=grads, groups=(), absent=frozenset())
     seen = run(subject, other)
-    for step in range(1, other.steps + 1):
-        row = seen.theta[step]
-        bits("parameters of one group are treated differently", subject, other, row, np.full_like(row, row[0]), step)
+    first = Trajectory(np.repeat(seen.theta[:, :1], 14, axis=1))
+    _alike("parameters of one group are treated differently", subject, other, seen, first)
 
 
 def scheduled(subject: Subject, case: Case) -> None:
@@ -319,7 +345,8 @@ def in_company(subject: Subject, case: Case, dtype: str) -> None:
 def as_reals(subject: Subject, case: Case) -> None:
     """A complex parameter moves as the pair of its real and imaginary parts."""
     count = len(case.theta) // 2
-    if not count:
+    if not count or subject.format.precision < FP32.precision:
+        current().notes["torch has no complex numbers of this format"] += 1
         return
     pairs = case.with_(
         shapes=((count, 2),), theta=case.theta[: 2 * count], grads=case.grads[:, : 2 * count], groups=(),
@@ -331,8 +358,7 @@ def as_reals(subject: Subject, case: Case) -> None:
     except Refused as no:
         current().notes[str(no)] += 1
         return
-    what = "a complex parameter moves otherwise than its two parts"
-    same_trajectory(what, subject, other, seen, run(subject, pairs), state=False)
+    _alike("a complex parameter moves otherwise than its two parts", subject, other, seen, run(subject, pairs))
 
 
 def sparse_as_dense(subject: Subject, case: Case) -> None:
@@ -340,24 +366,26 @@ def sparse_as_dense(subject: Subject, case: Case) -> None:
     plain = case.with_(grad_layout="contiguous", absent=frozenset())
     other = _during(plain, "sparse", 0)
     try:
-        seen = run(subject, other)
-    except Refused as no:
-        current().notes[str(no)] += 1
+        seen = subject.run(other)
+    except Exception as no:  # foreign code: whatever it raises, it does not take sparse gradients
+        current().notes[f"takes no sparse gradients: {no}"] += 1
         return
-    same_trajectory("a sparse gradient acts otherwise than the dense one", subject, other, seen, run(subject, plain))
+    _alike("a sparse gradient acts otherwise than the dense one", subject, other, seen, run(subject, plain))
 
 
 def tensor_lr(subject: Subject, case: Case) -> None:
     """lr given as a 0-dim tensor acts as the same number given as a float."""
+    if subject.implementation == "differentiable":
+        current().notes["a differentiable step computes its scalars as tensors"] += 1
+        return
     other = _during(case.with_(schedule={}), "tensor_lr", 0)
     try:
         seen = run(subject, other)
     except Refused as no:
         current().notes[str(no)] += 1
         return
-    same_trajectory(
-        "a tensor lr acts otherwise than a float", subject, other, seen, run(subject, case.with_(schedule={}))
-    )
+    what = "a tensor lr acts otherwise than a float"
+    _alike(what, subject, other, seen, run(subject, case.with_(schedule={})))
 
 
 def _breach(what: str, subject: Subject, case: Case, observed: str, expected: str, step: int | None = None) -> Any:
@@ -373,4 +401,10 @@ def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
     one = run(subject, _during(large, "threads:1", 0))
     for count in (2, 3):
         other = _during(large, f"threads:{count}", 0)
-        same_trajectory(f"{count} threads differ from one", subject, other, run(subject, other), one)
+        _alike(f"{count} threads differ from one", subject, other, run(subject, other), one)
+
+
+def layout_free(subject: Subject, case: Case) -> None:
+    """How parameters and gradients lie in memory does not matter."""
+    other = case.with_(layout="contiguous", grad_layout="contiguous")
+    _alike("depends on the memory layout", subject, case, run(subject, case), run(subject, other))

@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -107,7 +108,8 @@ class Life:
                     self._inspect()
         found = self.recorder.trajectory(self.subject.format.round(case.grads))
         facts = {name: tuple(values) for name, values in self.facts.items()}
-        return Trajectory(found.theta, found.state, found.grads, grads_after.numpy(), facts)
+        state = {} if "complex" in self.whole else found.state
+        return Trajectory(found.theta, state, found.grads, grads_after.numpy(), facts)
 
     # -- building
 
@@ -115,7 +117,8 @@ class Life:
         """An optimizer over the groups that have joined; `own`: each group names the options it has of its own."""
         groups = [self.case.all_groups[k] for k in self.joined]
         chosen = tuple(groups if own else (Group(group.tensors) for group in groups))
-        return subject.optimizer(self.case.with_(hyper=hyper, groups=chosen), self.parameters)
+        with refusals():
+            return subject.optimizer(self.case.with_(hyper=hyper, groups=chosen), self.parameters)
 
     def _dressed(self, parameters: list[Tensor]) -> list[Tensor]:
         """The parameters in the dtype, or as the complex numbers, that the case's events ask for."""
@@ -257,9 +260,7 @@ class Life:
             live.update({name: value for name, value in wanted.items() if value != before[name]})
 
     def _assign(self, step: int) -> None:
-        for k, (p, where, shape) in enumerate(
-            zip(self.parameters, self.case.slices, self.case.shapes, strict=True)
-        ):
+        for k, (p, where, shape) in enumerate(zip(self.parameters, self.case.slices, self.case.shapes, strict=True)):
             if (step, k) in self.case.absent:
                 p.grad = None
                 continue
@@ -272,7 +273,8 @@ class Life:
 
     def _step(self, step: int, *, closure: bool) -> None:
         if not closure:
-            returned = self.optimizer.step()
+            with refusals():
+                returned = self.optimizer.step()
             if "inspect" in self.whole:
                 self.facts["returned"].append(returned)
             return
@@ -288,7 +290,8 @@ class Life:
 
         for p in self.parameters:
             p.grad = None
-        returned = self.optimizer.step(evaluate)
+        with refusals():
+            returned = self.optimizer.step(evaluate)
         value = float(returned) if isinstance(returned, Tensor | int | float) else None
         self.facts["closure"].append((len(calls), all(calls), value))
 
@@ -329,6 +332,19 @@ class Life:
                 torch.set_num_threads(before)
             if "filled" in self.whole:
                 torch.use_deterministic_algorithms(strict, warn_only=warn)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns an error that the optimizer raises on purpose, in a `raise` or `assert` of its own, into `Refused`."""
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = (frames[-1].line or "") if frames else ""
+        if line.startswith(("raise", "assert")):
+            raise Refused(f"{type(error).__name__}: {error}") from error
+        raise
 
 
 def travel(saved: dict[str, Any], how: str) -> dict[str, Any]:
