@@ -17,6 +17,7 @@ from verifier import evidence, expected
 
 if TYPE_CHECKING:
     from verifier.case import Subject
+    from verifier.record import Violation
 
 PROFILES = {"smoke": 4, "ci": 20, "nightly": 400}
 """Hypothesis examples a test runs."""
@@ -215,12 +216,29 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
     elif report.passed:
         row |= {"verdict": "inconclusive", "reason": "; ".join(seen.notes) or "no element could be compared"}
     elif seen is not None and seen.violation is not None and _is_violation(error):
-        row["verdict"] = "violated"
+        row |= {
+            "verdict": "violated",
+            "equals": _mistake(seen.violation) if item.config.stash[STATE].kind == "real" else "",
+        }
         if _is_flaky(error):
             row["message"] = f"differs from run to run on the same case: {row['message']}"
     else:
         row |= {"verdict": "broken", "reason": f"{type(error).__name__}: {error}"}
     return row
+
+
+def _mistake(found: Violation) -> str:
+    """The known mistake that explains the violation; empty where none does, or where no mistake can be asked about."""
+    from verifier import diagnose
+    from verifier.rule import RuleError
+
+    if found.case is None or found.subject.untestable:
+        return ""
+    try:
+        wrong = diagnose.equals(found.subject, found.case)
+    except (ArithmeticError, RuleError):  # the case lies outside what enclosures cover
+        return ""
+    return wrong.name.partition("__")[2] if wrong is not None else ""
 
 
 def _is_violation(error: BaseException | None) -> bool:
@@ -243,7 +261,10 @@ def _show_violation(item: pytest.Item, report: pytest.TestReport, row: dict[str,
         report.outcome = "skipped"
         report.wasxfail = row["expected_failure"]
     else:
-        report.longrepr = f"{row['message']}\n\nthe law\n\n    {item.obj.__doc__}\n\nrun it again\n\n    {again}\n"  # type: ignore[attr-defined]
+        known = f"\n\nthe known mistake it equals: {row['equals']}" if row["equals"] else ""
+        report.longrepr = (
+            f"{row['message']}{known}\n\nthe law\n\n    {item.obj.__doc__}\n\nrun it again\n\n    {again}\n"  # type: ignore[attr-defined]
+        )
 
 
 @pytest.hookimpl(tryfirst=True)

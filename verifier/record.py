@@ -105,6 +105,8 @@ class Record:
                 "expected": found.expected,
                 "ulps": found.ulps,
                 "step": found.step,
+                "tensor": found.tensor,
+                "element": found.element,
                 "message": found.sentence,
                 "case": found.case.to_json() if small and found.case is not None else None,
             }
