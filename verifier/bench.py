@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def command(device: str, profile: str, raw: Path) -> list[str]:
     words = [sys.executable, "-m", "pytest", str(suite()), "-c", os.devnull, "--rootdir", str(suite().parent)]
     for plugin in PLUGINS:
         words += ["-p", plugin]
-    words += ["-p", "no:cacheprovider", "--benchmark-only", "--benchmark-disable-gc", f"--benchmark-json={raw}"]
+    words += ["-p", "no:cacheprovider", "--benchmark-only", "--benchmark-disable-gc"]
+    words += [f"--benchmark-json={raw}", f"--benchmark-storage=file://{raw.parent}"]
     return [*words, "-v", "--no-header", "--verifier-device", device, "--verifier-profile", profile]
 
 
@@ -59,18 +61,18 @@ def run(
         report.write_text(text, encoding="utf-8")
         print(f"bench: {untestable[0]}; nothing could be measured (exit {NOTHING_RAN})", file=sys.stderr)
         return NOTHING_RAN
-    partial = raw.with_suffix(".part")
-    with phases(sys.stderr, quiet=quiet) as begin:
+    with tempfile.TemporaryDirectory() as scratch, phases(sys.stderr, quiet=quiet) as begin:
+        made = Path(scratch) / raw.name
         phase = begin("bench", 0)
-        code = _follow(command("cpu" if untestable else device, profile, partial), log, phase.update)
-    if code != 0 or not partial.exists() or not partial.stat().st_size:
+        code = _follow(command("cpu" if untestable else device, profile, made), log, phase.update)
+        complete = code == 0 and made.exists() and made.stat().st_size > 0
+        data = bench_table.read(made) if complete else {}
+    if not complete:
         print(f"bench: pytest ended with code {code}; see {log} (exit {BROKE})", file=sys.stderr)
         return BROKE
-    data = bench_table.read(partial)
     facts = machine.describe(Path.cwd(), device=device, seed=0)
     data["machine_info"]["verifier"] = facts | {"profile": profile}
     raw.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    partial.unlink()
     report.write_text(bench_table.markdown(data, untestable, before), encoding="utf-8")
     if not quiet:
         print(f"bench: {len(data['benchmarks'])} benchmarks measured; {report} and {raw} written (exit 0)")
