@@ -398,7 +398,8 @@ class Field:
 
     def _number(self, value: Rational, order: int) -> Quotient:
         total = Quotient(self.ring.one, self.ring.one)
-        for prime, exponent in sympy.factorint(value).items():
+        # a cofactor without small primes is taken as a prime: a square hidden in it is left undrawn, not misread
+        for prime, exponent in sympy.factorrat(value, limit=1 << 12).items():
             whole, rest = divmod(int(exponent), order)
             total = self.ring.multiply(total, self.ring.constant(Integer(prime) ** whole))
             if rest:
