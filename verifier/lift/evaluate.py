@@ -26,7 +26,11 @@ Bounded = tuple[float, float]
 """A value and the largest error it may carry."""
 
 
-def values(roots: Iterable[Node], point: Mapping[Node, float]) -> list[Bounded]:
+Point = Mapping[Node, float] | Mapping[Node, Bounded] | Mapping[Node, float | Bounded]
+"""A number for each symbol, with an error bound where it has one."""
+
+
+def values(roots: Iterable[Node], point: Point) -> list[Bounded]:
     """Of each root its value and error bound; NaN where it is undefined, an infinite bound where a branch is in doubt.
 
     A symbol `point` does not give is NaN.
@@ -45,7 +49,7 @@ def values(roots: Iterable[Node], point: Mapping[Node, float]) -> list[Bounded]:
     return out
 
 
-def holds(condition: Node, point: Mapping[Node, float]) -> bool | None:
+def holds(condition: Node, point: Point) -> bool | None:
     """Whether a condition holds at a point; None where that is in doubt."""
     known: dict[Node, Bounded | bool | None] = {}
     for node in expr.postorder([condition]):
@@ -55,11 +59,12 @@ def holds(condition: Node, point: Mapping[Node, float]) -> bool | None:
 
 
 def _value(
-    node: Node, known: Mapping[Node, Bounded | bool | None], point: Mapping[Node, float]
+    node: Node, known: Mapping[Node, Bounded | bool | None], point: Point
 ) -> Bounded | bool | None:
     op = node.op
     if op == "sym":
-        return point.get(node, math.nan), 0.0
+        given = point.get(node, math.nan)
+        return given if isinstance(given, tuple) else (given, 0.0)
     if op == "const":
         payload = node.args[0]
         if isinstance(payload, Odd):

@@ -197,7 +197,8 @@ def _check(explored: Explored) -> tuple[str, int]:
     for run in explored.runs:
         if not all(holds(c.assumed, run.point) for c in explored.assumed):
             continue
-        found = values([explored.results[n] for n in names], run.point)
+        point = {s: 0.5 for s in expr.symbols(*explored.results.values())} | run.point  # what a branch has no use for
+        found = values([explored.results[n] for n in names], point)
         for name, (value, error) in zip(names, found, strict=True):
             if name not in run.concrete:
                 continue

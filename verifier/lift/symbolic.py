@@ -52,6 +52,8 @@ def to_sympy(roots: Iterable[Node], names: Mapping[Node, Symbol] | None = None) 
             condition, a, b = (known[x] for x in node.args)
             rest = b.args if isinstance(b, sympy.Piecewise) and node.args[2] not in (names or {}) else ((b, True),)
             known[node] = sympy.Piecewise((a, condition), *rest)
+        elif node.op in ("eq", "ne") and node.args[0].op == "const":
+            known[node] = _FUNCTIONS[node.op](known[node.args[1]], known[node.args[0]])
         else:
             known[node] = _FUNCTIONS[node.op](*(known[a] for a in node.args))
     return [known[r] for r in roots]

@@ -1,0 +1,64 @@
+"""Which rule of the catalogue lifted code follows, and which is nearest where it follows none."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Iterable
+
+from verifier import rules
+from verifier.lift.induction import LiftProof, prove
+from verifier.lift.lifted import Lift
+from verifier.lift.trajectory import part
+from verifier.rule import Rule, maximized, transition
+
+
+def mutants_of(rule: Rule) -> Iterable[Rule]:
+    """The known mistakes of a rule, where the catalogue of mistakes is installed."""
+    if importlib.util.find_spec("verifier.mutants") is None:
+        return ()
+    from verifier import mutants
+
+    return tuple(mutants.mutants(rule))
+
+
+def match(lifted: Lift) -> LiftProof | None:
+    """The proof that the code follows a rule of the catalogue; None where it follows none."""
+    if lifted.rule is None:
+        return None
+    for rule in candidates(lifted):
+        if part(lifted.rule, rule, lifted.literal) is None:
+            found = prove(lifted, rule)
+            if found.proved:
+                return found
+    return None
+
+
+def nearest(lifted: Lift) -> LiftProof | None:
+    """The proof of the rule it follows, or the refutation by the rule that shares most with it."""
+    found = match(lifted)
+    if found is not None or lifted.rule is None:
+        return found
+    return prove(lifted, candidates(lifted)[0])
+
+
+def candidates(lifted: Lift) -> list[Rule]:
+    """The catalogue's rules, those most like the lifted one first; climbing ones where the code was told to climb."""
+    assert lifted.rule is not None
+    catalogue = [rules.get(name) for name in rules.names()]
+    if lifted.fixed.get("maximize"):
+        catalogue = [maximized(r) for r in catalogue]
+    return sorted(catalogue, key=lambda r: -_likeness(lifted, r))
+
+
+def _likeness(lifted: Lift, rule: Rule) -> float:
+    """How much two rules share: state and hyperparameters by name, expressions that are equal, the name itself."""
+    code = lifted.rule
+    assert code is not None
+    mine, theirs = {s.name for s in code.state}, {s.name for s in rule.state}
+    score = 2.0 * len(mine & theirs) - len(mine ^ theirs)
+    mine, theirs = {s.name for s in code.hyper}, {s.name for s in rule.hyper}
+    score += len(mine & theirs) - 0.5 * len(mine ^ theirs)
+    ours = {s.name: e for s, e in transition(code).items()}
+    score += sum(3.0 for s, e in transition(rule).items() if ours.get(s.name) == e)
+    return score + difflib.SequenceMatcher(None, code.name, rule.name).ratio()

@@ -1,0 +1,164 @@
+"""Two rules run side by side in numbers, to tell apart what can be told apart from the initial state."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import sympy
+from sympy import Symbol
+
+from verifier.lift import expr
+from verifier.lift.evaluate import Bounded, values
+from verifier.lift.expr import Node
+from verifier.rule import Rule, t, transition
+
+STEPS = 4
+_POINTS = 4
+
+
+class Untranslatable(Exception):
+    """A sympy expression with a part no node stands for."""
+
+
+def from_sympy(roots: Iterable[sympy.Basic]) -> list[Node]:
+    """sympy expressions as nodes; Untranslatable names a function that is unknown."""
+    known: dict[sympy.Basic, Node] = {}
+    return [_node(sympy.sympify(r), known) for r in roots]
+
+
+def _node(e: sympy.Basic, known: dict[sympy.Basic, Node]) -> Node:
+    found = known.get(e)
+    if found is None:
+        found = known[e] = _translate(e, known)
+    return found
+
+
+_BINARY = {sympy.Add: expr.add, sympy.Mul: expr.mul, sympy.Max: expr.maximum, sympy.Min: expr.minimum,
+           sympy.And: expr.both, sympy.Or: expr.either}  # fmt: skip
+_NAMED = {sympy.Abs: expr.absolute, sympy.sign: expr.sign, sympy.Not: expr.negate}
+_RELATIONS = {sympy.StrictLessThan: "lt", sympy.LessThan: "le", sympy.Equality: "eq", sympy.Unequality: "ne"}
+
+
+def _translate(e: sympy.Basic, known: dict[sympy.Basic, Node]) -> Node:
+    if isinstance(e, sympy.Rational):
+        return expr.const(sympy_fraction(e))
+    if isinstance(e, sympy.Float):
+        return expr.const(float(e))
+    if isinstance(e, Symbol):
+        return expr.sym(e.name)
+    if e in (sympy.true, sympy.false):
+        return expr.TRUE if e == sympy.true else expr.FALSE
+    if e in (sympy.oo, -sympy.oo):
+        return expr.const(math.inf if e == sympy.oo else -math.inf)
+    if isinstance(e, sympy.Piecewise):
+        node = expr.NAN
+        for value, condition in reversed(e.args):
+            node = expr.where(_node(condition, known), _node(value, known), node)
+        return node
+    if isinstance(e, sympy.Pow):
+        base, exponent = e.as_base_exp()
+        if exponent.could_extract_minus_sign():
+            return expr.div(expr.ONE, expr.power(_node(base, known), _node(-exponent, known)))
+        return expr.power(_node(base, known), _node(exponent, known))
+    if type(e) in _BINARY:
+        nodes = [_node(a, known) for a in e.args]
+        total = nodes[0]
+        for node in nodes[1:]:
+            total = _BINARY[type(e)](total, node)
+        return total
+    if type(e) in _NAMED:
+        return _NAMED[type(e)](_node(e.args[0], known))
+    if isinstance(e, sympy.StrictGreaterThan | sympy.GreaterThan):
+        op = "lt" if isinstance(e, sympy.StrictGreaterThan) else "le"
+        return expr.compare(op, _node(e.args[1], known), _node(e.args[0], known))
+    if type(e) in _RELATIONS:
+        return expr.compare(_RELATIONS[type(e)], *(_node(a, known) for a in e.args))
+    name = {"ceiling": "ceil", "Mod": "mod"}.get(type(e).__name__, type(e).__name__)
+    if name in ("exp", "log", "sin", "cos", "tan", "tanh", "atan", "asin", "acos", "sinh", "cosh", "erf", "floor",
+                "ceil", "round", "trunc", "mod", "atan2"):  # fmt: skip
+        return expr.function(name, *(_node(a, known) for a in e.args))
+    raise Untranslatable(type(e).__name__)
+
+
+def sympy_fraction(e: sympy.Rational) -> object:
+    """A sympy rational as a Fraction."""
+    from fractions import Fraction
+
+    return Fraction(int(e.p), int(e.q))
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Where two trajectories part: the step, both values of theta, and the inputs that were used."""
+
+    step: int
+    values: tuple[float, float]
+    inputs: Mapping[str, str]
+
+
+def part(one: Rule, two: Rule, literal: Mapping[str, float], steps: int = STEPS) -> Parting | None:
+    """The first step at which the two rules' theta certainly differ, from their initial states; None if none does.
+
+    Both run on the same small rational inputs, several draws; `literal` gives hyperparameters either lacks.
+    """
+    for seed in range(_POINTS):
+        inputs = _inputs(one, two, literal, seed)
+        grads = [_rational(random.Random(f"g {seed} {k}"), -2, 2) for k in range(steps)]
+        try:
+            runs = [_run(rule, inputs, grads) for rule in (one, two)]
+        except Untranslatable:
+            return None
+        for k, ((a, ea), (b, eb)) in enumerate(zip(*runs, strict=True), 1):
+            if not math.isfinite(a) or not math.isfinite(b):
+                break
+            if abs(a - b) > ea + eb:
+                shown = {n: str(v) for n, v in inputs.items()} | {f"g_{i}": str(g) for i, g in enumerate(grads[:k], 1)}
+                return Parting(k, (a, b), shown)
+    return None
+
+
+def _rational(draw: random.Random, low: float, high: float) -> sympy.Rational:
+    """A fraction of denominator 64, not 0, strictly between `low` and `high`."""
+    while True:
+        value = sympy.Rational(draw.randint(int(low * 64) + 1, int(high * 64) - 1), 64)
+        if value != 0:
+            return value
+
+
+def _inputs(one: Rule, two: Rule, literal: Mapping[str, float], seed: int) -> dict[str, sympy.Rational]:
+    sets: dict[str, sympy.Set] = {}
+    for rule in (one, two):
+        for s, values_ in rule.hyper.items():
+            sets[s.name] = sets[s.name].intersect(values_) if s.name in sets else values_
+    inputs = {n: sympy.Rational(v) for n, v in literal.items()}
+    for name, values_ in sets.items():
+        draw = random.Random(f"{name} {seed}")
+        low = 0.0 if values_.inf == -sympy.oo else float(values_.inf)
+        high = low + 2 if values_.sup == sympy.oo else min(float(values_.sup), low + 3)
+        inputs[name] = _rational(draw, low, high)
+    return {**inputs, "theta": _rational(random.Random(f"theta {seed}"), -2, 2)}
+
+
+def _run(rule: Rule, inputs: Mapping[str, sympy.Rational], grads: list[sympy.Rational]) -> list[Bounded]:
+    """theta after each step, with its error bound."""
+    after = transition(rule)
+    names = [s.name for s in after]
+    nodes = from_sympy(after.values())
+    point: dict[Node, float | Bounded] = {expr.sym(n): float(v) for n, v in inputs.items()}
+    initial = from_sympy(rule.state.values())
+    start = values(initial, point)
+    now: dict[str, Bounded] = {s.name: v for s, v in zip(rule.state, start, strict=True)}
+    now[rule.theta.name] = (float(inputs["theta"]), 0.0)
+    trace = []
+    for k, grad in enumerate(grads, 1):
+        here = {**point, **{expr.sym(n): v for n, v in now.items()}}
+        here[expr.sym(rule.grad.name)] = float(grad)
+        here[expr.sym(t.name)] = float(k)
+        now = dict(zip(names, values(nodes, here), strict=True))
+        trace.append(now[rule.theta.name])
+    return trace
+
+
