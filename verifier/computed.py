@@ -368,7 +368,7 @@ class Enclosure:
             if self.kind == ROOT:
                 return interval.widen(lo, hi, 2 * interval.half_ulp(fmt, interval.magnitude(lo, hi)))
             if self.rounds > 1:
-                off = interval.relative(fmt, self.rounds - 1)
+                off = lo.dtype.type(interval.relative(fmt, self.rounds - 1))  # 1 + u is 1 in float64
                 lo, hi = np.minimum(lo * (1 - off), lo * (1 + off)), np.maximum(hi * (1 - off), hi * (1 + off))
             if len(self.factors) > 2:
                 lo, hi = self._partial_products(lo, hi, fmt)
@@ -495,9 +495,10 @@ class Enclosure:
             distance = np.abs(seen - centre)
             room = np.where(seen < centre, centre - low, high - centre)
             share = np.where(distance == 0, 0, distance / room)
-        share = np.where(np.isinf(low) & np.isinf(high) | (seen == down) & (seen == up) & ~np.isfinite(seen), 0, share)
-        share = np.where(np.isnan(seen), np.where(self.where_nan(), 0, np.inf), share).astype(np.float64)
-        share = np.where(np.isnan(share), 0.0, share)
+        inside = (seen >= down) & (seen <= up)
+        share = np.where(np.isnan(share) | np.isinf(share), np.where(inside, 0, np.inf), share).astype(np.float64)
+        free = (down == -np.inf) & (up == np.inf)  # nothing is excluded, so nothing is used
+        share = np.where(free | self.where_nan() & np.isnan(seen), 0, share)
         for elements, values in self.alternatives:
             share[elements] = np.minimum(share[elements], values.margin(seen[elements]))
         return share

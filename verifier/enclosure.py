@@ -356,11 +356,32 @@ def _evaluate(
             values[i.target] = setting.number(*i.detail)
         elif i.op == "select":
             values[i.target] = _select(i, args, values)
+        elif i.op == "hold" and setting.kept is not None:
+            values[i.target] = _in_kept_format(i.args[0], code, values, setting)
         elif i.shared:
             values[i.target] = _SCALAR[i.op](i, args)
         else:
             values[i.target] = _TENSOR[i.op](i, [a.coarse if isinstance(a, Scalar) else a for a in args])
     return values
+
+
+def _in_kept_format(number: int, code: Any, values: Mapping[int, Value], setting: Setting) -> Scalar:
+    """A kept scalar computed anew in its own format, from the inputs on, and stored."""
+    within = Setting(setting.kept, setting.kept, setting.held)
+    by_target = {i.target: i for i in code}
+
+    def value(n: int) -> Scalar:
+        i = by_target.get(n)
+        if i is None or i.op in ("hold", "hold product", "select"):
+            return values[n].narrowed(within)  # type: ignore[no-any-return]
+        if i.op == "number":
+            return within.number(*i.detail)
+        args = [value(a) for a in i.args]
+        return args[0].reciprocal_times(args[1]) if i.op == "div" else _SCALAR[i.op](i, args)  # type: ignore[no-any-return]
+
+    stored = value(number).hold().fine
+    lo, hi = interval.convert(stored.lo, stored.hi, interval.base_dtype(setting.arithmetic))
+    return Scalar(setting, Enclosure(lo, hi, setting.arithmetic, nan=stored.nan))
 
 
 def _select(i: Instruction, args: list[Value], values: Mapping[int, Value]) -> Value:

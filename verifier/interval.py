@@ -113,7 +113,10 @@ def smallest(lo: Base, hi: Base) -> Base:
 
 def widen(lo: Base, hi: Base, by: Base | float) -> tuple[Base, Base]:
     """The interval with `by` added on both sides, but no sign that was not there: rounding never changes a sign."""
-    return np.maximum(lo - by, np.minimum(lo, 0)), np.minimum(hi + by, np.maximum(hi, 0))
+    down, up = lo - by, hi + by
+    np.maximum(down, 0, out=down, where=lo >= 0)
+    np.minimum(up, 0, out=up, where=hi <= 0)
+    return down, up
 
 
 def times(a: tuple[Base, Base], b: tuple[Base, Base]) -> tuple[Base, Base]:

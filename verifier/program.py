@@ -190,7 +190,12 @@ class _Builder:
         if len(e.args) != 2:
             return None
         (b, x), (w, y) = (self.coefficient(term) for term in e.args)
-        if x == 1 or y == 1 or sympy.expand(self.inlined(b) + self.inlined(w) - 1) != 0:
+        for signs in ((1, 1), (1, -1), (-1, 1)):  # sympy folds the sign of -(1 - b)*y into the coefficient
+            p, q = signs
+            if x != 1 and y != 1 and sympy.expand(self.inlined(p * b) + self.inlined(q * w) - 1) == 0:
+                b, x, w, y = p * b, p * x, q * w, q * y
+                break
+        else:
             return None
         if b.func is sympy.Add:  # the coefficient written 1 - b goes with y
             b, x, w, y = w, y, b, x

@@ -22,17 +22,22 @@ from verifier.floats import BF16, FP16, FP32, FP64, Format
 
 @dataclass(frozen=True)
 class Profile:
-    """How scalars are computed: `arithmetic` is the format they are computed in (None: the tensor's own), `held` the
-    format a kept scalar is stored in between steps (None: the tensor's own)."""
+    """How scalars are computed.
+
+    `arithmetic` is the format they are computed in, `held` the format a kept scalar is stored in between steps (None:
+    the tensors' own); `kept` is the format kept scalars are computed in where that is not `arithmetic`.
+    """
 
     name: str
     arithmetic: Format | None
     held: Format | None
     says: str
+    kept: Format | None = None
 
 
 _ALL = (
     Profile("each", FP64, FP32, "scalars in double, rounded where they meet a tensor; kept scalars in float32"),
+    Profile("single", FP64, FP32, "as each, but kept scalars computed in float32 (torch's foreach ASGD)", kept=FP32),
     Profile("wide", FP64, FP64, "scalars in double, kept scalars in double (torch with a float64 default dtype)"),
     Profile("consistent", FP32, FP32, "hyperparameters rounded to float32 first, scalars in float32 (fused on CUDA)"),
     Profile("low", None, None, "hyperparameters rounded to the tensor's format first, scalars in that format"),
@@ -44,7 +49,7 @@ PROFILES: dict[str, Profile] = {p.name: p for p in _ALL}
 
 def profiles(fmt: Format, held: bool = True) -> tuple[str, ...]:
     """The names of the profiles that differ for tensors of `fmt`, likeliest first; `held`: the rule keeps scalars."""
-    names = ["each", *(["wide"] if held else [])]
+    names = ["each", *(["single", "wide"] if held else [])]
     if fmt is not FP64:
         names.append("consistent")
     if fmt in (BF16, FP16):
@@ -62,13 +67,14 @@ class Setting:
     fmt: Format | None
     arithmetic: Format | None
     held: Format | None
+    kept: Format | None = None
 
     @classmethod
     def of(cls, fmt: Format, profile: str, real: bool) -> Setting:
         if real:
             return cls(None, None, None)
         p = PROFILES[profile]
-        return cls(fmt, p.arithmetic or fmt, p.held or fmt)
+        return cls(fmt, p.arithmetic or fmt, p.held or fmt, p.kept)
 
     def given(self, values: Any) -> Scalar:
         """A hyperparameter: a double, which a profile may round before anything is computed from it."""
@@ -190,6 +196,20 @@ class Scalar:
             lo, hi = interval.nearest(held, settled.lo), interval.nearest(held, settled.hi)
         point = lo if np.array_equal(lo, hi) else hi
         return Scalar(self.setting, Enclosure(lo, point, self.setting.arithmetic, nan=a.nan))
+
+    def narrowed(self, setting: Setting) -> Scalar:
+        """The scalar as an operand of arithmetic in a narrower format: rounded to it, or not."""
+        assert setting.arithmetic is not None
+        a = Scalar(Setting(setting.arithmetic, self.setting.arithmetic, self.setting.held), self.fine).coarse
+        return Scalar(setting, a)
+
+    def reciprocal_times(self, other: Scalar) -> Scalar:
+        """self / other as torch divides a number by a tensor: the reciprocal is rounded before it is multiplied."""
+        quotient = self / other
+        e = quotient.fine
+        if e.kind == "product":
+            e = Enclosure(e.lo, e.hi, e.fmt, nan=e.nan, kind=e.kind, rounds=e.rounds + 1, factors=e.factors)
+        return Scalar(self.setting, e)
 
     @staticmethod
     def hold_product(factors: list[Scalar]) -> Scalar:
