@@ -200,17 +200,16 @@ class Life:
 
     def _rebuild(self, step: int) -> None:
         """The options scheduled for this step reach the optimizer through its constructor instead of `param_groups`."""
-        saved = self.optimizer.state_dict()
-        for k, live in zip(self.joined, saved["param_groups"], strict=True):
-            wanted = self._options(self.case.hyper_at(step, self.case.all_groups[k]))
-            live.update({name: value for name, value in wanted.items() if name in live})
         own = tuple(
             Group(self.case.all_groups[k].tensors, self.case.hyper_at(step, self.case.all_groups[k]))
             for k in self.joined
         )
         first = own[0].hyper if len(own) == 1 else self.case.hyper
-        fresh = self.subject.optimizer(self.case.with_(hyper=first, groups=own, schedule={}), self.parameters)
-        fresh.load_state_dict(saved)
+        with refusals():
+            fresh = self.subject.optimizer(self.case.with_(hyper=first, groups=own, schedule={}), self.parameters)
+        fresh.state = self.optimizer.state  # not through a state_dict: whether that keeps state is another contract
+        for group, old in zip(fresh.param_groups, self.optimizer.param_groups, strict=True):
+            group.update({name: value for name, value in old.items() if name not in fresh.defaults})
         self.optimizer = fresh
 
     def _join(self, number: int, step: int) -> None:
