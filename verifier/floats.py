@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Indices = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Array = NDArray[np.float64]
 """Values of any format up to fp64, carried as float64 without loss."""
 

@@ -214,7 +214,7 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
     elif report.passed and seen is not None and not seen.empty:
         row["verdict"] = "held"
     elif report.passed:
-        row |= {"verdict": "inconclusive", "reason": "; ".join(seen.notes) or "no element could be compared"}
+        row |= {"verdict": "inconclusive", "reason": "; ".join(seen.notes if seen is not None else ()) or "no element could be compared"}
     elif seen is not None and seen.violation is not None and _is_violation(error):
         row |= {
             "verdict": "violated",
@@ -279,7 +279,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             session.verdicts[row["id"]] = row["verdict"]
             if session.path is not None:
                 evidence.append(session.path, {"kind": "evidence", **row})
-    if report.when == "???" and report.failed:  # xdist's mark for a worker that died while running this test
+    if str(report.when) == "???" and report.failed:  # xdist's mark for a worker that died while running this test
         row = _crashed(report)
         session.verdicts[row["id"]] = row["verdict"]
         if session.path is not None:

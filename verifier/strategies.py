@@ -125,7 +125,7 @@ def gradients(regime: str, rng: np.random.Generator, steps: int, count: int, eps
 @st.composite
 def shapes(draw: st.DrawFn, tensors: int = 3) -> tuple[tuple[int, ...], ...]:
     """The shapes of one to `tensors` tensors: vectors, matrices, four-dimensional, 0-dim and empty ones."""
-    found = []
+    found: list[tuple[int, ...]] = []
     for _ in range(draw(st.integers(1, tensors))):
         size = draw(st.sampled_from(SIZES))
         kind = draw(st.sampled_from(("vector", "vector", "vector", "matrix", "image", "scalar", "empty")))
@@ -143,6 +143,7 @@ def shapes(draw: st.DrawFn, tensors: int = 3) -> tuple[tuple[int, ...], ...]:
 @st.composite
 def cases(
     draw: st.DrawFn,
+    /,
     rule: Rule,
     *,
     steps: int | tuple[int, int] = (1, 20),

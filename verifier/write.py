@@ -99,7 +99,7 @@ def check(directory: Path) -> str:
     """The unified diff from what `directory` holds to what the rules give; empty where they agree."""
     wanted = rendered()
     present = {p.name: p.read_text(encoding="utf-8") for p in directory.glob("test_*.py")} if directory.exists() else {}
-    diffs = []
+    diffs: list[str] = []
     for name in sorted({*wanted, *present}):
         before, after = present.get(name, ""), wanted.get(name, "")
         diffs += difflib.unified_diff(

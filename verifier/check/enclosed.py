@@ -13,7 +13,7 @@ from verifier.case import Case, Group, Subject, Trajectory
 from verifier.check.seen import bits, observed, rule_of, run, violation
 from verifier.enclosure import Enclosure
 from verifier.evidence import Strength
-from verifier.floats import Array
+from verifier.floats import Array, Indices
 from verifier.record import Violation, current, place_of, range_text, show
 from verifier.rule import Rule, shared
 
@@ -124,8 +124,8 @@ class Held:
     """Observed values of one name against what is allowed: step and flat index of each. All shape=(n,)."""
 
     name: str
-    steps: Array
-    indices: Array
+    steps: Indices
+    indices: Indices
     allowed: Enclosure
     observed: Array
 
@@ -166,7 +166,7 @@ class Slot:
 
     step: int
     tensors: tuple[int, ...]
-    indices: Array
+    indices: Indices
     hyper: Mapping[str, float]
     count: int
 
@@ -246,7 +246,7 @@ def _unmoved_where_absent(subject: Subject, case: Case, trajectory: Trajectory) 
 
 
 def _outside(
-    what: str, subject: Subject, case: Case, allowed: Enclosure, values: Array, steps: Array, indices: Array
+    what: str, subject: Subject, case: Case, allowed: Enclosure, values: Array, steps: Indices, indices: Indices
 ) -> Violation:
     """The violation at the earliest step, and there the first element, that lies outside."""
     outside = np.flatnonzero(~allowed.contains(values))

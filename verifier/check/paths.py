@@ -9,7 +9,7 @@ from verifier.case import Case, Group, Subject, Trajectory
 from verifier.check.enclosed import trajectory_enclosed
 from verifier.check.seen import bits, run, violation
 from verifier.evidence import Strength
-from verifier.floats import FP32, Array, same_bits
+from verifier.floats import FP32, Array, Mask, same_bits
 from verifier.record import current, first, place_of, range_text, show
 
 DECAY = "weight_decay"
@@ -89,7 +89,7 @@ def _same(
     seen: Trajectory,
     expected: Trajectory,
     step: int,
-    mask: Array | None = None,
+    mask: Mask | None = None,
 ) -> None:
     bits(what, subject, case, seen.theta[step], expected.theta[step], step, mask)
     for name in sorted(set(seen.state) & set(expected.state)):

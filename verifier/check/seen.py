@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from verifier.case import Case, Refused, Subject, Trajectory
-from verifier.floats import Array, same_bits
+from verifier.floats import Array, Mask, same_bits
 from verifier.record import Violation, current, first, place_of, show
 from verifier.rule import Rule, maximized
 from verifier.strategies import options_of
@@ -48,7 +48,7 @@ def bits(
     values: Array,
     expected: Array,
     step: int,
-    mask: Array | None = None,
+    mask: Mask | None = None,
 ) -> None:
     """Asserts equal bits of two rows of values, where `mask` holds."""
     same = same_bits(values, expected)
