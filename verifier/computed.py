@@ -229,7 +229,7 @@ class Enclosure:
             return self, self.rounds, self.factors
         if self.kind == ROOT and self.fmt is not None:
             # faithful: less than an ulp, so within 2u; that also covers sqrt(v/c), whose quotient was rounded first
-            value, rounds = _under_root(self, self.fmt), 2
+            value, rounds = Enclosure(self.lo, self.hi, self.fmt, nan=self.nan), 2
         else:
             value, rounds = self.settled(), 0
         if value.fmt is None:
@@ -318,6 +318,24 @@ class Enclosure:
             factors=factors,
         )
 
+    def or_root_of(self, quotient: Enclosure) -> Enclosure:
+        """This product of roots, or the root of `quotient`, where that may have left the normal range.
+
+        Elsewhere the two roundings granted to each root cover both forms.
+        """
+        fmt = self.fmt
+        if fmt is None:
+            return self
+        q = quotient.settled()
+        edge = (q.hi > fmt.largest / 4) | (q.lo < fmt.smallest_normal * 4)
+        if not edge.any():
+            return self
+        low, high = interval.root(q.lo, q.hi)
+        with np.errstate(all="ignore"):
+            lo = np.where(edge, np.minimum(self.lo, low), self.lo)
+            hi = np.where(edge, np.maximum(self.hi, high), self.hi)
+        return Enclosure(lo, hi, fmt, nan=_either(self.nan, q.nan), kind=PRODUCT, rounds=self.rounds, factors=self.factors)
+
     def hull(self, *others: Enclosure) -> Enclosure:
         """The smallest enclosure that holds `self` and `others`, each with one rounding still open."""
         parts = [self, *others]
@@ -384,7 +402,7 @@ class Enclosure:
         for f in self.factors:
             reach = reach * np.maximum(1 / f.least if f.divides else f.most, 1)
         steps = len(self.factors) - 2
-        error = reach * (steps * fmt.tiny / 2 * (1 + interval.relative(fmt, self.rounds)))
+        error = reach * (steps * lo.dtype.type(fmt.tiny) / 2 * (1 + interval.relative(fmt, self.rounds)))
         lo, hi = interval.widen(lo, hi, error)
         if float(reach.max()) > fmt.largest:  # an overflowing partial product stays infinite
             beyond = reach > fmt.largest
@@ -414,7 +432,7 @@ class Enclosure:
             zero = most > fmt.largest
             lo, hi = np.where(zero, np.minimum(lo, 0), lo), np.where(zero, np.maximum(hi, 0), hi)
         if float(least.min()) < fmt.smallest_normal:
-            off = (len(self.factors) - 2) * fmt.tiny / 2 / least
+            off = (len(self.factors) - 2) * lo.dtype.type(fmt.tiny) / 2 / least
             blown = ~(off < 0.25)
             change = np.where(blown, 0, 2 * off)
             lo, hi = np.minimum(lo * (1 - change), lo * (1 + change)), np.maximum(hi * (1 - change), hi * (1 + change))
@@ -543,15 +561,3 @@ def _zero_times_infinity(a: tuple[Base, Base], b: tuple[Base, Base]) -> Mask:
     zero_a, zero_b = ((x[0] <= 0) & (x[1] >= 0) for x in (a, b))
     infinite_a, infinite_b = (np.isinf(x[0]) | np.isinf(x[1]) for x in (a, b))
     return zero_a & infinite_b | zero_b & infinite_a
-
-
-def _under_root(value: Enclosure, fmt: Format) -> Enclosure:
-    """The root, off by what rounding a subnormal radicand to half the smallest subnormal can change."""
-    if (value.lo >= 2.0**12 * math.sqrt(fmt.smallest_normal)).all():
-        return Enclosure(value.lo, value.hi, fmt, nan=value.nan)
-    with np.errstate(all="ignore"):
-        least = value.lo.dtype.type(fmt.tiny) / 2
-        off = np.minimum(np.sqrt(least), least / value.lo)  # sqrt(x) - sqrt(x - e) <= min(sqrt e, e / sqrt x)
-        small = (value.hi > 0) & (value.lo < 2.0**12 * math.sqrt(fmt.smallest_normal))
-        lo, hi = interval.widen(value.lo, value.hi, np.where(small, off, 0))
-    return Enclosure(lo, hi, fmt, nan=value.nan)

@@ -426,6 +426,7 @@ _TENSOR: dict[str, Any] = {
     "maximum": lambda i, a: a[0].maximum(a[1]),
     "minimum": lambda i, a: a[0].minimum(a[1]),
     "sum": lambda i, a: rewrites.total(a),
+    "or root": lambda i, a: a[0].or_root_of(a[1]),
     "mix": lambda i, a: rewrites.mix(*a),
     "decay": lambda i, a: rewrites.decay(*a),
     "fold": lambda i, a: rewrites.fold(*a),

@@ -275,8 +275,19 @@ class _Builder:
             result = self.emit("div", (one, result))
         for op, number in pending:
             result = self.emit(op, (result, number))
+        result = self.under_one_root(result, above, below)
         self.parts[result] = (above, below)
         return result
+
+    def under_one_root(self, result: int, above: list[int], below: list[int]) -> int:
+        """A root of a tensor over roots of shared values may be computed as the root of their quotient."""
+        radicands = {i.target: i.args[0] for i in self.instructions if i.op == "sqrt"}
+        if not all(n in radicands for n in (*above, *below)) or self.shared[result]:
+            return result
+        if sum(not self.shared[n] for n in (*above, *below)) != 1 or len(above) + len(below) < 2:
+            return result
+        quotient = self.multiply([radicands[n] for n in above], [radicands[n] for n in below])
+        return self.emit("or root", (result, quotient))
 
     def power(self, e: sympy.Pow) -> int:
         base, exponent = e.as_base_exp()
