@@ -214,7 +214,7 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
     elif report.passed and seen is not None and not seen.empty:
         row["verdict"] = "held"
     elif report.passed:
-        row |= {"verdict": "inconclusive", "reason": "; ".join(seen.notes if seen is not None else ()) or "no element could be compared"}
+        row |= {"verdict": "inconclusive", "reason": "; ".join(seen.notes if seen else ()) or "nothing was compared"}
     elif seen is not None and seen.violation is not None and _is_violation(error):
         row |= {
             "verdict": "violated",

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from verifier import contracts, families
+from verifier.contracts import Contract
 from verifier.law import Law, prove
 from verifier.normal import Status
 from verifier.rule import Rule
@@ -21,10 +22,17 @@ WIDTH = 100  # columns of prose in a docstring, before its indent
 INDENT = " " * 4
 
 
-def laws(rule: Rule) -> tuple[Law, ...]:
+ESSENTIAL = frozenset(
+    ("absent_gradients", "all_parameters", "determinism", "groups", "layouts", "order", "purity", "resume", "schedule")
+)
+"""The contracts that stand beside a rule's own laws; `verifier audit` runs all of them."""
+
+
+def laws(rule: Rule) -> tuple[Law | Contract, ...]:
     """The laws of `rule` that become tests: those proved from its formula, then the contracts."""
-    proved = (law for law in families.laws(rule) if prove(law).status is Status.PROVED)
-    return (*proved, *contracts.laws(rule))
+    testable = (law for law in families.laws(rule) if law.follow_up is not None)
+    proved = (law for law in testable if prove(law).status is Status.PROVED)
+    return (*proved, *(contract for contract in contracts.laws(rule) if contract.name in ESSENTIAL))
 
 
 def module(rule: Rule, source: str | None = None) -> str:
@@ -46,9 +54,12 @@ def module(rule: Rule, source: str | None = None) -> str:
     return "\n".join(head) + "\n" + "".join(f"\n\n{test(law)}" for law in found)
 
 
-def test(law: Law) -> str:
+def test(law: Law | Contract) -> str:
     """The source of one test: a case drawn, the law's sentence and formula, and the assertion."""
-    signature = f"@given(case=cases(rule, {law.follow_up.cases}))" if law.follow_up.cases else "@given(case=cases(rule))"
+    assert law.follow_up is not None
+    signature = (
+        f"@given(case=cases(rule, {law.follow_up.cases}))" if law.follow_up.cases else "@given(case=cases(rule))"
+    )
     lines = [signature, f"def test_{law.name}(subject, case):", *docstring(law), *law.follow_up.body]
     return "\n".join([lines[0], lines[1], *(INDENT + line if line else "" for line in lines[2:])]) + "\n"
 
@@ -56,7 +67,7 @@ def test(law: Law) -> str:
 test.__test__ = False  # type: ignore[attr-defined]  # its name begins as a test's does
 
 
-def docstring(law: Law) -> list[str]:
+def docstring(law: Law | Contract) -> list[str]:
     """What the law says, its formula, where it holds and why: the lines of a docstring."""
     paragraphs = [textwrap.wrap(law.says, WIDTH)]
     if law.claim:
@@ -103,6 +114,9 @@ def check(directory: Path) -> str:
     for name in sorted({*wanted, *present}):
         before, after = present.get(name, ""), wanted.get(name, "")
         diffs += difflib.unified_diff(
-            before.splitlines(keepends=True), after.splitlines(keepends=True), f"{directory.name}/{name}", "from the rules"
+            before.splitlines(keepends=True),
+            after.splitlines(keepends=True),
+            f"{directory.name}/{name}",
+            "from the rules",
         )
     return "".join(diffs)
