@@ -325,7 +325,7 @@ class Field:
             for sign in (1, -1):
                 if not any(-sign in signs for signs in each):
                     return frozenset({sign}) if any(0 not in signs for signs in each) else frozenset({sign, 0})
-            return ANY
+            return self._below_one(expr)
         if isinstance(expr, sympy.Max | sympy.Min):
             best = max if isinstance(expr, sympy.Max) else min
             total = self.signs(expr.args[0])
@@ -335,6 +335,19 @@ class Field:
         if isinstance(expr, sympy.Piecewise):
             return frozenset(s for value, _ in expr.args for s in self.signs(value))
         return ANY
+
+    def _below_one(self, expr: Expr) -> frozenset[int]:
+        """The signs of 1 - x*y*..., whose factors all lie in [0, 1]; of another sum nothing is said."""
+        product = 1 - expr
+        if not isinstance(product, sympy.Mul):
+            return ANY
+        strictly = False
+        for factor in product.args:
+            room = self.signs(1 - (factor.base if isinstance(factor, sympy.Pow) else factor))
+            if -1 in room or -1 in self.signs(factor) or (isinstance(factor, sympy.Pow) and not factor.exp.is_positive):
+                return ANY
+            strictly |= 0 not in room
+        return frozenset({1}) if strictly else frozenset({0, 1})
 
     def bounds(self, value: Quotient) -> frozenset[int]:
         """The signs a form can have over the domain, no case assumed."""

@@ -47,15 +47,18 @@ def law(
     )
 
 
-def reads(rule: Rule, *values: Expr) -> list[str]:
-    """The line that reads from a case the exact values which some expressions mention."""
-    used = {s.name for value in values for s in value.free_symbols}
+def reads(rule: Rule, *values: Expr, but: Iterable[Symbol] = ()) -> list[str]:
+    """The lines that read from a case the exact values which some expressions mention, `but` a few."""
+    used = {s.name for value in values for s in value.free_symbols} - {s.name for s in but}
     order = [rule.theta.name, *(s.name for s in rule.hyper)]
     names = [n for n in order if n in used] + sorted(used - set(order) - {"n"})
     if not names:
         return []
     target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
-    return [f'{target} = check.exact(subject, case, "{" ".join(names)}")']
+    line = f'{target} = check.exact(subject, case, "{" ".join(names)}")'
+    if len(line) <= WIDTH:
+        return [line]
+    return [f'names = "{" ".join(names)}"', f"{target} = check.exact(subject, case, names)"]
 
 
 def call(function: str, *args: str) -> list[str]:
