@@ -152,7 +152,8 @@ def report(penalty: tuple[float, float, float] = (1.6, 1.5, 1.7), cpu: str = "A"
     ]
     usual = {"median": 2e-6, "q1": 1.9e-6, "q3": 2.1e-6, "mean": 2e-6, "stddev": 5e-7, "rounds": 100}
     other = {"name": "test_enclosure", "group": "enclosure", "stats": usual, "extra_info": {"elements": 1000}}
-    return {"machine_info": {"cpu": {"brand_raw": cpu}}, "benchmarks": [*rows, other]}
+    machine = {"cpu": {"brand_raw": cpu}, "verifier": {"torch": torch.__version__}}
+    return {"machine_info": machine, "benchmarks": [*rows, other]}
 
 
 def test_the_table_shows_ratios_with_their_spread() -> None:
@@ -178,6 +179,21 @@ def test_changes_are_told_from_noise() -> None:
     assert "4 benchmarks in both reports, 0 figures changed" in same
     assert "| penalty | time | 1 ms | 2 ms | slower, 2.00 x |" in changed
     assert "| penalty | ratio | 1.60 (1.50 to 1.70) | 3.00 (2.90 to 3.10) | changed |" in changed
+
+
+def test_drift_is_told_from_change() -> None:
+    """Where all times drift, the drift is said once, and the one benchmark that left the crowd is named."""
+    before, now = report(), report()
+    kind = before["benchmarks"][-1]
+    scaled = [1.2, 1.21, 1.19, 1.2, 1.22, 1.18, 1.2, 1.2, 1.21, 3.0]
+    before["benchmarks"] = [kind | {"name": f"b{k}"} for k in range(10)]
+    now["benchmarks"] = [
+        kind | {"name": f"b{k}", "stats": {n: v * s for n, v in kind["stats"].items()}} for k, s in enumerate(scaled)
+    ]
+    text = "\n".join(bench_table.compared(before, now))
+    assert "All together times are 1.20 times what they were." in text
+    assert "| b9 | time | 2 us | 6 us | slower, 3.00 x |" in text
+    assert "10 benchmarks in both reports, 1 figures changed" in text
 
 
 def test_times_of_another_machine_are_not_compared() -> None:
@@ -248,3 +264,14 @@ def test_cost_reads_a_report(tmp_path: Path) -> None:
     assert bench_ratio.finding(torch.optim, "cpu", path).verdict is Verdict.VIOLATED
     path.write_text(json.dumps(report(penalty=(1.0, 0.9, 1.1))), encoding="utf-8")
     assert bench_ratio.finding(torch.optim, "cpu", path).verdict is Verdict.INCONCLUSIVE
+
+
+def test_cost_does_not_read_the_report_of_another_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of another torch settle nothing about this one: the costs are measured afresh."""
+    old = report(penalty=(0.5, 0.4, 0.6))
+    old["machine_info"]["verifier"]["torch"] = "1.0"
+    path = tmp_path / "benchmarks.json"
+    path.write_text(json.dumps(old), encoding="utf-8")
+    fresh = Ratio(1.6, 1.5, 1.7, 61), Ratio(1.0, 0.98, 1.02, 61), 1.5
+    monkeypatch.setattr(bench_ratio, "measure", lambda *given: fresh)
+    assert bench_ratio.finding(torch.optim, "cpu", path).verdict is Verdict.HELD

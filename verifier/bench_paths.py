@@ -59,7 +59,8 @@ class Clock:
     def __init__(self, device: str) -> None:
         self.cuda = torch.device(device).type == "cuda"
         if self.cuda:
-            self.first, self.last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            event: Any = torch.cuda.Event
+            self.first, self.last = event(enable_timing=True), event(enable_timing=True)
         self.started = 0.0
 
     def start(self) -> None:
@@ -75,7 +76,7 @@ class Clock:
             return time.perf_counter() - self.started
         self.last.record()
         self.last.synchronize()
-        return self.first.elapsed_time(self.last) / 1e3
+        return float(self.first.elapsed_time(self.last)) / 1e3
 
 
 class TrainingStep:
@@ -173,7 +174,7 @@ def peak_bytes(step: TrainingStep, device: str) -> int:
     with torch.autograd.profiler.profile(profile_memory=True) as profile:
         step.take()
     held = most = 0
-    for event in profile.kineto_results.events():  # type: ignore[union-attr]  # set once the block has ended
+    for event in profile.kineto_results.events():
         if event.name() == "[memory]":
             held += event.nbytes()
             most = max(most, held)

@@ -29,9 +29,11 @@ def finding(optimizers: Any, device: str, benchmarks: Path | None = None) -> Fin
 
 
 def _recorded(path: Path, device: str) -> Finding | None:
-    """What the report at `path` says of `device`; None where it has no such rows."""
-    rows = {key: paths for key, paths in bench_table.steps(bench_table.read(path)).items() if key[0] == device}
-    if not rows:
+    """What the report at `path` says of `device`; None where it has no such rows, or is of another torch."""
+    data = bench_table.read(path)
+    measured_with = data.get("machine_info", {}).get("verifier", {}).get("torch")
+    rows = {key: paths for key, paths in bench_table.steps(data).items() if key[0] == device}
+    if not rows or measured_with != torch.__version__:
         return None
     words = [bench_table.told_apart(p["penalty"]["ratio"], p["weight_decay"]["ratio"]) for p in rows.values()]
     more, less, noise = (words.count(word) for word in ("more", "less", "noise"))

@@ -16,7 +16,7 @@ import torch
 from verifier import bench_paths
 from verifier.bench_paths import COUPLED, PATHS, SIZES, TrainingStep, implementations
 
-BUDGET = {"smoke": 0.06, "ci": 0.4, "nightly": 2.0}
+BUDGET = {"smoke": 0.06, "ci": 0.9, "nightly": 2.0}
 """Seconds of paired steps a row, by profile."""
 
 SMOKE_RULES = ("sgd", "sgd_momentum", "adam")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def machine(data: Mapping[str, Any]) -> list[str]:
     return [f"- {name}: {value}" for name, value in facts.items() if value]
 
 
-def _said(found: Mapping[tuple[str, ...], Mapping[str, Row]]) -> list[str]:
+def _said(found: Mapping[tuple[str, str, str, str], Mapping[str, Row]]) -> list[str]:
     """What the rows say together, and how to read them."""
     words = [told_apart(paths["penalty"]["ratio"], paths["weight_decay"]["ratio"]) for paths in found.values()]
     bytes_ = [paths["penalty"]["peak_bytes"] / paths["weight_decay"]["peak_bytes"] for paths in found.values()]
@@ -129,7 +130,7 @@ def _said(found: Mapping[tuple[str, ...], Mapping[str, Row]]) -> list[str]:
     ]
 
 
-def _size(device: str, size: str, found: Mapping[tuple[str, ...], Mapping[str, Row]]) -> list[str]:
+def _size(device: str, size: str, found: Mapping[tuple[str, str, str, str], Mapping[str, Row]]) -> list[str]:
     parameters = next(iter(found.values()))["weight_decay"]["parameters"]
     rows = []
     for (*_, rule, implementation), paths in found.items():
@@ -184,17 +185,24 @@ def _plain(value: Any) -> str:
 
 
 def compared(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What changed since `before`: times whose quartiles do not meet, and ratios whose intervals do not."""
+    """What changed since `before`: ratios whose intervals do not meet, memory, and times that left the crowd.
+
+    A machine drifts between two runs, so a time counts as changed where its quartiles do not meet the old ones and its
+    change lies outside Tukey's fences of all changes (1.5 interquartile ranges; Exploratory Data Analysis, 1977).
+    """
     old = {row["name"]: row for row in before["benchmarks"]}
     new = {row["name"]: row for row in now["benchmarks"]}
     both = [name for name in new if name in old]
     same_machine = _processor(before) == _processor(now)
     rows = []
+    drift = {name: new[name]["stats"]["median"] / old[name]["stats"]["median"] for name in both}
+    low, high = fences(list(drift.values()))
     for name in both:
         a, b = old[name]["stats"], new[name]["stats"]
-        if same_machine and (b["q1"] > a["q3"] or b["q3"] < a["q1"]):
+        apart = b["q1"] > a["q3"] or b["q3"] < a["q1"]
+        if same_machine and apart and not low <= drift[name] <= high:
             word = "slower" if b["q1"] > a["q3"] else "faster"
-            times = f"{b['median'] / a['median']:.2f} x"
+            times = f"{drift[name]:.2f} x"
             rows.append((name, "time", duration(a["median"]), duration(b["median"]), f"{word}, {times}"))
         one, other = (r[name].get("extra_info", {}) for r in (old, new))
         if one.get("ratio") and other.get("ratio") and told_apart(other["ratio"], one["ratio"]) != "noise":
@@ -202,12 +210,25 @@ def compared(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if one.get("peak_bytes") != other.get("peak_bytes") and one.get("peak_bytes") and other.get("peak_bytes"):
             rows.append((name, "peak", memory(one["peak_bytes"]), memory(other["peak_bytes"]), "changed"))
     lines = ["## Changes", "", f"{len(both)} benchmarks in both reports, {len(rows)} figures changed."]
-    lines += [f"Only before: {', '.join(sorted(set(old) - set(new)))}."] if set(old) - set(new) else []
-    lines += [f"Only now: {', '.join(sorted(set(new) - set(old)))}."] if set(new) - set(old) else []
+    for word, missing in (("before", sorted(set(old) - set(new))), ("now", sorted(set(new) - set(old)))):
+        if missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            lines.append(f"Only {word}: {', '.join(missing[:3])}{more}.")
+    if same_machine and both:
+        lines.append(f"All together times are {statistics.median(drift.values()):.2f} times what they were.")
     if not same_machine:
         lines.append(f"Another processor ({_processor(before)}): times are not compared, ratios are.")
     lines.append("")
     return [*lines, *(table(("benchmark", "figure", "before", "now", "change"), rows) if rows else [])]
+
+
+def fences(values: Sequence[float]) -> tuple[float, float]:
+    """Tukey's fences of some positive values, on their logarithms; with fewer than 8 there is no crowd: (1, 1)."""
+    if len(values) < 8:
+        return 1.0, 1.0
+    first, _, third = statistics.quantiles([math.log(v) for v in values], n=4)
+    reach = 1.5 * (third - first)
+    return math.exp(first - reach), math.exp(third + reach)
 
 
 def _processor(data: Mapping[str, Any]) -> str:

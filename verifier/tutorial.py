@@ -156,7 +156,8 @@ def batches(loop: Loop, samples: int) -> Iterator[torch.Tensor]:
 def model(loop: Loop, features: int) -> torch.nn.Linear:
     """The tutorial's model, the same initial values for every path of one loop."""
     generator = torch.Generator().manual_seed(loop.seed)
-    linear = torch.nn.utils.skip_init(torch.nn.Linear, features, 1, dtype=getattr(torch, loop.dtype))
+    with torch.random.fork_rng(devices=()):  # torch's own initial values are drawn, and not used
+        linear = torch.nn.Linear(features, 1).to(getattr(torch, loop.dtype))
     with torch.no_grad():
         for p in linear.parameters():
             p.copy_(torch.randn(p.shape, generator=generator, dtype=torch.float64))
