@@ -24,6 +24,9 @@ PAIRS: dict[str, tuple[str, ...]] = {
     "etas": ("etaminus", "etaplus"),
     "step_sizes": ("step_size_min", "step_size_max"),
 }
+PENALTY = "lam"
+"""The strength of the L2 penalty in the loss."""
+
 _PARAMS = ("params", "parameters", "param_groups", "named_params", "named_parameters", "model", "models", "module",
            "optim_groups", "muon_params", "params_or_named_params")  # fmt: skip
 _REQUIRED: dict[str, Any] = {
@@ -71,6 +74,8 @@ class Recipe:
     form: str = "list"  # list, named, model
     tensor: frozenset[str] = frozenset()  # hyperparameters passed as 0-dim tensors
     tracked: bool = True  # whether parameters require grad
+    tensor_read: int = 0  # which parameter tensor the rule is read from
+    path: str = ""  # how the L2 penalty lam*sum(theta^2) enters: '', penalty, weight_decay or groups
     modules: tuple[ModuleType, ...] = field(default=(), repr=False)
 
 
@@ -289,6 +294,8 @@ def build(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], values: Mapp
     tuples: dict[str, list[Any]] = {}
     for hyper in recipe.hypers:
         value = values[hyper.name]
+        if hyper.argument == PENALTY:
+            continue
         if hyper.name in recipe.tensor:
             value = torch.tensor(value)
         if hyper.place is None:
@@ -302,4 +309,9 @@ def build(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], values: Mapp
         given = list(holder.named_parameters())
     elif recipe.form == "model":
         given = holder
+    if recipe.path == "weight_decay":
+        keywords["weight_decay"] = 2 * values[PENALTY]
+    elif recipe.path == "groups":  # weights decay, the rest does not
+        given = [{"params": given[:1], "weight_decay": 2 * values[PENALTY]}, {"params": given[1:]}]
+        keywords["weight_decay"] = 0
     return recipe.build(**{recipe.parameters: given}, **keywords)

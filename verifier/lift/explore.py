@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from verifier.lift.observe import Observation, Stuck, T, observe
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition
 
-RUNS = 16  # concrete runs spent on reaching other branches
+RUNS = 24  # concrete runs a tensor spent on reaching other branches
 _TIMES = (2, 3, 4, 5, 6, 8, 10, 13, 17, 25, 60, 223, 1009)
 
 Flip = tuple[tuple[Node, bool], ...]
@@ -53,12 +54,10 @@ def explore(recipe: Recipe, same: Callable[[Node, Node], bool], generic: Any = c
     """
     main = observe(recipe, 0, generic=generic)
     runs = [main]
-    try:
+    with contextlib.suppress(Stuck):
         runs.append(observe(recipe, 1, t=223, generic=generic))
-    except Stuck:
-        pass
     tried: set[Flip] = set()
-    budget = RUNS
+    budget = RUNS * len(recipe.shapes)
     while budget > 0:
         flip, source = next(((f, r) for f, r in _flips(runs) if f not in tried), (None, main))
         if flip is None:

@@ -201,7 +201,7 @@ def _equal(
 
 
 def difference(code: Rule, declared: Rule) -> tuple[str, str]:
-    """The variable whose new value departs by the shortest term, and that term: code minus rule, from a common state."""
+    """The variable whose new value departs by the shortest term, and the term: code minus rule, from a common state."""
     after = {s.name: e for s, e in transition(code).items()}
     found = []
     for name, wanted in {s.name: e for s, e in transition(declared).items()}.items():

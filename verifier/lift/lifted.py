@@ -93,16 +93,18 @@ def lift(
     recipe = construct.recipe(
         target, implementation, symbolic=symbolic, shapes=shapes, tensor=tensor, args=args, **options
     )
+    return replace(lift_recipe(recipe, implementation, name), seconds=time.perf_counter() - started)
+
+
+def lift_recipe(recipe: Recipe, implementation: str = "forloop", name: str = "") -> Lift:
+    """The lift of an optimizer built by `recipe`."""
+    started = time.perf_counter()
     ranges.clear()
     try:
         made = _lift(recipe, implementation, name)
     finally:
         ranges.clear()
-    return _timed(made, time.perf_counter() - started)
-
-
-def _timed(made: Lift, seconds: float) -> Lift:
-    return Lift(**{**{f: getattr(made, f) for f in made.__dataclass_fields__}, "seconds": seconds})
+    return replace(made, seconds=time.perf_counter() - started)
 
 
 def _explored(recipe: Recipe) -> tuple[Explored, Any]:
@@ -147,7 +149,7 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     wrong, checked = _check(explored)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
-    coupled = _coupled(main, explored)
+    coupled = _coupled(main, explored, apart=recipe.path == "groups")
     if coupled:
         return Lift(
             **base, status="lifted", rule=None, coupled=coupled, checked=checked,
@@ -231,14 +233,19 @@ def _renaming(variables: Sequence[Variable], shape: tuple[int, ...], i: int, k: 
     return table
 
 
-def _coupled(main: Observation, explored: Explored) -> str:
-    """Whether an element's step reads other elements: '' if not, else 'elements' or 'tensors'."""
+def _coupled(main: Observation, explored: Explored, apart: bool = False) -> str:
+    """Whether an element's step reads other elements: '' if not, else 'elements' or 'tensors'.
+
+    `apart`: tensors are in groups of their own and may follow different rules.
+    """
     shape = _shape(main)
     for v in main.variables:
         if not v.counter and v.shape != shape and len(v.after) != 1:
             return "elements"
     reference: dict[str, Node] = {}
     for i, nodes in enumerate(main.theta_after):
+        if apart:
+            reference = {}
         for k in range(len(nodes)):
             table = _renaming(main.variables, shape, i, k)
             roots = {"theta": explored.results[f"theta {i} {k}"]}
@@ -270,15 +277,16 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str
     """The step of element 0 as a rule (initial state, lines, the first step apart where it differs), and as nodes."""
     main = explored.main
     shape = _shape(main)
-    variables = [v for v in main.variables if v.owner in (0, None) and not v.counter]
-    table = _renaming(variables, shape, 0, 0)
+    tensor = recipe.tensor_read
+    variables = [v for v in main.variables if v.owner in (tensor, None) and not v.counter]
+    table = _renaming(variables, shape, tensor, 0)
     names = [v.name for v in variables]
     keys = [f"{v.name} {-1 if v.owner is None else v.owner} 0" for v in variables]
     new = dict(zip(["theta", *names],
-                   expr.rebuild([explored.results["theta 0 0"], *(explored.results[k] for k in keys)], table),
+                   expr.rebuild([explored.results[f"theta {tensor} 0"], *(explored.results[k] for k in keys)], table),
                    strict=True))  # fmt: skip
     first = dict(zip(["theta", *names],
-                     expr.rebuild([main.theta_first[0][0], *(v.first[0] for v in variables)], table),
+                     expr.rebuild([main.theta_first[tensor][0], *(v.first[0] for v in variables)], table),
                      strict=True))  # fmt: skip
     used = _needed(new)
     variables = [v for v in variables if v.name in used]
@@ -344,6 +352,8 @@ def _initial(
 
 def _check_other_shapes(recipe: Recipe, explored: Explored, generic: Any) -> tuple[str, int]:
     """Whether the one-element step also gives what torch computes for several tensors of other shapes."""
+    if recipe.path == "groups":  # tensors of different groups follow different rules
+        return "", 0
     other = replace(recipe, shapes=tuple(s for shape in recipe.shapes for s in (_larger(shape), shape)))
     try:
         run = observe(other, 2, t=97, generic=generic)

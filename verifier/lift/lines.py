@@ -102,7 +102,7 @@ def _first(step: Step, written: Mapping[str, Node]) -> dict[str, Node]:
             continue
         through = expr.rebuild([written[name]], {_next(n): v for n, v in step.first.items()})[0]
         if through is not node:
-            found[name] = direct if not any(_next(n) in expr.symbols(direct) for n in found) else direct
+            found[name] = direct
     return found
 
 

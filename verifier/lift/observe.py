@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,6 +84,26 @@ class _Run:
     optimizer: Any = None
     calls: int = 0
     needs_closure: bool = False
+    penalty: Any = None  # lam, where the penalty is in the loss
+
+    def _backward(self, grads: Sequence[torch.Tensor], symbols: bool) -> None:
+        """The gradients of a loss with gradient g plus lam * sum(theta^2), by torch's own autograd."""
+        for k, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
+            p.grad = None
+            if symbols:
+                self.memory.set_symbol(g, "g", k)
+
+        def backward() -> None:
+            for k, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
+                (g * p).sum().backward()
+                if k == 0 or self.recipe.path == "penalty":  # with groups, only the first tensor is penalised
+                    (self.penalty * (p**2).sum()).backward()
+
+        if symbols:
+            with watching(self.memory):
+                backward()
+        else:
+            backward()
 
     def step(self, seed: int, symbols: bool) -> None:
         """One step with fresh gradients; as a closure where the optimizer asks for one."""
@@ -109,7 +130,10 @@ class _Run:
                     self.memory.write(loss, expr.sym("loss" if calls == 1 else f"loss{calls}"))
             return loss
 
-        give_gradients("g")
+        if self.penalty is None:
+            give_gradients("g")
+        else:
+            self._backward(grads, symbols)
         arguments = (closure,) if self.needs_closure else ()
         if symbols:
             known = dict(ranges)  # what this step's branches say holds for this step alone
@@ -149,7 +173,8 @@ def observe(
         for k, p in enumerate(parameters):
             memory.set_symbol(p, "theta", k)
         tagged = {name: trace.tag(value, expr.sym(name)) for name, value in chosen.items()}
-        run = _Run(recipe, memory, parameters)
+        in_loss = recipe.path in ("penalty", "penalty of weights")
+        run = _Run(recipe, memory, parameters, penalty=tagged[construct.PENALTY] if in_loss else None)
         ranges.clear()  # else the constructor's checks would be decided instead of recorded
         try:
             with watching(memory):
@@ -162,7 +187,8 @@ def observe(
         ranges.clear()
         ranges.update(ranges_of(domain) | {T: Range(low=Fraction(1))})
         run.needs_closure = _closure_required(run.optimizer)
-        made = _steps(run, seed, domain, chosen, t, tagged_values, random.Random(seed) if perturb else None, force or {})
+        draw = random.Random(seed) if perturb else None
+        made = _steps(run, seed, domain, chosen, t, tagged_values, draw, force or {})
         made.settings = {"seed": seed, "values": chosen, "t": t, "perturb": perturb, "force": dict(force or {})}
         return made
 
@@ -336,7 +362,7 @@ def _counts(values: Sequence[Any]) -> float | None:
         numbers.append(float(v))
     if len(numbers) < 3 or not numbers[0].is_integer():
         return None
-    return numbers[0] - 1 if all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False)) else None
+    return numbers[0] - 1 if all(b - a == 1 for a, b in itertools.pairwise(numbers)) else None
 
 
 def _symbolise(

@@ -133,12 +133,13 @@ def _inputs(one: Rule, two: Rule, literal: Mapping[str, float], seed: int) -> di
     for rule in (one, two):
         for s, values_ in rule.hyper.items():
             sets[s.name] = sets[s.name].intersect(values_) if s.name in sets else values_
-    inputs = {n: sympy.Rational(v) for n, v in literal.items()}
+    inputs: dict[str, sympy.Rational] = {}
     for name, values_ in sets.items():
         draw = random.Random(f"{name} {seed}")
         low = 0.0 if values_.inf == -sympy.oo else float(values_.inf)
         high = low + 2 if values_.sup == sympy.oo else min(float(values_.sup), low + 3)
         inputs[name] = _rational(draw, low, high)
+    inputs.update({n: sympy.Rational(v) for n, v in literal.items()})
     return {**inputs, "theta": _rational(random.Random(f"theta {seed}"), -2, 2)}
 
 
