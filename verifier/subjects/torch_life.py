@@ -101,7 +101,7 @@ class Life:
                     self._before(name, step)
                 self._schedule(step)
                 self._assign(step)
-                self._step(step, closure="closure" in now)
+                self._step(step, closure="closure" in now or getattr(self.subject, "always_closure", False))
                 self._read_gradients(step, grads_after)
                 self._record()
                 if "inspect" in self.whole:
@@ -152,7 +152,7 @@ class Life:
         elif kind == "copy":
             self._replace(*copy.deepcopy((self.optimizer, self.parameters)))
         elif kind == "pickle":
-            self._replace(*pickle.loads(pickle.dumps((self.optimizer, self.parameters))))
+            self._replace(*_pickled((self.optimizer, self.parameters)))
         elif kind == "save":
             self.optimizer.state_dict()
         elif kind == "group":
@@ -304,7 +304,7 @@ class Life:
     # -- what is seen
 
     def _record(self) -> None:
-        self.recorder.row({} if "complex" in self.whole else self.optimizer.state)
+        self.recorder.row({} if "complex" in self.whole else getattr(self.optimizer, "state", {}))
 
     def _inspect(self) -> None:
         held = list(tensors(vars(self.optimizer), {id(p) for p in self.parameters}))
@@ -344,6 +344,15 @@ def refusals() -> Iterator[None]:
         if line.startswith(("raise", "assert")):
             raise Refused(f"{type(error).__name__}: {error}") from error
         raise
+
+
+def _pickled(living: Any) -> Any:
+    """A pickled copy; Refused where it cannot be pickled at all, which nothing promises."""
+    try:
+        data = pickle.dumps(living)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise Refused(f"cannot be pickled: {error}") from error
+    return pickle.loads(data)
 
 
 def travel(saved: dict[str, Any], how: str) -> dict[str, Any]:

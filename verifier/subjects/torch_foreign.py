@@ -1,0 +1,235 @@
+"""Any optimizer class as a subject: built from its signature, run through the life of a case."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.floats import FORMATS, Array, Format
+from verifier.rule import Rule
+from verifier.strategies import ROUND_STATE
+from verifier.subjects.initial import initial_state
+from verifier.subjects.torch_layouts import place
+from verifier.subjects.torch_life import DTYPES, Life
+from verifier.subjects.torch_signature import Signature
+
+SWITCHED: dict[str, dict[str, bool]] = {
+    "forloop": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+    "differentiable": {"differentiable": True, "foreach": False},
+}
+"""Implementation -> the options that select it, where the class has them."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """One implementation of an optimizer class in one format; `rule` where it claims one."""
+
+    signature: Signature
+    format: Format
+    implementation: str = "forloop"
+    device: str = "cpu"
+    tensor_lr: bool = False
+    rule: Rule | None = None
+    state_names: frozenset[str] = frozenset()  # state that means what the rule's means
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return DTYPES[self.format.name]
+
+    @property
+    def always_closure(self) -> bool:
+        """Whether step() cannot be called without a closure."""
+        return self.signature.needs_closure
+
+    def tensor(self, values: Array) -> Tensor:
+        """`values` rounded once to the format, as a flat tensor on the device."""
+        return torch.from_numpy(self.format.round(values)).to(device=self.device, dtype=self.dtype)
+
+    def parameters(self, case: Case) -> list[Tensor]:
+        """The case's parameters as leaf tensors, in its layout."""
+        flat = self.tensor(case.theta)
+        learning = self.implementation != "differentiable"
+        made = [place(flat[s], shape, case.layout) for s, shape in zip(case.slices, case.shapes, strict=True)]
+        return [torch.nn.Parameter(p) if learning else p for p in made]
+
+    def options(self, hyper: Mapping[str, float]) -> dict[str, Any]:
+        """The constructor's arguments for these hyperparameters."""
+        found = self.signature.arguments(hyper)
+        if self.tensor_lr and "lr" in found:
+            found["lr"] = torch.tensor(found["lr"], dtype=torch.float64)
+        return found
+
+    def other(self, implementation: str) -> Foreign:
+        """The same class in another implementation; "tensor_lr": the same one, given lr as a tensor."""
+        if implementation == "tensor_lr":
+            return replace(self, tensor_lr=True)
+        if implementation not in self.signature.implementations:
+            raise Refused(f"it has no {implementation} implementation")
+        return replace(self, implementation=implementation)
+
+    def another(self, hyper: Mapping[str, float]) -> dict[str, float]:
+        """The options of another configuration that the constructor takes."""
+        return another(self.signature, hyper)
+
+    def recorder(self, case: Case, parameters: Sequence[Tensor]) -> Seen:
+        """What collects the rows of a run."""
+        return Seen(self, case, parameters)
+
+    def optimizer(self, case: Case, parameters: Sequence[Tensor]) -> Any:
+        """The optimizer over the case's groups; a group names only what differs from the constructor's options."""
+        signature = self.signature
+        plain = self.options(case.hyper)
+        groups = []
+        for group in case.all_groups:
+            own = self.options(case.hyper_at(0, group))
+            differing = {name: value for name, value in own.items() if not _equal(value, plain[name])}
+            groups.append({"params": [parameters[k] for k in group.tensors], **differing})
+        switches = SWITCHED[self.implementation]
+        known = {"foreach", "fused", "differentiable"} & set(signature.switches)
+        chosen = {name: value for name, value in switches.items() if name in known}
+        if case.maximize:
+            chosen["maximize"] = True
+        given: Any = groups
+        if signature.first in ("model", "models", "module") or signature.first.startswith("named"):
+            if len(groups) > 1 or len(groups[0]) > 1:
+                raise Refused(f"takes {signature.first}, so it has one group")
+            holder = _Holder(groups[0]["params"])
+            given = (
+                holder if "model" in signature.first or "module" in signature.first else list(holder.named_parameters())
+            )
+        elif len(groups) == 1 and len(groups[0]) == 1:
+            given = groups[0]["params"]
+        return signature.build(**{signature.first: given}, **{**plain, **chosen})
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return bool(a == b)
+
+
+def another(signature: Signature, hyper: Mapping[str, float]) -> dict[str, float]:
+    """The configuration that differs from `hyper` in most options."""
+    kept = {name: value for name, value in hyper.items() if name in ROUND_STATE}
+    best = max(signature.configurations, key=lambda c: sum(c[n] != hyper.get(n) for n in c), default=dict(hyper))
+    return {**best, **kept}
+
+
+class _Holder(torch.nn.Module):
+    """A model that holds parameters and nothing else."""
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        super().__init__()
+        for k, p in enumerate(parameters):
+            self.register_parameter(f"weight{k}", torch.nn.Parameter(p) if not isinstance(p, torch.nn.Parameter) else p)
+
+
+class Seen:
+    """Rows of observed parameters, and of every state tensor shaped like its parameter (zero before it exists).
+
+    For a subject that claims a rule, only the state its names say is the rule's, and from the rule's initial values.
+    """
+
+    def __init__(self, subject: Foreign, case: Case, parameters: Sequence[Tensor]) -> None:
+        self._parameters = parameters
+        self._subject = subject
+        self._sizes = case.sizes
+        self._theta: list[Tensor] = []
+        self._state: list[dict[str, list[Tensor | None]]] = []
+        rule = subject.rule
+        self._initial: dict[str, Array] = {}
+        if rule is not None and subject.state_names:
+            started = initial_state(rule, case, subject.format.round(case.theta))
+            self._initial = {n: subject.format.round(v) for n, v in started.items() if n in subject.state_names}
+
+    def row(self, state: Mapping[Tensor, Mapping[str, Any]]) -> None:
+        """Adds what can be seen now."""
+        self._theta.append(_flat([p.detach() for p in self._parameters]))
+        found: dict[str, list[Tensor | None]] = {}
+        for k, p in enumerate(self._parameters):
+            values = state.get(p, {})
+            for name, value in values.items() if isinstance(values, dict) else ():
+                if not isinstance(value, Tensor) or value.shape != p.shape or value.is_sparse or value.is_complex():
+                    continue
+                if self._subject.rule is None or name in self._initial:
+                    row = found.setdefault(str(name), [None] * len(self._parameters))
+                    row[k] = value.detach().reshape(-1).to(device="cpu", dtype=torch.float64).clone()
+        self._state.append(found)
+
+    def trajectory(self, grads: Array) -> Trajectory:
+        """Everything recorded, as float64 arrays."""
+        theta: Array = torch.stack(self._theta).numpy()
+        names = sorted({name for row in self._state for name in row} | set(self._initial))
+        state = {}
+        for name in names:
+            initial = torch.from_numpy(self._initial[name]) if name in self._initial else None
+            parts = initial.split(list(self._sizes)) if initial is not None else None
+            rows = []
+            for row in self._state:
+                values = row.get(name, [None] * len(self._sizes))
+                rows.append(
+                    _flat(
+                        [
+                            v if v is not None else parts[k] if parts else torch.zeros(size, dtype=torch.float64)
+                            for k, (v, size) in enumerate(zip(values, self._sizes, strict=True))
+                        ]
+                    )
+                )
+            state[name] = torch.stack(rows).numpy()
+        return Trajectory(theta, state, grads)
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    """A copy of the values of `parts`, in order, as one flat float64 tensor."""
+    wide = [part.reshape(-1).to(device="cpu", dtype=torch.float64) for part in parts]
+    return torch.cat(wide) if wide else torch.empty(0, dtype=torch.float64)
+
+
+def run(subject: Foreign, case: Case) -> Trajectory:
+    """Runs the case from the same state of torch's random number generator every time, and puts it back."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Life(subject, case).run()
+
+
+def subjects(
+    signature: Signature,
+    *,
+    dtypes: Sequence[str] = tuple(FORMATS),
+    rule: Rule | None = None,
+    state_names: frozenset[str] = frozenset(),
+    fixed: Mapping[str, float] | None = None,
+) -> list[Subject]:
+    """The subjects of a class: implementation x format. With `rule`, they claim it; `fixed` selects it."""
+    found = []
+    for implementation in signature.implementations:
+        for dtype in dtypes:
+            one = Foreign(signature, FORMATS[dtype], implementation, rule=rule, state_names=state_names)
+            reason = signature.unavailable.get(implementation, "") or signature.unavailable.get(dtype, "")
+            reason = reason or signature.unavailable.get(f"{implementation} {dtype}", "")
+            found.append(
+                Subject(
+                    name=signature.target,
+                    rule=rule if rule is not None else signature,  # type: ignore[arg-type]  # stands where a rule stands
+                    device="cpu",
+                    format=one.format,
+                    implementation=implementation,
+                    path="step",
+                    run=functools.partial(_run_fixed, one, dict(fixed or {})),
+                    target=signature.target,
+                    untestable=reason,
+                )
+            )
+    return found
+
+
+def _run_fixed(subject: Foreign, fixed: Mapping[str, float], case: Case) -> Trajectory:
+    if not fixed and subject.rule is None:
+        return run(subject, case)
+    return run(subject, case.with_(hyper={**subject.signature.defaults, **case.hyper, **fixed}))

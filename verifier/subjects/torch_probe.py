@@ -1,0 +1,393 @@
+"""Learning what an optimizer class is by running it a little: what it takes, and which conventions it follows.
+
+What is found here decides which contracts say something of the class. A class whose step couples tensors, or reads
+the norm of a tensor, is not wrong: contracts that suppose an elementwise step are then left out, and the convention
+is reported.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import random
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.case import Case, Group, Refused, Trajectory
+from verifier.floats import FORMATS, same_bits
+from verifier.strategies import ROUND_STATE
+from verifier.subjects.torch_foreign import Foreign, run
+from verifier.subjects.torch_signature import Signature
+
+SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
+"""Shapes tried in turn until the class takes one."""
+
+CONFIGURATIONS = 24
+
+
+class Untestable(Exception):
+    """Nothing can be run: the message says why."""
+
+
+def case_of(
+    signature: Signature, shapes: Sequence[tuple[int, ...]], hyper: Mapping[str, float], steps: int = 3, **more: Any
+) -> Case:
+    """A small case of plain values, none of them zero."""
+    count = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
+    draw = np.random.default_rng(7)
+    theta, grads = draw.uniform(0.5, 2, count), draw.uniform(0.25, 2, (steps, count))
+    signs = draw.choice((-1.0, 1.0), (steps + 1, count))
+    return Case(tuple(shapes), theta * signs[0], grads * signs[1:], dict(hyper), **more)
+
+
+class Probe:
+    """One class on trial."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+        self.notes: list[tuple[str, str]] = []
+        self.exempt: dict[str, str] = {}
+        self.shape: tuple[int, ...] = SHAPES[0]
+
+    def run(self, case: Case, implementation: str = "forloop", dtype: str = "float64") -> Trajectory:
+        return run(Foreign(self.signature, FORMATS[dtype], implementation), case)
+
+    def error(self, case: Case, implementation: str = "forloop", dtype: str = "float64") -> Exception | None:
+        """What running the case raises, or None."""
+        try:
+            self.run(case, implementation, dtype)
+        except Exception as error:  # foreign code: what it raises is what is asked
+            return error
+        return None
+
+    def examined(self) -> Signature:
+        """The signature with everything found out."""
+        self._first_step()
+        self._configurations()
+        self._shapes()
+        self._availability()
+        self._interface()
+        self._source()
+        self._couplings()
+        self._counting()
+        self._conventions()
+        return replace(self.signature, exempt=self.exempt, notes=tuple(dict.fromkeys(self.notes)))
+
+    # -- what it takes
+
+    def _first_step(self) -> None:
+        """A first step with the default options, on the first shape that is taken."""
+        errors: list[Exception] = []
+        for closure in (False, True):
+            self.signature = replace(self.signature, needs_closure=closure)
+            for shape in SHAPES:
+                error = self.error(case_of(self.signature, [shape], self.signature.defaults))
+                if error is None:
+                    self.shape = shape
+                    if closure:
+                        why = "its step needs a closure, which it calls as its own method needs"
+                        self.exempt |= dict.fromkeys(("closure", "absent_gradients", "late_parameters"), why)
+                        self.exempt |= dict.fromkeys(("idle_step", "skipped_step", "bounded_memory"), why)
+                        self.notes.append(("convention", "step() needs a closure"))
+                    return
+                errors.append(error)
+        first = errors[0]
+        raise Untestable(
+            f"its first step raises {type(first).__name__}: {str(first).splitlines()[0] if str(first) else ''}"
+        )
+
+    def _taken(self, hyper: Mapping[str, float]) -> bool:
+        """Whether the constructor and a step take these options; an error that is not the optimizer's own counts."""
+        return not isinstance(self.error(case_of(self.signature, [self.shape], hyper, 2)), Refused)
+
+    def _configurations(self) -> None:
+        """Values each option may have, and combinations of them, every pair of values that is taken in one of them."""
+        defaults = self.signature.defaults
+        options = []
+        for option in self.signature.options:
+            taken = [v for v in option.values[1:] if self._taken({**defaults, option.name: v})]
+            refused_alone = [v for v in option.values[1:] if v not in taken]
+            taken += [v for v in refused_alone if self._with_help(option.name, v)]
+            options.append(replace(option, values=(option.default, *taken)))
+        self.signature = replace(self.signature, options=tuple(options))
+        self.signature = replace(self.signature, configurations=tuple(self._covering()))
+
+    def _with_help(self, name: str, value: float) -> bool:
+        """Whether a value is taken once some other option is changed too, as nesterov needs a momentum."""
+        defaults = self.signature.defaults
+        others = [o for o in self.signature.options if o.name != name and len(o.values) > 1]
+        return any(self._taken({**defaults, name: value, o.name: v}) for o in others for v in o.values[1:2])
+
+    def _covering(self) -> list[dict[str, float]]:
+        """The defaults, then combinations chosen so that pairs of values not yet seen together come first."""
+        options = [o for o in self.signature.options if len(o.values) > 1]
+        draw = random.Random(0)
+        seen: set[tuple[tuple[str, float], tuple[str, float]]] = set()
+        found = [self.signature.defaults]
+        if not options:
+            return found
+        for _ in range(6 * CONFIGURATIONS):
+            if len(found) > CONFIGURATIONS:
+                break
+            candidates = []
+            for _ in range(12):
+                away = {o.name: draw.choice(o.values[1:] if draw.random() < 0.8 else o.values) for o in options}
+                candidates.append({**self.signature.defaults, **away})
+            candidates.sort(key=lambda c: -len(_pairs(c) - seen))
+            best = next((c for c in candidates[:6] if self._taken(c)), None)
+            if best is not None and best not in found:
+                seen |= _pairs(best)
+                found.append(best)
+        return found
+
+    def _shapes(self) -> None:
+        """How many dimensions a parameter may have."""
+        taken = []
+        for shape in ((), (3,), (3, 2), (2, 2, 2), (2, 3, 2, 2)):
+            error = self.error(case_of(self.signature, [shape], self.signature.defaults))
+            if error is None or not (isinstance(error, Refused) or len(shape) > 2 or self.shape != SHAPES[0]):
+                taken.append(len(shape))
+            elif not isinstance(error, Refused):
+                self.notes.append(("note", f"parameters of {len(shape)} dimensions make it raise {_short(error)}"))
+            else:
+                self.notes.append(("convention", f"takes no parameters of {len(shape)} dimensions: {error}"))
+        self.signature = replace(
+            self.signature, least_dimensions=min(taken, default=0), most_dimensions=max(taken, default=5)
+        )
+
+    def _availability(self) -> None:
+        """Which implementations and formats run at all."""
+        unavailable: dict[str, str] = {}
+        case = case_of(self.signature, [self.shape], self.signature.defaults)
+        for implementation in self.signature.implementations:
+            error = self.error(case, implementation)
+            if isinstance(error, Refused):
+                unavailable[implementation] = f"not on this machine: {error}"
+                continue
+            for dtype in FORMATS:
+                error = self.error(case, implementation, dtype)
+                if isinstance(error, Refused | NotImplementedError) or _unimplemented(error):
+                    unavailable[f"{implementation} {dtype}"] = f"takes no {dtype}: {_short(error)}"
+        self.signature = replace(self.signature, unavailable=unavailable)
+
+    def _interface(self) -> None:
+        """Which parts of torch.optim.Optimizer it has, and which options are options of a group."""
+        optimizer = self._optimizer()
+        groups = getattr(optimizer, "param_groups", None)
+        own = set(groups[0]) if isinstance(groups, list) and groups and isinstance(groups[0], dict) else set()
+        options = frozenset(o.name for o in self.signature.options if o.argument in own and o.name not in ROUND_STATE)
+        self.signature = replace(self.signature, group_options=options)
+        missing = [o.argument for o in self.signature.options if o.argument not in own]
+        if missing and own:
+            names = ", ".join(dict.fromkeys(missing))
+            self.notes.append(
+                ("note", f"options that are not in param_groups, so no group or schedule has them: {names}")
+            )
+        if not hasattr(optimizer, "load_state_dict") or not hasattr(optimizer, "state_dict"):
+            why = "it has no state_dict"
+            names_ = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
+            self.exempt |= dict.fromkeys((*names_, "resume_across", "state_dtypes", "state_apart", "saving"), why)
+        if not hasattr(optimizer, "add_param_group") or not own:
+            self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
+        if not own or not isinstance(getattr(optimizer, "defaults", None), dict):
+            self.exempt |= dict.fromkeys(("schedule", "options_read"), "it has no param_groups to write options into")
+        if not hasattr(optimizer, "zero_grad"):
+            self.exempt["zero_grad"] = "it has no zero_grad"
+        if not self.signature.can_maximize:
+            self.exempt["maximize"] = "it has no option maximize"
+        if len(self.signature.implementations) == 1:
+            self.exempt["resume_across"] = "it has one implementation"
+
+    def _optimizer(self) -> Any:
+        subject = Foreign(self.signature, FORMATS["float64"])
+        case = case_of(self.signature, [self.shape], self.signature.defaults)
+        return subject.optimizer(case, subject.parameters(case))
+
+    def _source(self) -> None:
+        """What its source says it supports; contracts about what nobody claims are left out."""
+        text = source(self.signature.build)
+        if "view_as_real" not in text and "is_complex" not in text:
+            self.exempt["complex_numbers"] = "its source does not mention complex parameters"
+        if "is_sparse" not in text or self.signature.target.endswith(":SGD"):
+            self.exempt["sparse_gradients"] = "its source does not mention sparse gradients"
+        parameters = inspect.signature(self.signature.build).parameters
+        annotation = str(parameters["lr"].annotation) if "lr" in parameters else ""
+        if "Tensor" not in annotation:
+            self.exempt["tensor_lr"] = "lr is not documented to be a tensor"
+
+    # -- what it does
+
+    def _couplings(self) -> None:
+        """Whether an element's step reads other elements, other tensors, the shape, or random numbers."""
+        for hyper in self._telling():
+            try:
+                self._coupling(hyper)
+            except Exception as error:  # foreign code on an unusual configuration; the contracts will meet it again
+                self.notes.append(("note", f"some options make it raise {_short(error)}"))
+
+    def _telling(self) -> list[Mapping[str, float]]:
+        """The defaults, and combinations in which most options are away from their defaults."""
+        far = sorted(
+            self.signature.configurations[1:],
+            key=lambda c: -sum(c[o.name] != o.default for o in self.signature.options),
+        )
+        return [self.signature.defaults, *far[:5]]
+
+    def _coupling(self, hyper: Mapping[str, float]) -> None:
+        shape = self.shape
+        size = int(np.prod(shape))
+        pair = case_of(self.signature, [shape, shape], hyper, 4)
+        one = pair.with_(shapes=(shape,), theta=pair.theta[:size], grads=pair.grads[:, :size])
+        seed_one, seed_two = self._seeded(one, 1), self._seeded(one, 2)
+        if not _same(seed_one.theta, seed_two.theta):
+            why = "it draws random numbers"
+            self.notes.append(("convention", why + ": its steps follow torch's generator"))
+            self._leave_out(why, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
+                                  "options_read", "maximize", "closure", "saving", "copying", "pickling",
+                                  "written_memory", "threads", *RESUMES))  # fmt: skip
+            return
+        alone, together = self.run(one), self.run(pair)
+        if not _same(together.theta[:, :size], alone.theta):
+            self.notes.append(("convention", "couples tensors: the step of one depends on the others"))
+            self._leave_out("its step couples tensors", (*ACROSS_TENSORS, *ELEMENTWISE))
+            return
+        changed = one.grads.copy()
+        changed[0, -1] *= -1.75
+        if not _same(self.run(one.with_(grads=changed)).theta[:, :-1], alone.theta[:, :-1]):
+            self.notes.append(
+                ("convention", "reads whole tensors: an element's step depends on the others of its tensor")
+            )
+            self._leave_out("its step reads whole tensors", ELEMENTWISE)
+            return
+        if self.signature.least_dimensions > 1:
+            self._leave_out("it takes matrices only", SHAPED)
+            return
+        reshaped = one.with_(shapes=((size, 1),)), one.with_(shapes=((),) * size)
+        for other, what in zip(reshaped, ("a matrix", "single numbers"), strict=True):
+            if self.error(other) is None and not _same(self.run(other).theta, alone.theta):
+                away = ", ".join(sorted(n for n in hyper if hyper[n] != self.signature.option(n).default))
+                options = f" with {away} away from their defaults" if away else ""
+                self.notes.append(
+                    ("convention", f"treats {what} otherwise than a vector of the same elements{options}")
+                )
+                self._leave_out("it treats tensors by their shape", SHAPED)
+
+    def _seeded(self, case: Case, seed: int) -> Trajectory:
+        from verifier.subjects.torch_life import Life
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Life(Foreign(self.signature, FORMATS["float64"]), case).run()
+
+    def _leave_out(self, why: str, names: Iterable[str]) -> None:
+        for name in names:
+            self.exempt.setdefault(name, why)
+
+    def _counting(self) -> None:
+        """Whether steps are counted for each parameter, or for a group or the whole optimizer."""
+        optimizer = self._optimizer_after_steps()
+        state = getattr(optimizer, "state", {})
+        per_parameter = any(isinstance(v, dict) and {"step", "steps", "t", "k"} & set(v) for v in state.values())
+        group = set(optimizer.param_groups[0]) if getattr(optimizer, "param_groups", None) else set()
+        counters = {"step", "steps", "_step", "t", "k", "num_steps", "global_step", "train_mode"} & (
+            group | set(vars(optimizer)) - {"_step_count"}
+        )
+        if counters and not per_parameter:
+            why = "it counts steps for a group or the whole optimizer, not for each parameter"
+            self.notes.append(("convention", f"counts steps in {', '.join(sorted(counters))}, not for each parameter"))
+            self._leave_out(why, ("late_parameters", "added_group", "idle_step", "absent_gradients"))
+            if not counters & group:
+                self._leave_out(why, ("groups",))
+
+    def _optimizer_after_steps(self) -> Any:
+        from verifier.subjects.torch_life import Life
+
+        life = Life(Foreign(self.signature, FORMATS["float64"]),
+                    case_of(self.signature, [self.shape], self.signature.defaults))  # fmt: skip
+        life.run()
+        return life.optimizer
+
+    def _conventions(self) -> None:
+        """What a person should know and nothing promises: lr = 0, unchecked options, misspelt ones."""
+        names = {o.name for o in self.signature.options}
+        if "lr" in names:
+            hyper = {**self.signature.configurations[-1], "lr": 0.0}
+            case = case_of(self.signature, [self.shape], hyper)
+            if self.error(case) is None:
+                seen = self.run(case).theta
+                if np.isnan(seen).any():
+                    self.notes.append(("note", "lr = 0 is accepted and makes parameters NaN"))
+                elif not _same(seen[-1], seen[0]):
+                    self.notes.append(("convention", "lr = 0 still moves parameters"))
+        accepted = []
+        for name, value in itertools.chain(
+            ((n, -1.0) for n in ("lr", "weight_decay", "eps")), (("lr", float("nan")), ("weight_decay", float("nan")))
+        ):
+            if name in names and self._taken({**self.signature.defaults, name: value}):
+                accepted.append(f"{name} = {value:g}")
+        if accepted:
+            self.notes.append(("note", f"accepts {', '.join(accepted)}"))
+        parameters = inspect.signature(self.signature.build).parameters.values()
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            subject = Foreign(self.signature, FORMATS["float64"])
+            case = case_of(self.signature, [self.shape], self.signature.defaults)
+            try:
+                self.signature.build(subject.parameters(case), **self.options(), weight_decya=0.1)
+            except Exception:  # foreign code: refusing is what is hoped for
+                return
+            self.notes.append(("note", "a misspelt option is swallowed by **kwargs"))
+
+    def options(self) -> dict[str, Any]:
+        return self.signature.arguments(self.signature.defaults)
+
+
+ELEMENTWISE = ("nan_stays", "infinity_stays", "partition", "sizes", "large_sizes", "layouts", "all_parameters",
+               "threads", "complex_numbers", "sparse_gradients")  # fmt: skip
+SHAPED = ("partition", "all_parameters", "sizes", "large_sizes", "complex_numbers", "threads")
+ACROSS_TENSORS = ("groups", "added_group", "late_parameters", "order", "mixed_dtypes", "absent_gradients")
+STRUCTURE = (*ELEMENTWISE, *ACROSS_TENSORS)
+RESUMES = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
+
+
+def source(build: Any) -> str:
+    """The source of the modules that define the class and its bases, torch's base class apart; "" where unknown."""
+    found = []
+    for cls in getattr(build, "__mro__", (build,)):
+        module = sys.modules.get(cls.__module__)
+        if cls.__module__ in ("builtins", "torch.optim.optimizer") or module is None:
+            continue
+        try:
+            found.append(inspect.getsource(module))
+        except (OSError, TypeError):
+            continue
+    return "\n".join(found)
+
+
+def _pairs(configuration: Mapping[str, float]) -> set[tuple[tuple[str, float], tuple[str, float]]]:
+    return set(itertools.combinations(sorted(configuration.items()), 2))
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and bool(same_bits(a, b).all())
+
+
+def _short(error: Exception | None) -> str:
+    text = str(error).splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"
+
+
+def _unimplemented(error: Exception | None) -> bool:
+    return error is not None and ("not implemented for" in str(error) or "not supported" in str(error))
+
+
+def examined(signature: Signature) -> Signature:
+    """The signature with everything that a few hundred small runs show. Untestable where nothing runs."""
+    return Probe(signature).examined()
+
+
+__all__ = ["Group", "Probe", "Untestable", "case_of", "examined", "source"]

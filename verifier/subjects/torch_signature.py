@@ -1,0 +1,218 @@
+"""What the constructor of any optimizer class documents: its options, with values that can be drawn for each."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy
+from sympy import FiniteSet, Symbol
+
+from verifier.errors import UsageError
+from verifier.lift.construct import _REQUIRED, DECAY_NAMES, Question, _parts, resolve
+from verifier.strategies import HYPER
+
+__all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signature"]
+
+SWITCHES = ("foreach", "fused", "capturable", "differentiable", "maximize")
+"""Options that choose an implementation, or that cases have a field of their own for."""
+
+PARAMETERS = ("params", "parameters", "param_groups", "named_params", "named_parameters", "model", "models", "module",
+              "optim_groups", "muon_params", "params_or_named_params")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Option:
+    """One documented option: which argument it is (and which place of a tuple argument), and values to draw.
+
+    Values are floats: a switch is 0 or 1, a whole number its value, a word its place in `words`. The first is the
+    default.
+    """
+
+    name: str
+    argument: str
+    place: int | None
+    kind: str  # float, int, switch, word
+    values: tuple[float, ...]
+    words: tuple[str, ...] = ()
+
+    @property
+    def default(self) -> float:
+        return self.values[0]
+
+    def plain(self, value: float) -> Any:
+        """The Python value that the float stands for."""
+        if self.kind == "switch":
+            return bool(value)
+        if self.kind == "int":
+            return int(value)
+        return self.words[int(value)] if self.kind == "word" else float(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """An optimizer class as its constructor documents it; stands where a rule stands when no rule is known.
+
+    `unexamined` says of each option that is never drawn why it is not. `exempt` says of contracts why they say
+    nothing of this class. `group_options` are the options a parameter group may have of its own.
+    """
+
+    target: str
+    name: str
+    build: Callable[..., Any]
+    first: str  # the argument that takes the parameters
+    options: tuple[Option, ...]
+    fixed: Mapping[str, Any]
+    implementations: tuple[str, ...]
+    can_maximize: bool
+    unexamined: Mapping[str, str] = field(default_factory=dict)
+    exempt: Mapping[str, str] = field(default_factory=dict)
+    group_options: frozenset[str] = frozenset()
+    least_dimensions: int = 0
+    most_dimensions: int = 5
+    needs_closure: bool = False
+    configurations: tuple[Mapping[str, float], ...] = ()  # combinations of options that the constructor takes
+    unavailable: Mapping[str, str] = field(default_factory=dict)  # implementation, dtype or both -> why not
+    notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
+    switches: tuple[str, ...] = ()
+
+    theta = Symbol("theta", real=True)
+    grad = Symbol("g", real=True)
+    state: typing.ClassVar[dict[Symbol, Any]] = {}
+
+    @property
+    def hyper(self) -> dict[Symbol, sympy.Set]:
+        """Every option with the set of values it is drawn from."""
+        return {Symbol(option.name, real=True): FiniteSet(*option.values) for option in self.options}
+
+    def option(self, name: str) -> Option:
+        """The option of that name."""
+        return next(option for option in self.options if option.name == name)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Every option at its default."""
+        return {option.name: option.default for option in self.options}
+
+    def arguments(self, hyper: Mapping[str, float]) -> dict[str, Any]:
+        """The keyword arguments, tuples joined, that `hyper` stands for."""
+        found: dict[str, Any] = {}
+        tuples: dict[str, list[Any]] = {}
+        for option in self.options:
+            value = option.plain(hyper.get(option.name, option.default))
+            if option.place is None:
+                found[option.argument] = value
+            else:
+                tuples.setdefault(option.argument, []).append(value)
+        return {**self.fixed, **found, **{name: tuple(parts) for name, parts in tuples.items()}}
+
+
+def stem(target: str) -> str:
+    """The name a class gives its laws: torch.optim:AdamW is adamw."""
+    return re.sub(r"\W", "_", target.rpartition(":")[2]).lower()
+
+
+def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None = None) -> Signature:
+    """What the constructor of `target` documents. Question where a required argument cannot be guessed.
+
+    `args` are constructor arguments given by the person who asks; they are passed on and never varied.
+    """
+    name, build = resolve(target)
+    given = dict(args or {})
+    try:
+        parameters = list(inspect.signature(build).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"has no signature: {error}", where=name) from error
+    known = [p.name for p in parameters]
+    if (unknown := sorted(set(given) - set(known))) and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        raise UsageError(f"has no option {unknown[0]!r}", where=name, given=unknown[0], accepted=known)
+    first = next((p.name for p in parameters if p.name in PARAMETERS), known[0] if known else "params")
+    options: list[Option] = []
+    fixed: dict[str, Any] = dict(given)
+    unexamined: dict[str, str] = {}
+    for p in parameters:
+        if p.name in (first, *SWITCHES, *given) or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            continue
+        found = _options(p)
+        if found:
+            options += found
+        elif p.default is p.empty:
+            if p.name not in _REQUIRED:
+                raise Question(name, p.name)
+            fixed[p.name] = _REQUIRED[p.name]
+            unexamined[p.name] = "required, and given one value"
+        else:
+            unexamined[p.name] = f"nothing is known of it but its default, {p.default!r}"
+    implementations = ("forloop", *(s for s in ("foreach", "fused", "differentiable") if s in known))
+    if "capturable" in known:
+        unexamined["capturable"] = "acts on accelerators only"
+    return Signature(
+        target=name,
+        name=stem(name),
+        build=build,
+        first=first,
+        options=tuple(options),
+        fixed=fixed,
+        implementations=implementations,
+        can_maximize="maximize" in known,
+        switches=tuple(s for s in SWITCHES if s in known),
+        unexamined=unexamined,
+    )
+
+
+def _options(p: inspect.Parameter) -> list[Option]:
+    """The options that one constructor argument holds; none where nothing can be drawn for it."""
+    default = p.default
+    if default is p.empty and p.name in HYPER:
+        default = HYPER[p.name][-1]
+    if default is p.empty and p.name == "betas":
+        default = (0.9, 0.99)
+    if isinstance(default, bool):
+        return [Option(p.name, p.name, None, "switch", (float(default), float(not default)))]
+    words = typing.get_args(p.annotation) if typing.get_origin(p.annotation) is typing.Literal else ()
+    if isinstance(default, str) and default in words:
+        ordered = (default, *(w for w in words if w != default and isinstance(w, str)))
+        return [Option(p.name, p.name, None, "word", tuple(float(k) for k in range(len(ordered))), ordered)]
+    if isinstance(default, tuple | list) and default and all(_is_number(v) for v in default):
+        whole = isinstance(default[0], int) and p.name != "betas" and all(isinstance(v, int) for v in default)
+        if whole:
+            return []
+        return [
+            Option(part, p.name, k, "float", _floats(part, float(default[k])))
+            for k, part in enumerate(_parts(p.name, default))
+        ]
+    if not _is_number(default):
+        return []
+    whole = isinstance(default, int) and p.name not in HYPER and p.name not in DECAY_NAMES and default > 1
+    whole = whole and "float" not in str(p.annotation)
+    if whole:
+        others = [v for v in (2, 3, default // 2) if 0 < v != default]
+        return [Option(p.name, p.name, None, "int", (float(default), *map(float, dict.fromkeys(others))))]
+    return [Option(p.name, p.name, None, "float", _floats(p.name, float(default)))]
+
+
+def _floats(name: str, default: float) -> tuple[float, ...]:
+    """Values to draw for a float option: its default, then plain values far from it."""
+    if name in HYPER:
+        others = HYPER[name]
+    elif name in DECAY_NAMES:
+        others = HYPER["weight_decay"]
+    elif name.startswith("eps"):
+        others = HYPER["eps"]
+    elif name.startswith(("beta", "momentum", "rho", "mu")) and 0 <= default < 1:
+        others = (0.5, 0.75, 0.3)
+    elif default == 0:
+        others = (0.5, 0.25, 0.1)
+    elif 0 < default < 1:
+        others = (default / 2, default / 8, (1 + default) / 2)
+    else:
+        others = (default / 2, default * 2)
+    return (default, *(v for v in others if v != default))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
