@@ -16,7 +16,7 @@ from verifier.interval import Base
 
 
 def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
-    """b*x + w*y with w = 1 - b: as two products and a sum, as x + w*(y - x), or as y - b*(y - x) when b < 1/2.
+    """b*x + w*y with w = 1 - b: as two products and a sum, as x + w*(y - x), or as y - b*(y - x) when b <= 1/2.
 
     The last is what torch's lerp computes for weights above one half.
     """
@@ -28,7 +28,7 @@ def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
     if not (((w.lo >= 0) & (w.hi <= 1)).all() and ((b.lo >= 0) & (b.hi <= 1)).all()):
         return direct.hull(x + w * (y - x), y - b * (y - x))
     forms = [x + w * (y - x) if x.is_point else _lerp_range(x, y, w, fmt)]
-    small = b.lo < 0.5
+    small = b.lo <= 0.5  # at one half lerp takes this form too: it asks whether the weight is below one half
     if small.any():
         one = Enclosure.number(1, fmt)
         back = b.hull((one - w)).settled()
