@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -92,6 +92,54 @@ def test_peak_memory_counts_what_a_step_allocates() -> None:
     hoarding = Hoarding("sgd", "weight_decay", size=SIZES["medium"])
     hoarding.warm()
     assert bench_paths.peak_bytes(hoarding, "cpu") == seen + 4_000_000
+
+
+class FakeEvent:
+    """A CUDA event on a device whose clock runs 3 ms a record."""
+
+    log: ClassVar[list[str]] = []
+
+    def __init__(self, enable_timing: bool) -> None:
+        assert enable_timing
+        self.at = 0.0
+
+    def record(self) -> None:
+        """Notes the time."""
+        self.log.append("record")
+        self.at = 3.0 * self.log.count("record")
+
+    def synchronize(self) -> None:
+        """Waits for the event."""
+        self.log.append("wait")
+
+    def elapsed_time(self, other: FakeEvent) -> float:
+        """Milliseconds between two records."""
+        return other.at - self.at
+
+
+def test_cuda_is_timed_by_events_and_synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA nothing is queued when the clock starts, and the last event is waited for before it is read."""
+    FakeEvent.log.clear()
+    monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: FakeEvent.log.append("synchronize"))
+    clock = bench_paths.Clock("cuda")
+    clock.start()
+    FakeEvent.log.append("step")
+    assert clock.stop() == 3e-3
+    assert FakeEvent.log == ["synchronize", "record", "step", "record", "wait"]
+
+
+def test_cuda_memory_is_the_allocators_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA the peak is max_memory_allocated since a reset, above what was there before the step."""
+    step = TrainingStep("sgd", "weight_decay", size=SIZES["small"])
+    calls: list[str] = []
+    for name, value in {"memory_allocated": 100, "max_memory_allocated": 175}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda name=name, value=value: calls.append(name) or value)
+    for name in ("synchronize", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda name=name: calls.append(name))
+    assert bench_paths.peak_bytes(step, "cuda") == 75
+    expected = ["synchronize", "memory_allocated", "reset_peak_memory_stats", "synchronize", "max_memory_allocated"]
+    assert calls == expected
 
 
 def test_pairs_alternate() -> None:

@@ -83,6 +83,16 @@ def test_other_lam_stays_in_its_finite_sets(dtype: str, pair: tuple[str, str]) -
     assert comparison.inexact > 0
 
 
+@pytest.mark.parametrize(("data", "shape"), [("diabetes", (442, 10)), ("breast_cancer", (569, 30))])
+def test_the_data_are_real_and_shipped(data: str, shape: tuple[int, int]) -> None:
+    """Both data sets come with scikit-learn, and the theorem holds on either."""
+    loop = Loop(DYADIC, data=data, epochs=1, options={"lr": 0.01})
+    x, y = tutorial.samples(loop)
+    assert shape == tuple(x.shape)
+    assert (shape[0], 1) == tuple(y.shape)
+    assert compare(loop).verdict is Verdict.HELD
+
+
 @pytest.mark.parametrize("foreach", [False, True])
 def test_the_implementation_is_a_parameter(foreach: bool) -> None:
     """For-loop and foreach optimizers both keep the theorem."""
