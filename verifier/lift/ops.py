@@ -15,6 +15,8 @@ from verifier.lift.expr import Node
 from verifier.lift.shadow import Handler, Memory, Nodes, Unreadable, is_view, tensors_of
 
 _SCALAR_TYPES = ("number", "float", "int", "bool", "Scalar")
+_NOT_NUMBERS = frozenset({"non_blocking", "out", "dtype", "ord", "unbiased", "accumulate", "memory_format", "layout",
+                          "device", "pin_memory", "copy"})  # fmt: skip
 _UNTOUCHED = frozenset({"sym_size", "sym_numel", "sym_stride", "is_same_size", "_has_compatible_shallow_copy_type"})
 _SHARES = frozenset({"_unsafe_view", "_reshape_alias"})  # memory is shared although the schema does not say so
 _FACTORY = {"zeros": expr.ZERO, "zeros_like": expr.ZERO, "new_zeros": expr.ZERO, "ones": expr.ONE, "ones_like": expr.ONE,
@@ -82,7 +84,7 @@ def _kinds(func: Any) -> tuple[tuple[str, str, bool, Any], ...]:
         text = str(argument.type)
         inner = text.replace("Optional[", "").replace("List[", "").rstrip("]")
         kind = "tensor" if inner == "Tensor" else "scalar" if inner in _SCALAR_TYPES else "other"
-        if argument.name in ("non_blocking", "out", "dtype", "ord", "unbiased", "accumulate"):
+        if argument.name in _NOT_NUMBERS:
             kind = "other"
         kinds.append((argument.name, kind, "List[" in text, argument.default_value))
     return tuple(kinds)
