@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sympy
-from sympy import Abs, Function, Integer, Interval, Max, Min, Mul, Piecewise, Pow, Rational, Symbol, log, oo, sign, sqrt
+from sympy import Abs, Function, Integer, Interval, Max, Min, Mul, Piecewise, Pow, Rational, log, oo, sign, sqrt
 
 from verifier.normal import Status, conditions, equal, nonnegative
 from verifier.rule import t, transition, unroll

@@ -41,6 +41,14 @@ class Goal:
     where: tuple[sympy.Basic, ...] = ()
 
 
+@dataclass(frozen=True)
+class Decided:
+    """A goal that was settled by other means than comparing two expressions, such as solving an equation."""
+
+    says: str
+    decision: Decision
+
+
 @dataclass(frozen=True, eq=False)
 class Law:
     """What follows from a rule, said in words, as a formula, and as a test.
@@ -60,7 +68,7 @@ class Law:
     strength: Strength = Strength.HELD
     formula: sympy.Basic | None = None
     of: Rule | None = None
-    goals: Callable[[Rule], Iterable[Goal]] | None = None
+    goals: Callable[[Rule], Iterable[Goal | Decided]] | None = None
 
     @property
     def id(self) -> str:
@@ -105,8 +113,10 @@ class Proof:
         }
 
 
-def decide(goal: Goal) -> Decision:
+def decide(goal: Goal | Decided) -> Decision:
     """Whether one goal holds; for "!=" the witness is the proof."""
+    if isinstance(goal, Decided):
+        return goal.decision
     if goal.relation == ">=":
         return normal.nonnegative(goal.left - goal.right, goal.domain, goal.where)
     found = equal(goal.left, goal.right, goal.domain, goal.where)
@@ -142,7 +152,7 @@ def prove(law: Law, rule: Rule | None = None) -> Proof:
             return proof(Status.REFUTED, found.method, witness=found.witness, difference=text)
         if found.status is Status.UNDECIDED:
             left.append(f"{goal.says} ({found.method})")
-        elif goal.relation == "!=":
+        elif found.witness:
             witness, difference = found.witness, f"{goal.says}: {found.difference}"
         methods[found.method] = None
     if left or not count:

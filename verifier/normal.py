@@ -95,9 +95,7 @@ def _decide(left: Expr, right: Expr, domain: Domain, where: tuple[sympy.Basic, .
     return decision(Status.REFUTED, "exact evaluation", witness=point, difference=text)
 
 
-def _prove(
-    left: Expr, right: Expr, domain: Domain, where: tuple[sympy.Basic, ...], relation: str
-) -> tuple[bool, int]:
+def _prove(left: Expr, right: Expr, domain: Domain, where: tuple[sympy.Basic, ...], relation: str) -> tuple[bool, int]:
     """Whether every sign case is settled by its normal form, and the number of cases."""
     capacity = 32 + 2 * len(left.free_symbols | right.free_symbols)
     while True:
@@ -107,9 +105,7 @@ def _prove(
             capacity *= 2
 
 
-def _prove_in(
-    field: Field, left: Expr, right: Expr, where: tuple[sympy.Basic, ...], relation: str
-) -> tuple[bool, int]:
+def _prove_in(field: Field, left: Expr, right: Expr, where: tuple[sympy.Basic, ...], relation: str) -> tuple[bool, int]:
     pending: list[list[tuple[Poly, int]]] = [[]]
     cases = 0
     while pending:

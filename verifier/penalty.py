@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
+from functools import cache
 from itertools import product
 
 import sympy
@@ -15,7 +15,7 @@ from verifier.field import Field
 from verifier.law import domain_of
 from verifier.normal import Domain, equal
 from verifier.polynomials import Full, Undefined
-from verifier.rule import Rule, invariants, t, transition
+from verifier.rule import Rule, t, transition
 
 w = Symbol("w", real=True)
 """One weight."""
@@ -75,6 +75,7 @@ class Solution:
         return self.value is not None or bool(self.witness)
 
 
+@cache
 def weight_decay(rule: Rule, penalty: Penalty = L2) -> Solution:
     """The weight_decay under which `rule` does what it does without decay on loss + penalty, solved for.
 
@@ -86,6 +87,7 @@ def weight_decay(rule: Rule, penalty: Penalty = L2) -> Solution:
     return _solved(rule, penalty.name, once, {s: e.xreplace(penalised) for s, e in once.items()}, wd)
 
 
+@cache
 def rescaled(rule: Rule) -> Solution:
     """The weight_decay under which `rule` shrinks weights as fully decoupled decay by (1 - lam) does, solved for.
 

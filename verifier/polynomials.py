@@ -210,7 +210,27 @@ class Polynomials:
                 if both or (zero_low and not values.low_open) or (zero_high and not values.high_open):
                     return frozenset({sign, 0})
                 return frozenset({sign})
-        return ANY
+        return self._of_one_variable(terms, ranges)
+
+    def _of_one_variable(self, terms: Mapping[tuple[int, ...], Any], ranges: dict[int, Range]) -> frozenset[int]:
+        """The signs of a polynomial in one bounded generator, by counting its roots between the ends (Sturm)."""
+        used = {i for monomial in terms for i, exponent in enumerate(monomial) if exponent}
+        if len(used) != 1:
+            return ANY
+        (i,) = used
+        values = ranges[i]
+        if values.low is None or values.high is None:
+            return ANY
+        x = sympy.Symbol("x")
+        poly = sympy.Poly({(monomial[i],): int(c) for monomial, c in terms.items()}, x)
+        ends = [Rational(values.low), Rational(values.high)]
+        at_ends = [int(sympy.sign(poly.eval(end))) for end in ends]
+        inside = poly.count_roots(*ends) - at_ends.count(0)
+        if inside:
+            return ANY
+        middle = int(sympy.sign(poly.eval(sum(ends) / 2)))
+        touched = (at_ends[0] == 0 and not values.low_open) or (at_ends[1] == 0 and not values.high_open)
+        return frozenset({middle, 0} if touched else {middle})
 
     def expression(self, value: Quotient) -> Expr:
         """The fraction as a sympy expression."""

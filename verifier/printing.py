@@ -247,7 +247,10 @@ class _Python(_Text):
     def at(self, expr: sympy.Basic) -> tuple[str, int]:
         if self.module and isinstance(expr, sympy.Rational) and expr.q & (expr.q - 1):
             sign = "-" if expr < 0 else ""
-            return f"{sign}{self.call('ratio', sympy.Integer(abs(expr.p)), sympy.Integer(expr.q))}", SUM if sign else ATOM
+            return (
+                f"{sign}{self.call('ratio', sympy.Integer(abs(expr.p)), sympy.Integer(expr.q))}",
+                SUM if sign else ATOM,
+            )
         return super().at(expr)
 
     def call(self, name: str, *args: sympy.Basic) -> str:

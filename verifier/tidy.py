@@ -65,7 +65,9 @@ def _written(factor: Expr) -> Expr:
 def _affine(expr: Expr, main: Symbol) -> list[Expr]:
     """main * a + b, where the expression is affine in `main`."""
     numerator, denominator = sympy.fraction(expr)
-    if main in denominator.free_symbols or any(main in f.free_symbols for f in numerator.atoms(sympy.Function, sympy.Pow)):
+    if main in denominator.free_symbols or any(
+        main in f.free_symbols for f in numerator.atoms(sympy.Function, sympy.Pow)
+    ):
         return []
     slope = sympy.diff(numerator, main)
     rest = sympy.expand(numerator - slope * main)

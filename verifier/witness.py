@@ -198,11 +198,13 @@ def points(
 def _draw(source: random.Random, symbol: Symbol, values: Range, size: int) -> Rational:
     if values.low is not None and values.high is not None and values.low == values.high:
         return Rational(values.low)
+    far = source.random() < 0.25  # thresholds are often met only near an end, or after many steps
     if symbol.is_integer:
         low = 1 if values.low is None else int(values.low)
-        return Rational(source.randint(low, low + 4))
+        return Rational(source.randint(low, low + (40 if far else 4)))
     if values.low is not None and values.high is not None:
-        return Rational(values.low + (values.high - values.low) * Fraction(source.randint(1, size - 1), size))
+        share = 1 - Fraction(1, source.randint(20, 200)) if far else Fraction(source.randint(1, size - 1), size)
+        return Rational(values.low + (values.high - values.low) * share)
     step = Fraction(source.randint(1, 4 * size), source.randint(1, size))
     if values.low is not None:
         return Rational(values.low + step)

@@ -11,11 +11,11 @@ from verifier.evidence import Strength
 from verifier.families.facts import coupled
 from verifier.families.facts import decay as decay_of
 from verifier.families.written import call, equation, implies, law, named
-from verifier.law import Goal, Inapplicable, Law, N, after, applied, domain_of, same_named, start
-from verifier.normal import equal
+from verifier.law import Decided, Goal, Inapplicable, Law, N, after, applied, domain_of, same_named, start
+from verifier.normal import Decision, Status, equal
 from verifier.penalty import L1, L2, STRENGTH, Solution, lam, w, weight_decay
 from verifier.printing import to_text
-from verifier.rule import Rule, shared, t, transition
+from verifier.rule import Rule, shared
 from verifier.tidy import tidy
 
 
@@ -78,20 +78,30 @@ def not_a_penalty(rule: Rule, name: str) -> Law | Inapplicable:
     if not solution.witness:
         return Inapplicable(f"whether a weight_decay reproduces the {kind.name} penalty is not settled")
 
-    def goals(other: Rule) -> Iterator[Goal]:
+    def goals(other: Rule) -> Iterator[Decided]:
         found = weight_decay(other, kind) if other is not rule else solution
-        yield Goal(f"no weight_decay reproduces {kind.name}", Integer(int(found.value is None and found.settled)), Integer(1))
+        yield Decided(f"no weight_decay reproduces {kind.name}", _none_found(found))
 
-    term = named("weight_decay") * w
+    through = applied("step", rule.grad + kind.at(rule.theta), 0)
+    formula = sympy.Ne(applied("step", rule.grad, wd), through) if kind is L2 else sympy.Ne(wd * w, kind.gradient)
     return law(
         rule,
         name,
         f"No value of weight_decay reproduces the {kind.name} penalty {to_text(kind.term)}.",
-        sympy.Ne(applied("step", rule.grad, wd), applied("step", rule.grad + kind.at(rule.theta), 0)) if kind is L2
-        else sympy.Ne(term, kind.gradient),
+        formula,
         two_runs(solution),
         goals,
     )
+
+
+def _none_found(solution: Solution) -> Decision:
+    """That an equation for weight_decay has no solution, as a decision."""
+    if solution.value is not None:
+        found = {"weight_decay": to_text(solution.value)}
+        return Decision(Status.REFUTED, solution.method, found, f"weight_decay = {found['weight_decay']} does")
+    if not solution.witness:
+        return Decision(Status.UNDECIDED, solution.method)
+    return Decision(Status.PROVED, solution.method, solution.witness[0], two_runs(solution))
 
 
 def two_runs(solution: Solution) -> str:
@@ -116,8 +126,10 @@ def fixed_point(rule: Rule) -> Law | Inapplicable:
     domain = {**domain_of(rule), h: sympy.Interval.open(0, sympy.oo), **STRENGTH}
     rest = rest_point(rule, h, b)
     if rest is None:
-        reason = "its decay acts through the gradient, but" if coupled(rule) else "its decay does not act through the gradient:"
-        return Inapplicable(f"{reason} no single point on a quadratic is at rest whatever the learning rate")
+        reason = (
+            "its decay acts through the gradient" if coupled(rule) else "its decay does not act through the gradient"
+        )
+        return Inapplicable(f"{reason}: no point of a quadratic is at rest whatever the learning rate")
     ridge = tidy(rest.xreplace({wd: 2 * lam}), domain)
     pinned = _pinned(rule, rest, h, b)
 
@@ -130,6 +142,8 @@ def fixed_point(rule: Rule) -> Law | Inapplicable:
             if s in once:
                 yield Goal(f"{s} after that step", once[s], held[s], domain=domain)
 
+    if any(not equal(g.left, g.right, g.domain).proved for g in goals(rule)):
+        return Inapplicable("the point the first step leaves alone does not stay at rest on later steps")
     only = rest.free_symbols <= {h, b, wd}
     return law(
         rule,
@@ -173,4 +187,4 @@ def _pinned(rule: Rule, rest: Expr, h: Symbol, b: Symbol) -> set[Symbol]:
         kept -= left
 
 
-__all__ = ["fixed_point", "not_a_penalty", "penalty", "penalty_enclosed", "rest_point", "t", "transition", "two_runs"]
+__all__ = ["fixed_point", "not_a_penalty", "penalty", "penalty_enclosed", "rest_point", "two_runs"]

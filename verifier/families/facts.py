@@ -127,7 +127,11 @@ def _solve(
     rows: list[dict[Symbol, Fraction]], unknown: list[Symbol], given: Mapping[Symbol, Fraction]
 ) -> dict[Symbol, int] | None:
     """Integer weights that meet every row, free ones zero; by elimination over the rationals."""
-    table = [[row.get(s, Fraction(0)) for s in unknown] + [-sum((row.get(s, Fraction(0)) * w for s, w in given.items()), Fraction(0))] for row in rows]
+    table = [
+        [row.get(s, Fraction(0)) for s in unknown]
+        + [-sum((row.get(s, Fraction(0)) * w for s, w in given.items()), Fraction(0))]
+        for row in rows
+    ]
     pivots: list[int] = []
     done = 0
     for column in range(len(unknown)):
@@ -164,7 +168,12 @@ def parity(rule: Rule) -> dict[Symbol, int] | None:
     states = list(rule.state)
     for signs in product((1, -1), repeat=len(states)):
         chosen = dict(zip(states, signs, strict=True))
-        if any(sign == -1 and sympy.sympify(rule.state[s]) != 0 and rule.theta not in sympy.sympify(rule.state[s]).free_symbols for s, sign in chosen.items()):
+        if any(
+            sign == -1
+            and sympy.sympify(rule.state[s]) != 0
+            and rule.theta not in sympy.sympify(rule.state[s]).free_symbols
+            for s, sign in chosen.items()
+        ):
             continue
         flipped: dict[Symbol, Expr] = {rule.theta: -rule.theta, rule.grad: -rule.grad}
         flipped |= {s: sign * s for s, sign in chosen.items()}

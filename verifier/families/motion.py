@@ -33,7 +33,9 @@ def step(rule: Rule) -> Law:
         "Every step lies inside the enclosure of the rule's step.",
         equation(named("theta_t"), applied("step", named("theta_{t-1}"), named("g_t"))),
         "This is the rule itself, evaluated with every rounding an implementation may make"
-        + (f"; the state is read where it can be ({', '.join(states)}) and carried where it cannot." if states else "."),
+        + (
+            f"; the state is read where it can be ({', '.join(states)}) and carried where it cannot." if states else "."
+        ),
         goals,
         cases="steps=(20, 24), groups=True, schedule=True, absent=True, maximize=True",
         body=call("steps_enclosed"),
@@ -170,7 +172,7 @@ def held_back(rule: Rule) -> Law | Inapplicable:
         rule,
         "held_back",
         f"For the first {limit} steps the adaptive step is held back, so eps does not matter.",
-        implies(sympy.LessThan(t, limit), equation(sympy.Derivative(named("theta_t"), eps), Integer(0))),
+        implies(sympy.LessThan(t, limit), equation(applied("theta_t", eps), applied("theta_t", other_eps))),
         f"At t = 1, ..., {limit} the branch without eps is taken, whatever the hyperparameters.",
         goals,
         cases=f"steps=(1, {limit})",

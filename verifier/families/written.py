@@ -9,7 +9,7 @@ import sympy
 from sympy import Expr, Symbol
 
 from verifier.evidence import Strength
-from verifier.law import FollowUp, Goal, Law, domain_of, shown
+from verifier.law import Decided, FollowUp, Goal, Law, domain_of, shown
 from verifier.printing import to_python, to_text
 from verifier.rule import Rule
 
@@ -22,7 +22,7 @@ def law(
     says: str,
     formula: sympy.Basic,
     because: str,
-    goals: Callable[[Rule], Iterable[Goal]],
+    goals: Callable[[Rule], Iterable[Goal | Decided]],
     *,
     cases: str = "",
     body: Iterable[str] = (),
