@@ -2,7 +2,7 @@
 
 The class of implementations one `Enclosure` covers, operation by operation:
 
-- every elementary operation may or may not be rounded to the format (fused multiply-add and wider registers are inside);
+- every elementary operation may or may not be rounded to the format (so fused multiply-add, wider registers);
 - products and quotients may be associated in any order, quotients formed as numerator over denominators;
 - a square root is faithful (off by less than an ulp), and sqrt(v/c) may be sqrt(v)/sqrt(c);
 - formats narrower than fp32 may be computed in fp32 registers.
@@ -18,35 +18,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier import interval
+from verifier import interval, reading
 from verifier.floats import Array, Format
 from verifier.interval import WIDE, Base
-
-Mask = NDArray[np.bool_]
+from verifier.partial import Factor, partial_products
+from verifier.reading import Alternative, Mask, either
 
 CLOSED, SUM, PRODUCT, ROOT = "closed", "sum", "product", "root"
 """What is still to be rounded: nothing, a sum (or any one operation), a product, a square root."""
-
-
-class Factor(NamedTuple):
-    """One factor of an open product: bounds of its magnitude, and whether it divides."""
-
-    least: Base
-    most: Base
-    divides: bool
-    shared: bool  # the same for every element: implementations may divide by its reciprocal
-
-
-class Alternative(NamedTuple):
-    """Values some elements may take instead, when a comparison could have gone either way."""
-
-    elements: NDArray[np.intp]
-    values: Enclosure
 
 
 class Enclosure:
@@ -57,7 +41,7 @@ class Enclosure:
     None, plain outward-rounded arithmetic of real numbers: nothing is rounded.
     """
 
-    __slots__ = ("_settled", "alternatives", "factors", "fmt", "hi", "kind", "lo", "nan", "rounds")
+    __slots__ = ("_settled", "alternatives", "factors", "fmt", "hi", "kind", "lo", "nan", "rounds", "scalar")
     __array_ufunc__ = None  # so that array + Enclosure asks Enclosure
 
     def __init__(
@@ -80,6 +64,7 @@ class Enclosure:
         self.lo, self.hi, self.fmt, self.nan = lo, hi, fmt, nan
         self.kind, self.rounds, self.factors = kind, rounds, factors
         self.alternatives = alternatives
+        self.scalar = False  # set where the values are scalars of the step, one an element when groups differ
         self._settled: Enclosure | None = None
 
     # construction ---------------------------------------------------------------------------------------------------
@@ -119,7 +104,7 @@ class Enclosure:
     def __getitem__(self, which: slice | NDArray[Any]) -> Enclosure:
         """Some of the elements, in the order asked for."""
         if self.kind == PRODUCT:
-            lo, hi = self._before_last_rounding()
+            lo, hi = self.before_last_rounding()
             return Enclosure(lo, hi, self.fmt, nan=self.nan, kind=SUM)[which]
         nan = None if self.nan is None else np.broadcast_to(self.nan, len(self))[which]
         lo = self.lo[which]
@@ -157,10 +142,10 @@ class Enclosure:
             lo = a.lo + b.lo
             hi = lo if a.is_point and b.is_point else a.hi + b.hi
             lo, hi = interval.outward(lo, hi)
-        nan = _either(a.nan, b.nan)
+        nan = either(a.nan, b.nan)
         if not (np.isfinite(lo).all() and np.isfinite(hi).all()):  # inf - inf
             clash = (a.hi == np.inf) & (b.lo == -np.inf) | (a.lo == -np.inf) & (b.hi == np.inf)
-            nan = _either(nan, clash)
+            nan = either(nan, clash)
         return Enclosure(lo, hi, _format(a, b), nan=nan, kind=SUM, rounds=1)
 
     def __sub__(self, other: Operand) -> Enclosure:
@@ -187,7 +172,7 @@ class Enclosure:
                 return 1 / self**-exponent
             if exponent == 0:
                 return Enclosure.number(1, self.fmt)
-            if exponent == 2 or exponent % 2 == 0 and self.fmt is None:
+            if exponent == 2 or (exponent % 2 == 0 and self.fmt is None):
                 half = abs(self) if exponent == 2 else abs(self) ** (exponent // 2)  # a square is not negative
                 return half * half
             result = self
@@ -213,10 +198,10 @@ class Enclosure:
         with np.errstate(all="ignore"):
             right = interval.reciprocal(b.lo, b.hi) if divide else (b.lo, b.hi)
             lo, hi = interval.times((a.lo, a.hi), right)
-        nan = _either(a.nan, b.nan)
+        nan = either(a.nan, b.nan)
         if not (np.isfinite(right[0]).all() and np.isfinite(right[1]).all() and np.isfinite(a.lo).all()):
-            nan = _either(nan, _zero_times_infinity((a.lo, a.hi), right))
-        exact = other.is_power_of_two or self.is_power_of_two and not divide  # no bits change, underflow apart
+            nan = either(nan, _zero_times_infinity((a.lo, a.hi), right))
+        exact = other.is_power_of_two or (self.is_power_of_two and not divide)  # no bits change, underflow apart
         rounds = a_rounds + b_rounds + (not exact)
         factors = (*a_factors, *b_factors)
         return Enclosure(lo, hi, fmt, nan=nan, kind=PRODUCT, rounds=rounds, factors=factors)
@@ -234,33 +219,25 @@ class Enclosure:
             value, rounds = self.settled(), 0
         if value.fmt is None:
             return value, 0, ()
-        factor = Factor(
-            interval.smallest(value.lo, value.hi), interval.magnitude(value.lo, value.hi), divides, len(value) == 1
-        )
-        return value, rounds, (factor,)
+        least, most = interval.smallest(value.lo, value.hi), interval.magnitude(value.lo, value.hi)
+        return value, rounds, (Factor(least, most, divides, self.scalar or len(value) == 1),)
 
     def sqrt(self) -> Enclosure:
         """The square root; NaN is possible where the radicand reaches below zero."""
         a = self.settled()
         nan = a.nan
         if not (a.lo >= 0).all():
-            nan = _either(nan, a.lo < 0)
+            nan = either(nan, a.lo < 0)
         return Enclosure(*interval.root(a.lo, a.hi), a.fmt, nan=nan, kind=ROOT, rounds=1)
 
     def power(self, exponent: Enclosure, ulps: float = 0.0) -> Enclosure:
         """`self` ** `exponent` for bases that are not negative, computed to within `ulps` units in the last place."""
         a, b = self.settled(), exponent.settled()
-        with np.errstate(all="ignore"):
-            wide = [np.asarray(x, dtype=WIDE) for x in (a.lo, a.hi, b.lo, b.hi)]
-            corners = [np.power(x, y) for x in wide[:2] for y in wide[2:]]
-            lo, hi = np.minimum.reduce(corners), np.maximum.reduce(corners)
-            spread = (2 + np.abs(hi)) * 0 + WIDE(2.0**-58)  # powl is good to an ulp of its 64 bits
-            lo, hi = lo * (1 - spread), hi * (1 + spread)
-            lo, hi = np.where(wide[0] < 0, -np.inf, lo), np.where(wide[0] < 0, np.inf, hi)
+        lo, hi = interval.power((a.lo, a.hi), (b.lo, b.hi))
         lo, hi = interval.convert(lo, hi, interval.base_dtype(a.fmt))
         if a.fmt is not None and ulps:
             lo, hi = interval.widen(lo, hi, 2 * ulps * interval.half_ulp(a.fmt, interval.magnitude(lo, hi)))
-        return Enclosure(lo, hi, a.fmt, nan=_either(a.nan, b.nan), kind=SUM, rounds=1)
+        return Enclosure(lo, hi, a.fmt, nan=either(a.nan, b.nan), kind=SUM, rounds=1)
 
     def __abs__(self) -> Enclosure:
         a = self.settled()
@@ -281,70 +258,22 @@ class Enclosure:
 
     def _endpoints(self, other: Enclosure, pick: Any) -> Enclosure:
         a, b = self.settled(), other.settled()
-        return Enclosure(pick(a.lo, b.lo), pick(a.hi, b.hi), _format(a, b), nan=_either(a.nan, b.nan))
+        return Enclosure(pick(a.lo, b.lo), pick(a.hi, b.hi), _format(a, b), nan=either(a.nan, b.nan))
 
     def sign(self) -> Enclosure:
         """-1, 0 or 1: the hull of the signs the values may have."""
         a = self.settled()
         return Enclosure(np.sign(a.lo), np.sign(a.hi), a.fmt, nan=a.nan)
 
-    def select(self, condition: Mask, other: Enclosure) -> Enclosure:
-        """`self` where `condition` holds, `other` elsewhere; a product chosen from stays open."""
-        if condition.all():
-            return self
-        if not condition.any():
-            return other
-        a, b = self, other
-        if a.kind != b.kind or a.kind in (SUM, ROOT) or len(a.factors) != len(b.factors):
-            a, b = a.settled(), b.settled()
-        nan = None
-        if a.nan is not None or b.nan is not None:
-            nan = np.where(condition, a.where_nan(), b.where_nan())
-        factors = tuple(
-            Factor(
-                np.minimum(f.least, h.least), np.maximum(f.most, h.most), f.divides or h.divides, f.shared and h.shared
-            )
-            for f, h in zip(a.factors, b.factors, strict=True)
-        )
-        if any(f.divides != h.divides for f, h in zip(a.factors, b.factors, strict=True)):
-            return self.settled().select(condition, other.settled())
-        return Enclosure(
-            np.where(condition, a.lo, b.lo),
-            np.where(condition, a.hi, b.hi),
-            _format(a, b),
-            nan=nan,
-            kind=a.kind,
-            rounds=max(a.rounds, b.rounds),
-            factors=factors,
-        )
-
-    def or_root_of(self, quotient: Enclosure) -> Enclosure:
-        """This product of roots, or the root of `quotient`, where that may have left the normal range.
-
-        Elsewhere the two roundings granted to each root cover both forms.
-        """
-        fmt = self.fmt
-        if fmt is None:
-            return self
-        q = quotient.settled()
-        edge = (q.hi > fmt.largest / 4) | (q.lo < fmt.smallest_normal * 4)
-        if not edge.any():
-            return self
-        low, high = interval.root(q.lo, q.hi)
-        with np.errstate(all="ignore"):
-            lo = np.where(edge, np.minimum(self.lo, low), self.lo)
-            hi = np.where(edge, np.maximum(self.hi, high), self.hi)
-        return Enclosure(lo, hi, fmt, nan=_either(self.nan, q.nan), kind=PRODUCT, rounds=self.rounds, factors=self.factors)
-
     def hull(self, *others: Enclosure) -> Enclosure:
         """The smallest enclosure that holds `self` and `others`, each with one rounding still open."""
         parts = [self, *others]
-        bounds = [p._before_last_rounding() for p in parts]
+        bounds = [p.before_last_rounding() for p in parts]
         lo = np.minimum.reduce(np.broadcast_arrays(*(b[0] for b in bounds)))
         hi = np.maximum.reduce(np.broadcast_arrays(*(b[1] for b in bounds)))
         nan = None
         for p in parts:
-            nan = _either(nan, p.nan)
+            nan = either(nan, p.nan)
         return Enclosure(lo, hi, self.fmt, nan=nan, kind=SUM, rounds=1)
 
     # roundings ------------------------------------------------------------------------------------------------------
@@ -355,7 +284,7 @@ class Enclosure:
             return self
         if self._settled is None:
             with np.errstate(all="ignore"):
-                lo, hi = self._before_last_rounding()
+                lo, hi = self.before_last_rounding()
                 if self.kind != ROOT:
                     lo, hi = interval.both_roundings(self.fmt, lo, hi)
             self._settled = Enclosure(lo, hi, self.fmt, nan=self.nan)
@@ -374,10 +303,10 @@ class Enclosure:
 
     def final(self) -> Enclosure:
         """The same values with only the rounding of the store still open, and no factors kept alive."""
-        lo, hi = self._before_last_rounding()
+        lo, hi = self.before_last_rounding()
         return Enclosure(lo, hi, self.fmt, nan=self.nan, kind=SUM, rounds=1)
 
-    def _before_last_rounding(self) -> tuple[Base, Base]:
+    def before_last_rounding(self) -> tuple[Base, Base]:
         """Bounds of the last operation's result before it is rounded, the roundings before it included."""
         lo, hi, fmt = self.lo, self.hi, self.fmt
         if fmt is None or self.kind in (CLOSED, SUM):
@@ -389,55 +318,8 @@ class Enclosure:
                 off = lo.dtype.type(interval.relative(fmt, self.rounds - 1))  # 1 + u is 1 in float64
                 lo, hi = np.minimum(lo * (1 - off), lo * (1 + off)), np.maximum(hi * (1 - off), hi * (1 + off))
             if len(self.factors) > 2:
-                lo, hi = self._partial_products(lo, hi, fmt)
-        return lo, hi
-
-    def _partial_products(self, lo: Base, hi: Base, fmt: Format) -> tuple[Base, Base]:
-        """Adds what partial products may lose below the normal range or above the largest value.
-
-        A partial product rounded in the subnormal range is off by half the smallest subnormal, and that is multiplied
-        by the factors still missing: at most by the product of all that exceed 1.
-        """
-        reach: Base = np.ones(1, lo.dtype)  # bounds every partial product, and what may still be multiplied on
-        for f in self.factors:
-            reach = reach * np.maximum(1 / f.least if f.divides else f.most, 1)
-        steps = len(self.factors) - 2
-        error = reach * (steps * lo.dtype.type(fmt.tiny) / 2 * (1 + interval.relative(fmt, self.rounds)))
-        lo, hi = interval.widen(lo, hi, error)
-        if float(reach.max()) > fmt.largest:  # an overflowing partial product stays infinite
-            beyond = reach > fmt.largest
-            lo, hi = np.where(beyond & (lo < 0), -np.inf, lo), np.where(beyond & (hi > 0), np.inf, hi)
-            lost = beyond & (lo <= 0) & (hi >= 0) & ((lo < 0) | (hi > 0))
-            lo, hi = np.where(lost, np.nan, lo), np.where(lost, np.nan, hi)
-            if lost.any():
-                lo, hi = np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
-                self.nan = _either(self.nan, lost)
-        return self._partial_divisors(lo, hi, fmt)
-
-    def _partial_divisors(self, lo: Base, hi: Base, fmt: Format) -> tuple[Base, Base]:
-        """Divisors multiplied together first, or divided by a shared numerator, may leave the range on either side."""
-        most: Base = np.ones(1, lo.dtype)
-        least: Base = np.ones(1, lo.dtype)
-        divisors = 0
-        for f in self.factors:
-            if f.divides:
-                divisors += 1
-                most, least = most * np.maximum(f.most, 1), least * np.minimum(f.least, 1)
-            elif f.shared:
-                most = most * np.maximum(1 / f.least, 1)
-                least = least * np.minimum(1 / f.most, 1)
-        if not divisors:
-            return lo, hi
-        if float(most.max()) > fmt.largest:  # the divisor becomes infinite, the quotient zero
-            zero = most > fmt.largest
-            lo, hi = np.where(zero, np.minimum(lo, 0), lo), np.where(zero, np.maximum(hi, 0), hi)
-        if float(least.min()) < fmt.smallest_normal:
-            off = (len(self.factors) - 2) * lo.dtype.type(fmt.tiny) / 2 / least
-            blown = ~(off < 0.25)
-            change = np.where(blown, 0, 2 * off)
-            lo, hi = np.minimum(lo * (1 - change), lo * (1 + change)), np.maximum(hi * (1 - change), hi * (1 + change))
-            lo = np.where(blown & ~((lo == 0) & (hi == 0)), -np.inf, lo)
-            hi = np.where(blown & ~((lo == 0) & (hi == 0)), np.inf, hi)
+                lo, hi, lost = partial_products(fmt, lo, hi, self.factors)
+                self.nan = either(self.nan, lost)
         return lo, hi
 
     # reading --------------------------------------------------------------------------------------------------------
@@ -468,73 +350,34 @@ class Enclosure:
 
     def allowed(self) -> tuple[Array, Array]:
         """The smallest and the largest value a store may leave, of the format (or the real bounds, outwards)."""
-        lo, hi = self._before_last_rounding()
-        size = len(self)
-        if self.fmt is None:
-            down, up = interval.convert(lo, hi, np.float64)
-        else:
-            with np.errstate(all="ignore"):
-                if self.fmt.precision < 24 and self.kind != CLOSED:
-                    lo = np.minimum(lo, interval.nearest(interval.FP32, lo))
-                    hi = np.maximum(hi, interval.nearest(interval.FP32, hi))
-                down = interval.nearest(self.fmt, lo).astype(np.float64)
-                up = interval.nearest(self.fmt, hi).astype(np.float64)
-        return np.broadcast_to(down, size).copy(), np.broadcast_to(up, size).copy()
+        return reading.allowed(self)
 
     @property
     def vacuous(self) -> Mask:
         """Where nothing is excluded, so that a check shows nothing. shape=(N,)"""
         lo, hi = self.allowed()
-        return (lo == -np.inf) & (hi == np.inf)
+        return np.asarray((lo == -np.inf) & (hi == np.inf), dtype=np.bool_)
 
     def contains(self, observed: Array) -> Mask:
         """Where `observed` is a value a covered implementation may have left. shape=(N,)"""
-        lo, hi = self.allowed()
-        seen = np.asarray(observed, dtype=np.float64)
-        inside = (seen >= lo) & (seen <= hi) | (lo == -np.inf) & (hi == np.inf)
-        if self.nan is not None:
-            inside |= self.where_nan() & np.isnan(seen)
-        for elements, values in self.alternatives:
-            inside[elements] |= values.contains(seen[elements])
-        return inside
+        return reading.contains(self, observed)
 
     def margin(self, observed: Array) -> Array:
         """The share of the enclosure used: 0 at its centre, 1 at its last admissible value, above 1 outside.
 
         Measured to the bound before the store's rounding, or to the value it rounds to, whichever is farther.
         """
-        seen = np.asarray(observed, dtype=np.float64)
-        lo, hi = self._before_last_rounding()
-        down, up = self.allowed()
-        low, high = np.minimum(lo, down), np.maximum(hi, up)
-        with np.errstate(all="ignore"):
-            centre = (low + high) / 2
-            centre = np.where(np.isfinite(centre), centre, np.where(np.isfinite(low), low, high))
-            distance = np.abs(seen - centre)
-            room = np.where(seen < centre, centre - low, high - centre)
-            share = np.where(distance == 0, 0, distance / room)
-        inside = (seen >= down) & (seen <= up)
-        share = np.where(np.isnan(share) | np.isinf(share), np.where(inside, 0, np.inf), share).astype(np.float64)
-        free = (down == -np.inf) & (up == np.inf)  # nothing is excluded, so nothing is used
-        share = np.where(free | self.where_nan() & np.isnan(seen), 0, share)
-        for elements, values in self.alternatives:
-            share[elements] = np.minimum(share[elements], values.margin(seen[elements]))
-        return share
+        return reading.margin(self, observed)
 
     def widened(self, rounded: Enclosure, real: Enclosure) -> Enclosure:
         """This real value with whatever rounding may add to it: all of `rounded` - `real`, to be stored like `rounded`.
 
         `rounded` encloses what implementations of a rule compute, `real` the rule's real value.
         """
-        lo, hi = rounded._before_last_rounding()
-        for elements, values in rounded.alternatives:
-            low, high = values._before_last_rounding()
-            lo, hi = np.broadcast_to(lo, len(rounded)).copy(), np.broadcast_to(hi, len(rounded)).copy()
-            lo[elements], hi[elements] = np.minimum(lo[elements], low), np.maximum(hi[elements], high)
+        lo, hi = reading.hull_bounds(rounded)
         with np.errstate(all="ignore"):
             lo, hi = interval.outward(self.lo + (lo - real.hi), self.hi + (hi - real.lo))
-        nan = _either(_either(self.nan, rounded.nan), real.nan)
-        return Enclosure(lo, hi, rounded.fmt, nan=nan, kind=SUM, rounds=1)
+        return Enclosure(lo, hi, rounded.fmt, nan=either(either(self.nan, rounded.nan), real.nan), kind=SUM, rounds=1)
 
 
 Operand = Enclosure | float | int | Fraction
@@ -548,13 +391,6 @@ def _format(a: Enclosure, b: Enclosure) -> Format | None:
     if a.fmt is not None and b.fmt is not None and a.fmt is not b.fmt:
         raise ValueError(f"cannot combine values of {a.fmt.name} and {b.fmt.name}")
     return a.fmt or b.fmt
-
-
-def _either(a: Mask | None, b: Mask | None) -> Mask | None:
-    if a is None or b is None:
-        found = b if a is None else a
-        return found if found is not None and found.any() else None
-    return a | b
 
 
 def _zero_times_infinity(a: tuple[Base, Base], b: tuple[Base, Base]) -> Mask:

@@ -9,25 +9,29 @@ The class of implementations covered: straight-line evaluation of the rule's lin
 - scalars follow one of the profiles of `verifier.scalars`;
 - a comparison whose operands' enclosures overlap may go either way.
 
-Not covered: distributing a product over a sum (torch's capturable Adam on CUDA, which divides eps by the step size), except
-in ASGD's x*(1 - a*b) - b*d; sums of reciprocals; arithmetic narrower than the format; flushing subnormals to zero.
+Not covered: distributing a product over a sum (torch's capturable Adam on CUDA, which divides eps by the step size),
+except in ASGD's x*(1 - a*b) - b*d; sums of reciprocals; arithmetic narrower than the format; subnormals flushed to
+zero; skipping a term whose shared factor is zero where the other factor is not finite.
 
-Elements of which nothing can be said (division by a range that holds zero, inf - inf) are `vacuous`: count and show them.
+Elements of which nothing can be said (division by a range that holds zero, inf - inf) are `vacuous`: count and show
+them.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from verifier import interval, rewrites
+from verifier import interval
 from verifier.case import Case, Group
-from verifier.computed import Alternative, Enclosure, Mask, _either
+from verifier.computed import Enclosure
+from verifier.evaluate import Order, Outcomes, Value, evaluate
 from verifier.floats import Array, Format
-from verifier.program import Instruction, Program, initial_program, program
+from verifier.program import Program, initial_program, program
+from verifier.reading import Alternative
 from verifier.rule import Rule, maximized, t
 from verifier.scalars import PROFILES, Profile, Scalar, Setting, one_value, profiles
 
@@ -38,9 +42,6 @@ BLOCK = 8192
 
 WORLDS = 27
 """Combinations of comparison outcomes tried; elements with more are vacuous."""
-
-Value = Any
-"""A Scalar, an Enclosure, or the outcome of a comparison."""
 
 
 def step(
@@ -67,7 +68,12 @@ def step(
 
 
 def initial(
-    rule: Rule, fmt: Format, *, theta: Array | Enclosure, hyper: Mapping[str, float | Array], profile: str = "each",
+    rule: Rule,
+    fmt: Format,
+    *,
+    theta: Array | Enclosure,
+    hyper: Mapping[str, float | Array],
+    profile: str = "each",
     real: bool = False,
 ) -> dict[str, Enclosure]:
     """The state before the first step, by name, as stored. shape=(N,) each."""
@@ -169,12 +175,30 @@ def _run(
             tensors[number] = _tensor(given[name], setting.fmt)
     if size == 0:
         return {name: Enclosure.exact(np.zeros(0), setting.fmt) for name in code.results}
-    common = _evaluate([i for i in code.instructions if i.shared], scalars, {}, _Outcomes())
+    common = _common(code, setting, scalars)
     blocks = []
     for start in range(0, size, BLOCK):
         where = slice(start, min(start + BLOCK, size))
         blocks.append(_block(code, setting, scalars, common, tensors, where))
     return blocks[0] if len(blocks) == 1 else {n: _blocks_joined([b[n] for b in blocks]) for n in code.results}
+
+
+_SCALARS: dict[Any, tuple[Program, dict[int, Value]]] = {}
+"""The shared values of recent steps: checks ask for the same step again and again."""
+
+
+def _common(code: Program, setting: Setting, scalars: Mapping[int, Value]) -> Mapping[int, Value]:
+    """The values all elements share, from the cache where every input is one point."""
+    shared = [i for i in code.instructions if i.shared]
+    points = tuple((n, v.fine.lo.tobytes()) for n, v in scalars.items() if v.fine.is_point and len(v.fine) == 1)
+    if len(points) < len(scalars):
+        return evaluate(shared, scalars, {}, Outcomes())
+    key = (id(code), setting, points)
+    if key not in _SCALARS:
+        if len(_SCALARS) > 500:
+            _SCALARS.clear()
+        _SCALARS[key] = code, evaluate(shared, scalars, {}, Outcomes())  # keeping `code` keeps its id
+    return _SCALARS[key][1]
 
 
 def _kept(setting: Setting, value: Array | Enclosure) -> Scalar:
@@ -211,10 +235,10 @@ def _block(
     """One block of elements: the likely outcome of each comparison first, then every other possible one."""
     inputs = {n: _part(v, where) for n, v in {**scalars, **tensors}.items()}
     size = where.stop - where.start
-    outcomes = _Outcomes()
+    outcomes = Outcomes()
     ready = {n: _part(v, where) for n, v in common.items()} if not _undecided(common) else {}
     code_left = [i for i in code.instructions if i.target not in ready]
-    values = _evaluate(code_left, {**inputs, **ready}, {}, outcomes)
+    values = evaluate(code_left, {**inputs, **ready}, {}, outcomes)
     found = {n: _finished(values[number], setting, size, n in code.held) for n, number in code.results.items()}
     if not outcomes.open:
         return found
@@ -230,7 +254,7 @@ def _block(
     others: dict[str, list[Alternative]] = {n: [] for n in found}
     for world in worlds:
         choice = dict(zip(outcomes.open, world, strict=True))
-        values = _evaluate(code.instructions, part, choice, _Outcomes())
+        values = evaluate(code.instructions, part, choice, Outcomes())
         for n, number in code.results.items():
             e = _finished(values[number], setting, len(elements), n in code.held)
             others[n].append(Alternative(elements, e))
@@ -256,7 +280,7 @@ def _pick(value: Value, elements: Any, size: int) -> Value:
 
 def _undecided(values: Mapping[int, Value]) -> bool:
     """Whether a comparison among shared values varies by element or could go either way."""
-    return any(isinstance(v, _Order) and (v.open or len(v.sign) > 1) for v in values.values())
+    return any(isinstance(v, Order) and (v.open or len(v.sign) > 1) for v in values.values())
 
 
 def _finished(value: Value, setting: Setting, size: int, held: bool) -> Enclosure:
@@ -290,144 +314,3 @@ def _lost(e: Enclosure, elements: Any) -> Enclosure:
     lo, hi = e.lo.copy(), e.hi.copy()
     lo[elements], hi[elements] = -np.inf, np.inf
     return Enclosure(lo, hi, e.fmt, nan=e.nan, kind="sum", rounds=1)
-
-
-class _Outcomes:
-    """The comparisons that could go more than one way: value number -> how many ways, per element."""
-
-    def __init__(self) -> None:
-        self.open: dict[int, Any] = {}
-
-
-class _Order:
-    """The outcome of a comparison in one world: the sign of left - right, per element."""
-
-    __slots__ = ("lost", "open", "sign")
-
-    def __init__(self, sign: Any, ways: Any, lost: Mask | None) -> None:
-        self.sign, self.open, self.lost = sign, bool((ways > 1).any()), lost
-
-
-def _compare(left: Value, right: Value, chosen: int, number: int, outcomes: _Outcomes) -> _Order:
-    a, b = (v.fine if isinstance(v, Scalar) else v for v in (left, right))
-    if a.fmt is not b.fmt:
-        a, b = (v.coarse if isinstance(v, Scalar) else v for v in (left, right))
-    a, b = a.settled(), b.settled()
-    above, below = a.hi > b.lo, a.lo < b.hi
-    equal = (a.lo <= b.hi) & (b.lo <= a.hi) & ~((a.hi <= b.lo) & (a.lo >= b.hi) & (a.lo != b.lo))
-    above, below, equal = np.broadcast_arrays(above, below, equal)
-    ways = above.astype(np.int8) + below + equal
-    rank = np.minimum(chosen, ways - 1)  # an element with fewer ways repeats its last
-    sign = np.select(
-        [above & (rank == 0), below & (rank == above), equal & (rank == above.astype(np.int8) + below)], [1, -1, 0], 0
-    )
-    lost = _either(a.nan, b.nan)
-    order = _Order(sign, ways, lost)
-    if order.open:
-        outcomes.open[number] = ways
-    return order
-
-
-def _holds(test: Any, values: Mapping[int, Value]) -> Mask:
-    name, *rest = test
-    if name == "and":
-        return np.logical_and.reduce(np.broadcast_arrays(*(_holds(x, values) for x in rest)))
-    if name == "or":
-        return np.logical_or.reduce(np.broadcast_arrays(*(_holds(x, values) for x in rest)))
-    if name == "not":
-        return ~_holds(rest[0], values)
-    sign = values[rest[0]].sign
-    return {
-        "gt": sign > 0, "lt": sign < 0, "ge": sign >= 0, "le": sign <= 0, "eq": sign == 0, "ne": sign != 0,
-    }[name]  # type: ignore[no-any-return]
-
-
-def _evaluate(
-    code: Any, inputs: Mapping[int, Value], choice: Mapping[int, int], outcomes: _Outcomes
-) -> dict[int, Value]:
-    """The value of every instruction, given the inputs; `choice` picks the outcome of open comparisons."""
-    values: dict[int, Value] = dict(inputs)
-    setting = next(v.setting for v in values.values() if isinstance(v, Scalar))
-    for i in code:
-        args = [values[a] for a in i.args]
-        if i.op == "compare":
-            values[i.target] = _compare(args[0], args[1], choice.get(i.target, 0), i.target, outcomes)
-        elif i.op == "number":
-            values[i.target] = setting.number(*i.detail)
-        elif i.op == "select":
-            values[i.target] = _select(i, args, values)
-        elif i.op == "hold" and setting.kept is not None:
-            values[i.target] = _in_kept_format(i.args[0], code, values, setting)
-        elif i.shared:
-            values[i.target] = _SCALAR[i.op](i, args)
-        else:
-            values[i.target] = _TENSOR[i.op](i, [a.coarse if isinstance(a, Scalar) else a for a in args])
-    return values
-
-
-def _in_kept_format(number: int, code: Any, values: Mapping[int, Value], setting: Setting) -> Scalar:
-    """A kept scalar computed anew in its own format, from the inputs on, and stored."""
-    within = Setting(setting.kept, setting.kept, setting.held)
-    by_target = {i.target: i for i in code}
-
-    def value(n: int) -> Scalar:
-        i = by_target.get(n)
-        if i is None or i.op in ("hold", "hold product", "select"):
-            return values[n].narrowed(within)  # type: ignore[no-any-return]
-        if i.op == "number":
-            return within.number(*i.detail)
-        args = [value(a) for a in i.args]
-        return args[0].reciprocal_times(args[1]) if i.op == "div" else _SCALAR[i.op](i, args)  # type: ignore[no-any-return]
-
-    stored = value(number).hold().fine
-    lo, hi = interval.convert(stored.lo, stored.hi, interval.base_dtype(setting.arithmetic))
-    return Scalar(setting, Enclosure(lo, hi, setting.arithmetic, nan=stored.nan))
-
-
-def _select(i: Instruction, args: list[Value], values: Mapping[int, Value]) -> Value:
-    condition = _holds(i.detail[0], values)
-    chosen, other = args[:2]
-    if not (isinstance(chosen, Scalar) and isinstance(other, Scalar)):
-        chosen, other = (a.coarse if isinstance(a, Scalar) else a for a in (chosen, other))
-    result = chosen.select(condition, other)
-    lost = None
-    for order in args[2:]:
-        lost = _either(lost, order.lost)
-    if lost is not None and isinstance(result, Enclosure):
-        r = result.settled()
-        lo, hi = np.where(lost, -np.inf, r.lo), np.where(lost, np.inf, r.hi)
-        return Enclosure(lo, hi, r.fmt, nan=_either(r.nan, lost))
-    return result
-
-
-_SCALAR: dict[str, Any] = {
-    "add": lambda i, a: a[0] + a[1],
-    "mul": lambda i, a: a[0] * a[1],
-    "div": lambda i, a: a[0] / a[1],
-    "neg": lambda i, a: -a[0],
-    "abs": lambda i, a: abs(a[0]),
-    "sqrt": lambda i, a: a[0].sqrt(),
-    "whole power": lambda i, a: a[0] ** i.detail,
-    "power": lambda i, a: a[0].power(a[1]),
-    "maximum": lambda i, a: a[0].maximum(a[1]),
-    "minimum": lambda i, a: a[0].minimum(a[1]),
-    "hold": lambda i, a: a[0].hold(),
-    "hold product": lambda i, a: Scalar.hold_product(a),
-}
-
-_TENSOR: dict[str, Any] = {
-    "add": lambda i, a: a[0] + a[1],
-    "mul": lambda i, a: a[0] * a[1],
-    "div": lambda i, a: a[0] / a[1],
-    "neg": lambda i, a: -a[0],
-    "abs": lambda i, a: abs(a[0]),
-    "sqrt": lambda i, a: a[0].sqrt(),
-    "whole power": lambda i, a: a[0] ** i.detail,
-    "maximum": lambda i, a: a[0].maximum(a[1]),
-    "minimum": lambda i, a: a[0].minimum(a[1]),
-    "sum": lambda i, a: rewrites.total(a),
-    "or root": lambda i, a: a[0].or_root_of(a[1]),
-    "mix": lambda i, a: rewrites.mix(*a),
-    "decay": lambda i, a: rewrites.decay(*a),
-    "fold": lambda i, a: rewrites.fold(*a),
-}

@@ -19,6 +19,7 @@ Base = NDArray[Any]
 
 WIDE = np.longdouble
 _SLACK = {np.dtype(d): np.finfo(d).eps * 2 for d in (np.float64, WIDE)}  # scalars of the dtype itself
+_NATIVE: dict[str, Any] = {"float64": np.float64, "float32": np.float32, "float16": np.float16}
 _EXPONENT = np.int64(0x7FF0000000000000)
 
 
@@ -54,18 +55,16 @@ def convert(lo: Base, hi: Base, dtype: Any) -> tuple[Base, Base]:
 def nearest(fmt: Format, x: Base) -> Base:
     """`x` rounded to `fmt`, ties to even, overflow to infinity; the dtype stays."""
     with np.errstate(all="ignore"):
-        if fmt.precision == 53:
-            return x.astype(np.float64).astype(x.dtype)
-        if fmt is FP32:
-            return x.astype(np.float32).astype(x.dtype)
-        if fmt.name == "float16":
-            return x.astype(np.float16).astype(x.dtype)
+        native = _NATIVE.get(fmt.name)
+        if native is not None:
+            narrow: Base = x.astype(native).astype(x.dtype)
+            return narrow
         # bfloat16: scaling by the spacing, a power of two, is exact
         spacing = 2 * half_ulp(fmt, np.abs(x), inner=False)
         spacing[spacing == 0] = 1
         rounded = np.rint(x / spacing) * spacing
         rounded = np.where(np.abs(rounded) > fmt.largest, np.copysign(np.inf, x), rounded)
-        return np.where(np.isfinite(x), rounded, x).astype(x.dtype)
+        return np.asarray(np.where(np.isfinite(x), rounded, x), dtype=x.dtype)
 
 
 def both_roundings(fmt: Format, lo: Base, hi: Base) -> tuple[Base, Base]:
@@ -180,3 +179,14 @@ def root(lo: Base, hi: Base) -> tuple[Base, Base]:
             both = np.sqrt(np.maximum(lo, 0))
             return outward(both, both)
         return outward(np.sqrt(np.maximum(lo, 0)), np.sqrt(np.maximum(hi, 0)))
+
+
+def power(base: tuple[Base, Base], exponent: tuple[Base, Base]) -> tuple[Base, Base]:
+    """`base` ** `exponent` in long double, for bases that are not negative; (-inf, inf) where one may be."""
+    with np.errstate(all="ignore"):
+        bases, exponents = ([x.astype(WIDE) for x in pair] for pair in (base, exponent))
+        corners = [np.power(x, y) for x in bases for y in exponents]  # monotone in each argument
+        lo, hi = np.minimum.reduce(corners), np.maximum.reduce(corners)
+        slack = max(WIDE(2.0**-58), np.finfo(WIDE).eps * 4)  # powl is good to an ulp or two of its 64 bits
+        lo, hi = lo * (1 - slack), hi * (1 + slack)
+        return np.where(bases[0] < 0, -np.inf, lo), np.where(bases[0] < 0, np.inf, hi)

@@ -176,7 +176,8 @@ class _Builder:
 
     def coefficient(self, term: Expr) -> tuple[Expr, Expr]:
         """The shared factors of a term, and the rest."""
-        rest, common = [], []
+        rest: list[Expr] = []
+        common: list[Expr] = []
         for factor in sympy.Mul.make_args(term):
             number_of = [self.shared[self.names[s]] for s in factor.free_symbols]
             (common if all(number_of) else rest).append(factor)

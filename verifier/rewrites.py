@@ -13,6 +13,8 @@ from verifier import interval
 from verifier.computed import Enclosure
 from verifier.floats import Format
 from verifier.interval import Base
+from verifier.partial import Factor
+from verifier.reading import Mask, either
 
 
 def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
@@ -31,9 +33,9 @@ def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
     small = b.lo <= 0.5  # at one half lerp takes this form too: it asks whether the weight is below one half
     if small.any():
         one = Enclosure.number(1, fmt)
-        back = b.hull((one - w)).settled()
+        back = b.hull(one - w).settled()
         other = y - back * (y - x) if y.is_point else _lerp_range(y, x, back, fmt)
-        forms.append(other if small.all() else other.select(small, direct))
+        forms.append(other if small.all() else select(small, other, direct))
     result = direct.hull(*forms)
     if ((x.lo >= 0) & (y.lo >= 0)).all():
         # x - round(w*round(x - y)) is not negative: x is stored, so round(x - y) <= x, and w <= 1; rounding is monotone
@@ -51,7 +53,9 @@ def _lerp_range(x: Enclosure, y: Enclosure, w: Enclosure, fmt: Format) -> Enclos
         slack = scale * (4 * np.finfo(lo.dtype).eps)
         difference = np.maximum(np.abs(y.hi - x.lo), np.abs(x.hi - y.lo))
         error = w.hi * interval.half_ulp(fmt, difference) + interval.half_ulp(fmt, w.hi * difference * (1 + 2 * fmt.u))
-        return Enclosure(lo - (error + slack), hi + (error + slack), fmt, nan=_nan(x, y), kind="sum", rounds=1)
+        return Enclosure(
+            lo - (error + slack), hi + (error + slack), fmt, nan=either(x.nan, y.nan), kind="sum", rounds=1
+        )
 
 
 def decay(x: Enclosure, keep: Enclosure, c: Enclosure) -> Enclosure:
@@ -77,7 +81,7 @@ def _subtracted(x: Enclosure, c: Enclosure, fmt: Format) -> Enclosure:
     with np.errstate(all="ignore"):
         rest = interval.outward(1 - factor.hi, 1 - factor.lo)
         lo, hi = interval.times((x.lo, x.hi), rest)
-        below, above = product._before_last_rounding()
+        below, above = product.before_last_rounding()
         inner = np.maximum(product.lo - below, above - product.hi)
         error = inner + interval.half_ulp(fmt, interval.magnitude(below, above))
         return Enclosure(lo - error, hi + error, fmt, nan=product.nan, kind="sum", rounds=1)
@@ -100,7 +104,7 @@ def fold(x: Enclosure, keep: Enclosure, c: Enclosure, a: Enclosure, b: Enclosure
         shift = interval.magnitude(*_bounds(a * value))
         error = scaled * (interval.half_ulp(fmt, shift) + interval.half_ulp(fmt, size))
         error = error * (1 + 4 * fmt.u) + interval.half_ulp(fmt, scaled * size * (1 + 4 * fmt.u))
-        lo, hi = plain._before_last_rounding()
+        lo, hi = plain.before_last_rounding()
     return Enclosure(lo - error, hi + error, fmt, nan=plain.nan, kind="sum", rounds=1)
 
 
@@ -140,7 +144,51 @@ def _bounds(e: Enclosure) -> tuple[Base, Base]:
     return a.lo, a.hi
 
 
-def _nan(x: Enclosure, y: Enclosure) -> np.ndarray | None:  # type: ignore[type-arg]
-    if x.nan is None or y.nan is None:
-        return x.nan if y.nan is None else y.nan
-    return x.nan | y.nan
+def select(condition: Mask, first: Enclosure, second: Enclosure) -> Enclosure:
+    """`first` where `condition` holds, `second` elsewhere; where both are products, the result stays open."""
+    if condition.all():
+        return first
+    if not condition.any():
+        return second
+    a, b = first, second
+    if a.kind != b.kind or a.kind in ("sum", "root") or len(a.factors) != len(b.factors):
+        a, b = a.settled(), b.settled()
+    nan = None
+    if a.nan is not None or b.nan is not None:
+        nan = np.where(condition, a.where_nan(), b.where_nan())
+    factors = tuple(
+        Factor(np.minimum(f.least, h.least), np.maximum(f.most, h.most), f.divides or h.divides, f.shared and h.shared)
+        for f, h in zip(a.factors, b.factors, strict=True)
+    )
+    if any(f.divides != h.divides for f, h in zip(a.factors, b.factors, strict=True)):
+        return select(condition, first.settled(), second.settled())
+    return Enclosure(
+        np.where(condition, a.lo, b.lo),
+        np.where(condition, a.hi, b.hi),
+        a.fmt,
+        nan=nan,
+        kind=a.kind,
+        rounds=max(a.rounds, b.rounds),
+        factors=factors,
+    )
+
+
+def or_root(product: Enclosure, quotient: Enclosure) -> Enclosure:
+    """A product of roots, or the root of `quotient`, where that may have left the normal range.
+
+    Elsewhere the two roundings granted to each root cover both forms.
+    """
+    fmt = product.fmt
+    if fmt is None:
+        return product
+    q = quotient.settled()
+    edge = (q.hi > fmt.largest / 4) | (q.lo < fmt.smallest_normal * 4)
+    if not edge.any():
+        return product
+    low, high = interval.root(q.lo, q.hi)
+    with np.errstate(all="ignore"):
+        lo = np.where(edge, np.minimum(product.lo, low), product.lo)
+        hi = np.where(edge, np.maximum(product.hi, high), product.hi)
+    return Enclosure(
+        lo, hi, fmt, nan=either(product.nan, q.nan), kind="product", rounds=product.rounds, factors=product.factors
+    )

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from verifier import interval
-from verifier.computed import Enclosure, Mask
+from verifier import interval, rewrites
+from verifier.computed import Enclosure
 from verifier.floats import BF16, FP16, FP32, FP64, Format
+from verifier.reading import Mask
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Scalar:
             fmt = self.setting.fmt
             if fmt is self.setting.arithmetic:
                 self._coarse = self.fine
+                self.fine.scalar = True
             else:
                 assert fmt is not None
                 a = self.fine.settled()
@@ -121,6 +123,7 @@ class Scalar:
                 if np.array_equal(low, high):
                     high = low
                 self._coarse = Enclosure(low, high, fmt, nan=a.nan)
+                self._coarse.scalar = True
         return self._coarse
 
     def _product(self, other: Scalar, divide: bool) -> Scalar:
@@ -181,7 +184,8 @@ class Scalar:
             return self
         if not condition.any():
             return other
-        return Scalar(self.setting, self.fine.select(condition, other.fine), self.coarse.select(condition, other.coarse))
+        fine = rewrites.select(condition, self.fine, other.fine)
+        return Scalar(self.setting, fine, rewrites.select(condition, self.coarse, other.coarse))
 
     def hold(self) -> Scalar:
         """The scalar after it was stored where the optimizer keeps it."""

@@ -1,0 +1,92 @@
+"""What an enclosure says of observed values: whether they lie in it, and how much of it they use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import interval
+from verifier.floats import FP32, Array
+from verifier.interval import Base
+
+if TYPE_CHECKING:
+    from verifier.computed import Enclosure
+
+Mask = NDArray[np.bool_]
+
+
+class Alternative(NamedTuple):
+    """Values some elements may take instead, when a comparison could have gone either way."""
+
+    elements: NDArray[Any]
+    values: Enclosure
+
+
+def either(a: Mask | None, b: Mask | None) -> Mask | None:
+    """Where `a` or `b` holds; None for nowhere."""
+    if a is None or b is None:
+        found = b if a is None else a
+        return found if found is not None and found.any() else None
+    return a | b
+
+
+def allowed(e: Enclosure) -> tuple[Array, Array]:
+    """The smallest and the largest value a store may leave; see `Enclosure.allowed`. shape=(N,)"""
+    lo, hi = e.before_last_rounding()
+    size = len(e)
+    if e.fmt is None:
+        down, up = interval.convert(lo, hi, np.float64)
+    else:
+        with np.errstate(all="ignore"):
+            if e.fmt.precision < 24 and e.kind != "closed":
+                lo = np.minimum(lo, interval.nearest(FP32, lo))
+                hi = np.maximum(hi, interval.nearest(FP32, hi))
+            down = interval.nearest(e.fmt, lo).astype(np.float64)
+            up = interval.nearest(e.fmt, hi).astype(np.float64)
+    return np.broadcast_to(down, size).copy(), np.broadcast_to(up, size).copy()
+
+
+def contains(e: Enclosure, observed: Array) -> Mask:
+    """Where `observed` is admissible. shape=(N,)"""
+    lo, hi = e.allowed()
+    seen = np.asarray(observed, dtype=np.float64)
+    inside = (seen >= lo) & (seen <= hi) | (lo == -np.inf) & (hi == np.inf)
+    if e.nan is not None:
+        inside |= e.where_nan() & np.isnan(seen)
+    for elements, values in e.alternatives:
+        inside[elements] |= values.contains(seen[elements])
+    return np.asarray(inside, dtype=np.bool_)
+
+
+def margin(e: Enclosure, observed: Array) -> Array:
+    """The share of the enclosure used; see `Enclosure.margin`. shape=(N,)"""
+    seen = np.asarray(observed, dtype=np.float64)
+    lo, hi = e.before_last_rounding()
+    down, up = e.allowed()
+    low, high = np.minimum(lo, down), np.maximum(hi, up)
+    with np.errstate(all="ignore"):
+        centre = (low + high) / 2
+        centre = np.where(np.isfinite(centre), centre, np.where(np.isfinite(low), low, high))
+        distance = np.abs(seen - centre)
+        room = np.where(seen < centre, centre - low, high - centre)
+        share = np.where(distance == 0, 0, distance / room)
+    inside = (seen >= down) & (seen <= up)
+    share = np.where(np.isnan(share) | np.isinf(share), np.where(inside, 0, np.inf), share).astype(np.float64)
+    free = (down == -np.inf) & (up == np.inf)  # nothing is excluded, so nothing is used
+    share = np.where(free | e.where_nan() & np.isnan(seen), 0, share)
+    for elements, values in e.alternatives:
+        share[elements] = np.minimum(share[elements], values.margin(seen[elements]))
+    return share
+
+
+def hull_bounds(e: Enclosure) -> tuple[Base, Base]:
+    """Bounds before the last rounding that hold the alternatives too."""
+    lo, hi = e.before_last_rounding()
+    if e.alternatives:
+        lo, hi = np.broadcast_to(lo, len(e)).copy(), np.broadcast_to(hi, len(e)).copy()
+    for elements, values in e.alternatives:
+        low, high = values.before_last_rounding()
+        lo[elements], hi[elements] = np.minimum(lo[elements], low), np.maximum(hi[elements], high)
+    return lo, hi
