@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A contract before it is stated of anything. `needs` are hyperparameters without which it says nothing."""
+    """A contract before it is stated of anything. `needs` are hyperparameters without which it says nothing.
+
+    `signatures`: it is for optimizers without a rule; a rule's enclosure says more.
+    """
 
     name: str
     says: str
@@ -17,6 +20,7 @@ class Row:
     about: str
     costly: bool = False
     needs: tuple[str, ...] = ()
+    signatures: bool = False
 
 
 PLAIN = "steps=(2, 5), groups=True"
@@ -113,6 +117,14 @@ CONTRACTS = (
         "steps=(1, 5), groups=True, absent=True",
         ("check.partitioned(subject, case)",),
         because="The rule is elementwise.",
+        about="parameters",
+    ),
+    Row(
+        "shapes",
+        "A parameter of any shape can be stepped, alone and beside others: empty ones and single numbers too.",
+        "steps=2",
+        ("check.takes_shapes(subject, case)",),
+        because="A parameter is any tensor; models hold scales of no dimension and layers of no width.",
         about="parameters",
     ),
     Row(
@@ -369,5 +381,15 @@ CONTRACTS = (
         ("check.sparse_as_dense(subject, case)",),
         because="torch.sparse: duplicate entries of an uncoalesced tensor are summed.",
         about="gradients",
+    ),
+    # implementations
+    Row(
+        "implementations",
+        "Every implementation computes what the for-loop does, bit for bit or up to what rounding alone explains.",
+        EVERYTHING,
+        ("check.implementations_agree(subject, case)",),
+        because='"foreach" and "fused" are faster implementations of the same step.',
+        about="implementations",
+        signatures=True,
     ),
 )

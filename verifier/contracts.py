@@ -17,6 +17,7 @@ from verifier.contract_table import CONTRACTS, Row
 from verifier.evidence import Strength
 from verifier.law import FollowUp, Inapplicable, Proof
 from verifier.normal import Status
+from verifier.rule import Rule
 
 
 class Signed(Protocol):
@@ -70,6 +71,8 @@ def stated(row: Row, of: Signed) -> Contract | Inapplicable:
     exempt: Mapping[str, str] = getattr(of, "exempt", {})
     if row.name in exempt:
         return Inapplicable(exempt[row.name])
+    if row.signatures and isinstance(of, Rule):
+        return Inapplicable("the rule's enclosure says more")
     names = {symbol.name for symbol in of.hyper}
     if missing := [name for name in row.needs if name not in names]:
         return Inapplicable(f"there is no {missing[0]}")

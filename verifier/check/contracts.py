@@ -6,6 +6,7 @@ read facts that the run collected on its way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -204,7 +205,7 @@ def partitioned(subject: Subject, case: Case) -> None:
     shapes: list[tuple[int, ...]] = []
     place: dict[int, list[int]] = {}
     for k, size in enumerate(case.sizes):
-        pieces: list[tuple[int, ...]] = [(0,), (), (size - 1,)] if size > 1 else [(size,)] if size != 1 else [(), (0,)]
+        pieces = _pieces(size, empty=getattr(subject.rule, "takes_empty", True))
         place[k] = list(range(len(shapes), len(shapes) + len(pieces)))
         shapes += pieces
     groups = tuple(Group(tuple(n for k in g.tensors for n in place[k]), g.hyper) for g in case.all_groups)
@@ -214,6 +215,14 @@ def partitioned(subject: Subject, case: Case) -> None:
     )
     what = "depends on how elements are cut into tensors"
     _alike(what, subject, other, run(subject, other), run(subject, case.with_(groups=case.all_groups)))
+
+
+def _pieces(size: int, *, empty: bool) -> list[tuple[int, ...]]:
+    """The shapes a tensor of `size` elements is cut into: a single number, the rest, and an empty one if may be."""
+    if size == 0:
+        return [(0,)]
+    rest: list[tuple[int, ...]] = [(), (size - 1,)] if size > 1 else [()]
+    return [(0,), *rest] if empty else rest
 
 
 def sized(subject: Subject, case: Case, size: int) -> None:
@@ -265,6 +274,9 @@ def set_later(subject: Subject, case: Case) -> None:
 def _another(subject: Subject, hyper: Mapping[str, float]) -> dict[str, float]:
     from verifier.strategies import ROUND_STATE, alternatives
 
+    if not isinstance(subject.rule, Rule):  # a signature knows what its constructor takes
+        found: dict[str, float] = subject.rule.another(hyper)
+        return found
     domains = {symbol.name: domain for symbol, domain in subject.rule.hyper.items()}
     return {n: v if n in ROUND_STATE else alternatives(n, domains[n], v)[0] for n, v in hyper.items()}
 
@@ -410,3 +422,51 @@ def layout_free(subject: Subject, case: Case) -> None:
     """How parameters and gradients lie in memory does not matter."""
     other = case.with_(layout="contiguous", grad_layout="contiguous")
     _alike("depends on the memory layout", subject, case, run(subject, case), run(subject, other))
+
+
+def implementations_agree(subject: Subject, case: Case) -> None:
+    """Every implementation computes what the for-loop does: the same bits, or differences that only rounding makes.
+
+    Rounding differs by units in the last place, so between fp32 and fp64 such a difference shrinks by 2^29; one of the
+    formula does not shrink at all. The two are told apart at the geometric mean, 2^-14.5 of the difference in fp32,
+    which counts as a unit roundoff of the largest parameter where it is less.
+    """
+    if subject.implementation == "forloop":
+        current().notes["the for-loop is what the others are compared with"] += 1
+        return
+    loop = _during(case, "implementation:forloop", 0)
+    seen, expected = run(subject, case), run(subject, loop)
+    try:
+        same_trajectory("differs from the for-loop", subject, case, seen, expected, state=False)
+        return
+    except Violation as found:
+        current().violation = None
+        gaps = {}
+        for name in ("float32", "float64"):
+            one, other = (run(subject, _during(c, f"implementation:{name}", 0)) for c in (case, loop))
+            finite = np.isfinite(one.theta) & np.isfinite(other.theta)
+            gap = np.abs(np.where(finite, one.theta, 0.0) - np.where(finite, other.theta, 0.0))
+            gaps[name] = np.where(np.isfinite(one.theta) != np.isfinite(other.theta), np.inf, gap)
+        size = np.abs(np.where(np.isfinite(seen.theta), seen.theta, 0.0)).max()
+        coarse, fine = max(float(gaps["float32"].max()), FP32.u * float(size)), float(gaps["float64"].max())
+        current().notes["differs from the for-loop by rounding alone"] += 1
+        if fine > coarse * 2.0**-14.5:
+            current().violation = found
+            raise found from None
+
+
+def takes_shapes(subject: Subject, case: Case) -> None:
+    """A parameter of any shape can be stepped, alone and beside others: empty, a single number, of many dimensions."""
+    for shape in ((0,), (), (3,), (3, 0), (3, 2), (2, 2, 2), (2, 3, 2, 2)):
+        for shapes in ((shape,), (shape, (3, 2))):
+            count = sum(math.prod(s) for s in shapes)
+            index = np.arange(count) % max(1, len(case.theta))
+            other = case.with_(
+                shapes=shapes, theta=case.theta[index], grads=case.grads[:, index], groups=(), absent=frozenset()
+            )
+            try:
+                seen = run(subject, other)
+            except Refused as no:
+                current().notes[str(no)] += 1
+                continue
+            current().compared(seen.theta.size)

@@ -13,7 +13,6 @@ from torch import Tensor
 from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.floats import FORMATS, Array, Format
 from verifier.rule import Rule
-from verifier.strategies import ROUND_STATE
 from verifier.subjects.initial import initial_state
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_life import DTYPES, Life
@@ -68,16 +67,18 @@ class Foreign:
         return found
 
     def other(self, implementation: str) -> Foreign:
-        """The same class in another implementation; "tensor_lr": the same one, given lr as a tensor."""
+        """The same class in another implementation or format; "tensor_lr": the same one, given lr as a tensor."""
         if implementation == "tensor_lr":
             return replace(self, tensor_lr=True)
+        if implementation in FORMATS:
+            return replace(self, format=FORMATS[implementation])
         if implementation not in self.signature.implementations:
             raise Refused(f"it has no {implementation} implementation")
         return replace(self, implementation=implementation)
 
     def another(self, hyper: Mapping[str, float]) -> dict[str, float]:
         """The options of another configuration that the constructor takes."""
-        return another(self.signature, hyper)
+        return self.signature.another(hyper)
 
     def recorder(self, case: Case, parameters: Sequence[Tensor]) -> Seen:
         """What collects the rows of a run."""
@@ -112,13 +113,6 @@ class Foreign:
 
 def _equal(a: Any, b: Any) -> bool:
     return bool(a == b)
-
-
-def another(signature: Signature, hyper: Mapping[str, float]) -> dict[str, float]:
-    """The configuration that differs from `hyper` in most options."""
-    kept = {name: value for name, value in hyper.items() if name in ROUND_STATE}
-    best = max(signature.configurations, key=lambda c: sum(c[n] != hyper.get(n) for n in c), default=dict(hyper))
-    return {**best, **kept}
 
 
 class _Holder(torch.nn.Module):

@@ -10,6 +10,7 @@ Events are named by strings in `Case.events`: step -> names. Those of step 0 hol
     found_inf       a step that must be skipped     dtype:K:NAME     tensor K has another dtype
     idle            a step without gradients        filled           fresh memory is filled with NaN
     zero_grad       zero_grad() is called           inspect          facts are taken after every step
+                                                    implementation:N another implementation or dtype
     closure         (of the step) step(closure)     neighbour        another optimizer steps in between
     rebuild         a new optimizer, built with the options scheduled for this step, takes over the state
 """
@@ -78,6 +79,9 @@ class Life:
     def __init__(self, subject: Living, case: Case) -> None:
         self.whole = case.events.get(0, ())
         self.subject = subject = subject.other("tensor_lr") if "tensor_lr" in self.whole else subject
+        for name in self.whole:
+            if name.startswith("implementation:"):
+                self.subject = subject = subject.other(name.partition(":")[2])
         self.case = case
         self.facts: dict[str, list[Any]] = defaultdict(list)
         self.parameters = self._dressed(subject.parameters(case))

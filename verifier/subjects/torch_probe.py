@@ -152,13 +152,21 @@ class Probe:
             error = self.error(case_of(self.signature, [shape], self.signature.defaults))
             if error is None or not (isinstance(error, Refused) or len(shape) > 2 or self.shape != SHAPES[0]):
                 taken.append(len(shape))
-            elif not isinstance(error, Refused):
-                self.notes.append(("note", f"parameters of {len(shape)} dimensions make it raise {_short(error)}"))
-            else:
+            elif isinstance(error, Refused):
                 self.notes.append(("convention", f"takes no parameters of {len(shape)} dimensions: {error}"))
         self.signature = replace(
-            self.signature, least_dimensions=min(taken, default=0), most_dimensions=max(taken, default=5)
+            self.signature,
+            least_dimensions=min(taken, default=0),
+            most_dimensions=max(taken, default=5),
+            takes_empty=not self._stumbles_over_empty(),
         )
+
+    def _stumbles_over_empty(self) -> bool:
+        """Whether an empty parameter makes it raise: contract `shapes` says so, and no other case then has one."""
+        case = case_of(
+            self.signature, [(0, 2) if self.signature.least_dimensions > 1 else (0,)], self.signature.defaults
+        )
+        return self.error(case) is not None
 
     def _availability(self) -> None:
         """Which implementations and formats run at all."""

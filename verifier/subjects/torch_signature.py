@@ -74,6 +74,7 @@ class Signature:
     group_options: frozenset[str] = frozenset()
     least_dimensions: int = 0
     most_dimensions: int = 5
+    takes_empty: bool = True
     needs_closure: bool = False
     configurations: tuple[Mapping[str, float], ...] = ()  # combinations of options that the constructor takes
     unavailable: Mapping[str, str] = field(default_factory=dict)  # implementation, dtype or both -> why not
@@ -97,6 +98,12 @@ class Signature:
     def defaults(self) -> dict[str, float]:
         """Every option at its default."""
         return {option.name: option.default for option in self.options}
+
+    def another(self, hyper: Mapping[str, float]) -> dict[str, float]:
+        """The configuration that differs from `hyper` in most options of a group; its other options stay."""
+        free = self.group_options
+        best = max(self.configurations, key=lambda c: sum(c[n] != hyper.get(n) for n in free), default=dict(hyper))
+        return {name: best[name] if name in free else value for name, value in hyper.items()}
 
     def arguments(self, hyper: Mapping[str, float]) -> dict[str, Any]:
         """The keyword arguments, tuples joined, that `hyper` stands for."""

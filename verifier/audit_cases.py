@@ -1,0 +1,122 @@
+"""What a case of an optimizer without a rule may be: its options, in combinations its constructor takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from verifier.case import Case, Group
+from verifier.strategies import (
+    DEFAULTS_OFF,
+    GRADIENTS,
+    LAYOUTS,
+    PARAMETERS,
+    ROUND_STATE,
+    SIZES,
+    elements,
+    gradients,
+)
+
+ALWAYS = frozenset({"lr", "weight_decay", "wd"})
+"""Options that may be switched on or off between steps; others change their value only while they are on."""
+
+
+@st.composite
+def shapes(draw: st.DrawFn, signature: Any, tensors: int) -> tuple[tuple[int, ...], ...]:
+    """The shapes of one to `tensors` tensors, of as many dimensions as the optimizer takes."""
+    found = []
+    for _ in range(draw(st.integers(1, tensors))):
+        size = draw(st.sampled_from(SIZES))
+        kinds = ("vector", "vector", "matrix", "image", "scalar", *(("empty",) if signature.takes_empty else ()))
+        kind = draw(st.sampled_from(kinds))
+        made = {
+            "vector": (size,),
+            "matrix": (3, min(size, 17)),
+            "image": (2, 3, 2, 2),
+            "scalar": (),
+            "empty": (0,),
+        }[kind]
+        if not signature.least_dimensions <= len(made) <= signature.most_dimensions:
+            made = (3, min(size, 17))
+        found.append(made)
+    if all(0 in shape for shape in found):
+        found.append((1,) if signature.least_dimensions <= 1 else (3, 2))
+    return tuple(found)
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    signature: Any,
+    *,
+    steps: int | tuple[int, int] = (1, 20),
+    groups: bool = False,
+    schedule: bool = False,
+    absent: bool = False,
+    layouts: bool = False,
+    maximize: bool = False,
+    tensors: int = 3,
+    dyadic: str = "",
+) -> Case:
+    """Cases of the class with this signature; the arguments are those of `strategies.cases`."""
+    count = draw(st.integers(*steps)) if isinstance(steps, tuple) else steps
+    found = draw(shapes(signature, tensors))
+    total = sum(math.prod(shape) for shape in found)
+    combinations = st.sampled_from(signature.configurations)
+    hyper = dict(draw(combinations))
+    for name in dyadic.split():
+        if name in hyper:
+            hyper[name] = draw(st.sampled_from((0.5, 0.25, 0.125)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    eps = hyper.get("eps", 1e-8)
+    theta = elements(draw(st.sampled_from(PARAMETERS)), rng, total)
+    grads = gradients(draw(st.sampled_from(GRADIENTS)), rng, count, total, eps)
+
+    split: tuple[Group, ...] = ()
+    free = sorted(signature.group_options)
+    if groups and free and len(found) > 1 and draw(st.booleans()):
+        where = [0, *(draw(st.integers(0, 2)) for _ in found[1:])]
+        made = []
+        for number in sorted(set(where)):
+            other = draw(combinations)
+            own = {name: other[name] for name in free}
+            made.append(Group(tuple(k for k, w in enumerate(where) if w == number), own))
+        split = tuple(made)
+    changes: dict[int, dict[str, float]] = {}
+    if schedule and free and count > 1 and draw(st.booleans()):
+        step, other = draw(st.integers(2, count)), draw(combinations)
+        names = draw(st.lists(st.sampled_from(free), min_size=1, max_size=2, unique=True))
+        used = [hyper, *(group.hyper for group in split)]
+        changes[step] = {n: other[n] for n in names if _may_change(signature, n, other[n], [u[n] for u in used])}
+    missing: frozenset[tuple[int, int]] = frozenset()
+    if absent and draw(st.booleans()):
+        pairs = st.tuples(st.integers(1, count), st.integers(0, len(found) - 1))
+        missing = frozenset(draw(st.lists(pairs, max_size=3)))
+    return Case(
+        shapes=found,
+        theta=theta,
+        grads=grads,
+        hyper=hyper,
+        groups=split,
+        schedule={step: table for step, table in changes.items() if table},
+        absent=missing,
+        layout=draw(st.sampled_from(LAYOUTS)) if layouts else "contiguous",
+        grad_layout=draw(st.sampled_from(LAYOUTS)) if layouts else "contiguous",
+        maximize=signature.can_maximize and draw(st.booleans()) if maximize else False,
+    )
+
+
+def _may_change(signature: Any, name: str, value: float, current: list[float]) -> bool:
+    """Whether an option may become `value` between steps: numbers may; what creates state is not switched on or off."""
+    if signature.option(name).kind != "float" or name in ROUND_STATE:
+        return False
+    return name in ALWAYS or (value != 0 and 0 not in current)
+
+
+def examined(signature: Any, case: Case) -> tuple[str, ...]:
+    """The options that a case moves away from their defaults."""
+    off = {**signature.defaults, **DEFAULTS_OFF}
+    return tuple(name for name, value in case.hyper.items() if value != off.get(name))
