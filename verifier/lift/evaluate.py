@@ -30,15 +30,15 @@ Point = Mapping[Node, float] | Mapping[Node, Bounded] | Mapping[Node, float | Bo
 """A number for each symbol, with an error bound where it has one."""
 
 
-def values(roots: Iterable[Node], point: Point) -> list[Bounded]:
+def values(roots: Iterable[Node], point: Point, unit: float = _U) -> list[Bounded]:
     """Of each root its value and error bound; NaN where it is undefined, an infinite bound where a branch is in doubt.
 
-    A symbol `point` does not give is NaN.
+    A symbol `point` does not give is NaN. `unit` is the unit roundoff of the arithmetic whose results are bounded.
     """
     roots = list(roots)
     known: dict[Node, Bounded | bool | None] = {}
     for node in expr.postorder(roots):
-        known[node] = _value(node, known, point)
+        known[node] = _value(node, known, point, unit)
     out: list[Bounded] = []
     for r in roots:
         value = known[r]
@@ -59,7 +59,7 @@ def holds(condition: Node, point: Point) -> bool | None:
 
 
 def _value(
-    node: Node, known: Mapping[Node, Bounded | bool | None], point: Point
+    node: Node, known: Mapping[Node, Bounded | bool | None], point: Point, unit: float = _U
 ) -> Bounded | bool | None:
     op = node.op
     if op == "sym":
@@ -70,7 +70,11 @@ def _value(
         if isinstance(payload, Odd):
             return float(payload), 0.0
         value = float(payload) if abs(payload) < Fraction(10) ** 308 else math.inf
-        return value, (abs(value) * _U if Fraction(value) != payload else 0.0) if math.isfinite(value) else 0.0
+        if not math.isfinite(value):
+            return value, 0.0
+        if unit > _U:  # constants may have been folded, and rounded to the narrower format on the way
+            return value, max(abs(value), 1.0) * ULPS * unit
+        return value, abs(value) * _U if Fraction(value) != payload else 0.0
     if op in ("true", "false"):
         return op == "true"
     if op == "opaque":
@@ -97,7 +101,7 @@ def _value(
         return math.nan, math.inf
     if value == 0 and error == 0:  # zero is computed exactly
         return value, 0.0
-    return value, error + ULPS * _U * abs(value) + 5e-324
+    return value, error + ULPS * unit * abs(value) + 5e-324
 
 
 def _as_number(x: Bounded | bool | None) -> Bounded:

@@ -175,7 +175,6 @@ def observe(
         tagged = {name: trace.tag(value, expr.sym(name)) for name, value in chosen.items()}
         in_loss = recipe.path in ("penalty", "penalty of weights")
         run = _Run(recipe, memory, parameters, penalty=tagged[construct.PENALTY] if in_loss else None)
-        ranges.clear()  # else the constructor's checks would be decided instead of recorded
         try:
             with watching(memory):
                 run.optimizer = construct.build(recipe, parameters, tagged)

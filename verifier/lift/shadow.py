@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from verifier.lift import expr
 from verifier.lift.expr import Node
+from verifier.lift.ranges import ranges
 from verifier.lift.scalars import Trace, call_site, tracing
 
 Nodes = NDArray[np.object_]
@@ -213,6 +214,7 @@ def watching(memory: Memory) -> Iterator[None]:
 def prepared(trace: Trace, modules: Iterable[Any] = ()) -> Iterator[None]:
     """Double precision by default, `math` following tags, random numbers of its own; all given back afterwards."""
     default = torch.get_default_dtype()
+    ranges.clear()
     with torch.random.fork_rng(devices=[]), tracing(trace, modules):
         torch.manual_seed(0)
         torch.set_default_dtype(torch.float64)
