@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +15,10 @@ import pytest
 import sympy
 import torch
 
-from verifier import bench_ratio, claim_algebra, claim_lift, claims, rows, rules, tutorial, tutorial_exact
+from verifier import bench_ratio, claim_algebra, claim_lift, claims, families, rows, rules, tutorial, tutorial_exact
 from verifier.bench_paths import Ratio
 from verifier.claims import CLAIMS, Setting, settled, to_json
+from verifier.contract_table import CONTRACTS
 from verifier.evidence import Evidence, Strength, Verdict
 from verifier.rows import Claim
 from verifier.rules.symbols import d, g, theta, weight_decay
@@ -281,6 +284,28 @@ def test_evidence_rows_decide_too(found: list[Evidence], verdict: Verdict) -> No
     claim = settled("claim.vanilla", setting(rows=tuple(found)))
     assert claim.verdict is verdict, claim.detail
     assert set(claim.evidence) <= {"sgd.first_step"}
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [("proved", Verdict.HELD), ("refuted", Verdict.VIOLATED), ("undecided", Verdict.INCONCLUSIVE)],
+)
+def test_recorded_proofs_decide_too(tmp_path: Path, status: str, verdict: Verdict) -> None:
+    """A claim rests on the proofs of an evidence file: a refuted law breaks it, undecided ones alone leave it open."""
+    path = tmp_path / "run.jsonl"
+    path.write_text(json.dumps({"kind": "proof", "law": "adam.not_l1", "status": status}) + "\n", encoding="utf-8")
+    rows_, proofs = claims._recorded(path)
+    claim = settled("claim.l1", setting(rows=rows_, proofs=proofs))
+    assert claim.verdict is verdict, claim.detail
+    assert claim.evidence == ("adam.not_l1",)
+
+
+def test_the_laws_a_claim_rests_on_exist() -> None:
+    """Every pattern of the tables names a law that is derived or a contract that is stated."""
+    named = [law.name for name in ("sgd", "adamw") for law in families.laws(rules.get(name))]
+    named += [row.name for row in CONTRACTS]
+    patterns = {p for table in (claims.EVIDENCE, claims.PROOFS) for ps in table.values() for p in ps}
+    assert {p.partition(".")[2] for p in patterns} <= set(named)
 
 
 def test_without_a_device_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:

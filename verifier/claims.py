@@ -56,14 +56,22 @@ HOW = {
 """How each claim is settled, in a line."""
 
 EVIDENCE = {
-    "claim.vanilla": ("sgd.first_step*", "sgd.step*"),
-    "claim.shrink": ("sgd.zero_gradient*",),
-    "claim.equivalent": ("*.penalty*", "*.paths*", "*.weight_decay*"),
+    "claim.vanilla": ("sgd.first_step", "sgd.step", "sgd.constant_gradient"),
+    "claim.shrink": ("sgd.zero_gradient", "sgd.decay"),
+    "claim.equivalent": ("*.penalty", "*.penalty_any"),
     "claim.all": ("*.all_parameters",),
     "claim.groups": ("*.groups", "*.added_group"),
-    "claim.smaller": ("*.fixed_point*",),
+    "claim.smaller": ("*.fixed_point",),
 }
 """The laws whose evidence rows a claim rests on besides, as shell patterns."""
+
+PROOFS = {
+    "claim.l1": ("*.not_l1",),
+    "claim.shrink": ("sgd.zero_gradient", "sgd.decay"),
+    "claim.equivalent": ("*.penalty", "*.not_a_penalty"),
+    "claim.smaller": ("*.fixed_point",),
+}
+"""The laws whose proofs, where the evidence records them, a claim rests on besides."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,7 @@ class Setting:
     l2: Penalty
     l1: Penalty
     rows: tuple[Evidence, ...] = ()
+    proofs: tuple[tuple[str, str], ...] = ()  # (law, status) of each recorded proof
     benchmarks: Path | None = None
     absent: tuple[str, ...] = field(default=())  # why a device that was asked for is not here
 
@@ -114,6 +123,7 @@ def settle(
 
     from verifier import tutorial, tutorial_exact
 
+    rows, proofs = _recorded(evidence)
     asked = ("cpu", "cuda") if device == "all" else (device,)
     there = tuple(name for name in asked if not tutorial.missing(name))
     setting = Setting(
@@ -122,7 +132,8 @@ def settle(
         optimizers=torch.optim if optimizers is None else optimizers,
         l2=l2 or tutorial.l2,
         l1=l1 or tutorial_exact.l1,
-        rows=_rows(evidence),
+        rows=rows,
+        proofs=proofs,
         benchmarks=benchmarks,
         absent=tuple(tutorial.missing(name) for name in asked if name not in there),
     )
@@ -140,11 +151,12 @@ def settled(id: str, setting: Setting) -> Claim:
     if not setting.devices:  # algebra alone settles nothing about torch
         besides = [*besides, *(Finding(Verdict.UNTESTABLE, why) for why in setting.absent)]
     bearing = EVIDENCE.get(id, ())
-    rows = [row for row in setting.rows if any(fnmatchcase(row.law, pattern) for pattern in bearing)]
+    rows = [row for row in setting.rows if _any(row.law, bearing)]
     from_rows = _row_findings(rows) if rows else []
     if setting.rows and bearing and not rows:  # a law renamed must not pass unnoticed
         from_rows = [Finding(Verdict.INCONCLUSIVE, f"none of the laws {', '.join(bearing)} is in the evidence")]
-    findings = [*rests_on, *besides, *from_rows]
+    proofs = [(law, status) for law, status in setting.proofs if _any(law, PROOFS.get(id, ()))]
+    findings = [*rests_on, *besides, *from_rows, *_proof_findings(proofs)]
     order = list(Strength)
     strength = max((f.strength for f in rests_on), key=order.index) if rests_on else Strength.HELD
     wrong = [f for f in findings if f.verdict is not Verdict.HELD]
@@ -157,7 +169,7 @@ def settled(id: str, setting: Setting) -> Claim:
         verdict=worst(findings),
         strength=strength,
         how=HOW[id],
-        evidence=tuple(sorted({row.law for row in rows})),
+        evidence=tuple(sorted({row.law for row in rows} | {law for law, _ in proofs})),
         detail=". ".join(said),
     )
 
@@ -323,13 +335,31 @@ def _together(findings: Sequence[Finding], said: str) -> Finding:
     return Finding(verdict, "; ".join(f.said for f in findings if f.verdict is not Verdict.HELD))
 
 
-def _rows(evidence: Path | Iterable[Evidence]) -> tuple[Evidence, ...]:
+def _recorded(
+    evidence: Path | Iterable[Evidence],
+) -> tuple[tuple[Evidence, ...], tuple[tuple[str, str], ...]]:
+    """The evidence rows, and the law and status of every proof where `evidence` is a file that records them."""
     if not isinstance(evidence, Path):
-        return tuple(evidence)
-    if not evidence.exists():
-        return ()
-    records = evidence_file.read(evidence)
-    return tuple(Evidence.from_json(record) for record in records if record.get("kind") == "evidence")
+        return tuple(evidence), ()
+    records = list(evidence_file.read(evidence)) if evidence.exists() else []
+    rows = tuple(Evidence.from_json(record) for record in records if record.get("kind") == "evidence")
+    return rows, tuple((str(r["law"]), str(r["status"])) for r in records if r.get("kind") == "proof")
+
+
+def _any(law: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(law, pattern) for pattern in patterns)
+
+
+def _proof_findings(proofs: Sequence[tuple[str, str]]) -> list[Finding]:
+    """What recorded proofs say: a refuted law breaks the claim; undecided ones are named, and alone leave it open."""
+    laws = {status: [law for law, s in proofs if s == status] for status in ("proved", "refuted", "undecided")}
+    findings = [Finding(Verdict.VIOLATED, f"{law} is refuted") for law in laws["refuted"]]
+    said = f"{len(laws['proved'])} laws proved"
+    if laws["undecided"]:
+        said += f", undecided: {', '.join(laws['undecided'])}"
+        if not laws["proved"]:
+            findings.append(Finding(Verdict.INCONCLUSIVE, said))
+    return [*findings, algebra.proved(said)] if laws["proved"] else findings
 
 
 def _row_findings(rows: Sequence[Evidence]) -> list[Finding]:
