@@ -15,7 +15,18 @@ import pytest
 import sympy
 import torch
 
-from verifier import bench_ratio, claim_algebra, claim_lift, claims, families, rows, rules, tutorial, tutorial_exact
+from verifier import (
+    bench_ratio,
+    claim_algebra,
+    claim_lift,
+    claims,
+    families,
+    penalty,
+    rows,
+    rules,
+    tutorial,
+    tutorial_exact,
+)
 from verifier.bench_paths import Ratio
 from verifier.claims import CLAIMS, Setting, settled, to_json
 from verifier.contract_table import CONTRACTS
@@ -230,6 +241,13 @@ def l2() -> sympy.Expr:
 def others() -> tuple[Any, Any]:
     """The rules for which rescaling does not serve."""
     return rules.get("sgd_momentum"), rules.get("adam")
+
+
+@pytest.mark.parametrize("name", ["sgd", "sgd_nesterov", "adam", "rmsprop", "adamw"])
+def test_the_decay_solved_for_agrees_with_the_whole_step(name: str) -> None:
+    """Solving the one line that reads gradient and decay gives what solving the whole transition gives."""
+    whole = penalty.weight_decay(rules.get(name)).value
+    assert whole == claim_algebra.solved_decay(rules.get(name), l2())
 
 
 def test_l1_has_no_weight_decay() -> None:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy
-from sympy import Abs, Expr, Integer, Rational, Symbol, sign
+from sympy import Expr, Integer, Rational, Symbol, sign
 
 from verifier import normal
 from verifier.evidence import Strength, Verdict
+from verifier.penalty import L1, L2, lam
+from verifier.penalty import w as weight
 from verifier.printing import to_text
 from verifier.rule import Rule, t, transition, unroll
-
-lam = Symbol("lam", real=True)
 
 
 @dataclass(frozen=True)
@@ -234,12 +234,12 @@ def one_weight_grows() -> str:
 
 def l2_penalty(w: Symbol) -> Expr:
     """lam * w^2: the L2 term of one weight."""
-    return lam * w**2
+    return L2.term.xreplace({weight: w})
 
 
 def l1_penalty(w: Symbol) -> Expr:
     """lam * |w|: the L1 term of one weight."""
-    return lam * Abs(w)
+    return L1.term.xreplace({weight: w})
 
 
 def plain(sgd: Rule) -> Finding:
