@@ -60,6 +60,8 @@ class Field:
         ring = self.ring
         if isinstance(expr, Rational):
             return ring.constant(expr)
+        if expr in (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
+            raise Undefined
         if isinstance(expr, sympy.Float):
             return ring.constant(Rational(Fraction(float(expr))))
         if isinstance(expr, Symbol):

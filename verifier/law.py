@@ -129,7 +129,8 @@ def decide(goal: Goal | Decided) -> Decision:
 def prove(law: Law, rule: Rule | None = None) -> Proof:
     """The proof of `law` for the rule it was derived from, or for another rule that claims to be that one.
 
-    No goals: STATED. All goals proved: PROVED. One refuted: REFUTED, with its witness. Otherwise UNDECIDED, naming the goals left.
+    No goals: STATED. All goals proved: PROVED. One refuted: REFUTED, with its witness. Otherwise UNDECIDED, naming
+    the goals left.
     """
     started = time.perf_counter()
 
@@ -158,6 +159,23 @@ def prove(law: Law, rule: Rule | None = None) -> Proof:
     if left or not count:
         return proof(Status.UNDECIDED, "undecided", difference="; ".join(left) or "the law has no goal")
     return proof(Status.PROVED, ", ".join(methods), witness=witness, difference=difference)
+
+
+def refuted(law: Law, rule: Rule) -> bool:
+    """Whether exact evaluation at a few points refutes `law` of a rule that is claimed to be the one it follows from.
+
+    Says what `prove` says of a refuted law, without trying to prove one that is not.
+    """
+    for goal in law.goals(rule) if law.goals is not None else ():
+        if isinstance(goal, Decided):
+            if goal.decision.status is Status.REFUTED:
+                return True
+        elif goal.relation == "!=":
+            if decide(goal).status is Status.REFUTED:
+                return True
+        elif normal.counterexample(goal.left, goal.right, goal.domain, goal.where, goal.relation) is not None:
+            return True
+    return False
 
 
 # -- what laws are built from

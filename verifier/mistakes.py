@@ -61,6 +61,10 @@ def _everywhere(rule: Rule, change: Callable[[Expr], Expr]) -> Lines:
     return tuple((x, change(sympy.sympify(e))) for x, e in rule.step)
 
 
+def _put(values: Mapping[sympy.Basic, sympy.Basic]) -> Callable[[Expr], Expr]:
+    return lambda e: e.xreplace(dict(values))
+
+
 def _swap(a: Expr, b: Expr) -> Callable[[Expr], Expr]:
     return lambda e: e.xreplace({a: b, b: a})
 
@@ -93,6 +97,8 @@ def _decay_of_coupled(rule: Rule) -> Iterator[Edit]:
     yield Edit(
         "decay_l1", "weight decay is that of the L1 penalty", _with(rule, line, rule.grad + wd * sympy.sign(rule.theta))
     )
+    absolute = rule.grad + wd * Abs(rule.theta)
+    yield Edit("decay_absolute", "weight decay pulls down, not towards zero", _with(rule, line, absolute))
     for i, (target, e) in enumerate(rule.step):
         if i != line and target in rule.state and d in e.free_symbols:
             yield Edit(
@@ -173,7 +179,7 @@ def _bias(rule: Rule) -> Iterator[Edit]:
         yield Edit(
             f"uncorrected_{power.base}",
             f"the bias correction 1 - {power.base}^t is left out",
-            _everywhere(rule, lambda e, p=power: e.xreplace({p: Integer(0)})),
+            _everywhere(rule, _put({power: Integer(0)})),
         )
     if len(corrections) == 2:
         one, two = sorted(corrections, key=str)
@@ -328,6 +334,8 @@ def _steps(rule: Rule) -> Iterator[Edit]:
     last, lr = _last(rule), _hyper(rule, "lr")
     _, value = rule.step[last]
     yield Edit("ascends", "the step has the wrong sign", _with(rule, last, 2 * rule.theta - value))
+    relative = rule.theta + (value - rule.theta) * Abs(rule.theta)
+    yield Edit("relative_step", "the step is scaled by the size of the weight", _with(rule, last, relative))
     if lr is not None and lr in value.free_symbols:
         yield Edit("lr_missing", "lr is left out of the step", _with(rule, last, value.xreplace({lr: Integer(1)})))
         yield Edit("lr_squared", "the step is scaled by lr twice", _with(rule, last, value.xreplace({lr: lr**2})))
@@ -359,11 +367,10 @@ def _branches(rule: Rule) -> Iterator[Edit]:
                     _with(rule, i, e.xreplace({piecewise: piecewise.args[-1][0]})),
                 )
                 if isinstance(guard, Relational) and isinstance(guard.rhs, Number) and guard.rhs > 1:
-                    lower = {guard: guard.func(guard.lhs, guard.rhs - 1)}
                     yield Edit(
                         "threshold_low",
                         f"the threshold {guard.rhs} is {guard.rhs - 1}",
-                        _everywhere(rule, lambda x, at=lower: x.xreplace(at)),
+                        _everywhere(rule, _put({guard: guard.func(guard.lhs, guard.rhs - 1)})),
                     )
         for clamp in sorted(e.atoms(Max, Min), key=str):
             if target in rule.state and target in clamp.args:

@@ -70,6 +70,19 @@ def nonnegative(expr: Expr, domain: Domain | None = None, where: Iterable[sympy.
     return _decide(sympy.sympify(expr), sympy.Integer(0), domain or {}, tuple(where), ">=")
 
 
+def counterexample(
+    left: Expr, right: Expr, domain: Domain, where: Iterable[sympy.Basic] = (), relation: str = "==", tries: int = 8
+) -> dict[str, str] | None:
+    """A point at which left == right (or left >= right) certainly fails, among the first `tries`; None without one.
+
+    Quicker than `equal` where a proof is not wanted: no normal form is computed.
+    """
+    if left == right:
+        return None
+    found = _refute(left, right, domain, tuple(where), relation, tries)
+    return found[0] if found else None
+
+
 def _decide(left: Expr, right: Expr, domain: Domain, where: tuple[sympy.Basic, ...], relation: str) -> Decision:
     started = time.perf_counter()
 
@@ -220,4 +233,4 @@ def _implied(field: Field, condition: sympy.Basic) -> bool:
     return field.signs(condition.lhs - condition.rhs) <= COMPARED[type(condition)]
 
 
-__all__ = ["Decision", "Domain", "Range", "Status", "conditions", "equal", "nonnegative", "unmet"]
+__all__ = ["Decision", "Domain", "Range", "Status", "conditions", "counterexample", "equal", "nonnegative", "unmet"]

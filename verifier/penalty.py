@@ -76,15 +76,16 @@ class Solution:
 
 
 @cache
-def weight_decay(rule: Rule, penalty: Penalty = L2) -> Solution:
+def weight_decay(rule: Rule, penalty: Penalty = L2, *, witnesses: bool = True) -> Solution:
     """The weight_decay under which `rule` does what it does without decay on loss + penalty, solved for.
 
+    Where there is none, two runs that show it are looked for, unless `witnesses` is false.
     KeyError where the rule has no weight_decay.
     """
     wd = rule.symbol("weight_decay")
     penalised = {wd: Integer(0), rule.grad: rule.grad + penalty.at(rule.theta)}
     once = transition(rule)
-    return _solved(rule, penalty.name, once, {s: e.xreplace(penalised) for s, e in once.items()}, wd)
+    return _solved(rule, penalty.name, once, {s: e.xreplace(penalised) for s, e in once.items()}, wd, witnesses)
 
 
 @cache
@@ -97,10 +98,12 @@ def rescaled(rule: Rule) -> Solution:
     once = transition(rule)
     step = {s: e.xreplace({wd: Integer(0)}) for s, e in once.items()}
     decoupled = {**step, rule.theta: step[rule.theta] - lam * rule.theta}
-    return _solved(rule, "fully decoupled decay", once, decoupled, wd)
+    return _solved(rule, "fully decoupled decay", once, decoupled, wd, True)
 
 
-def _solved(rule: Rule, name: str, once: Mapping[Symbol, Expr], wanted: Mapping[Symbol, Expr], wd: Symbol) -> Solution:
+def _solved(
+    rule: Rule, name: str, once: Mapping[Symbol, Expr], wanted: Mapping[Symbol, Expr], wd: Symbol, witnesses: bool
+) -> Solution:
     domain = {**domain_of(rule), **STRENGTH}
     domain[wd] = sympy.Interval(0, sympy.oo)
     varying = {rule.theta, rule.grad, t, *rule.state}
@@ -110,7 +113,7 @@ def _solved(rule: Rule, name: str, once: Mapping[Symbol, Expr], wanted: Mapping[
                 continue
             if all(equal(once[x].xreplace({wd: value}), wanted[x], domain).proved for x in once):
                 return Solution(rule.name, name, value, f"solved in {s}, proved for theta and every state variable")
-    points = _no_value(rule, once, wanted, wd)
+    points = _no_value(rule, once, wanted, wd) if witnesses else ()
     return Solution(rule.name, name, None, "exact solution sets at two points" if points else "unsettled", points)
 
 
@@ -156,8 +159,9 @@ def _no_value(
         for weight, grad in ((1, 1), (2, 1), (1, 2)):
             given = {**fixed, rule.theta: Integer(weight)}
             try:
-                values = _solutions(*(_run(rule, side, given, grad, steps) for side in (once, wanted)), wd)
-            except (TypeError, Undefined, Full):
+                left, right = (_run(rule, side, given, grad, steps) for side in (once, wanted))
+                values = _solutions(left, right, wd)
+            except (Undefined, Full):
                 continue
             if values is None:
                 continue
@@ -228,10 +232,10 @@ def _solutions(left: Expr, right: Expr, unknown: Symbol) -> list[Expr] | None:
 
 def _listed(expr: Expr, unknown: Symbol) -> list[Expr] | None:
     numerator = sympy.numer(sympy.together(expr))
-    roots = [p for p in numerator.atoms(sympy.Pow) if unknown in p.free_symbols and not p.exp.is_Integer]
-    if len(roots) > 1 or any(p.exp != Rational(1, 2) for p in roots):
+    radicals = [p for p in numerator.atoms(sympy.Pow) if unknown in p.free_symbols and not p.exp.is_Integer]
+    if len(radicals) > 1 or any(p.exp != Rational(1, 2) for p in radicals):
         return None
-    for root in roots:
+    for root in radicals:
         s = sympy.Dummy()
         over, under = sympy.fraction(sympy.together(root.base))
         numerator = sympy.resultant(numerator.xreplace({root: s}), under * s**2 - over, s)
@@ -249,4 +253,5 @@ def _listed(expr: Expr, unknown: Symbol) -> list[Expr] | None:
         return [-b / a]
     if not all(c.is_Rational for c in polynomial.all_coeffs()):
         return None
-    return [sympy.sympify(r) for r in sympy.Poly(numerator, unknown).real_roots()]
+    roots = polynomial.real_roots()
+    return None if any(root.has(sympy.CRootOf) for root in roots) else roots

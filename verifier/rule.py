@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import sympy
 from sympy import Expr, Integer, Symbol
@@ -148,7 +147,9 @@ def defined_from(rule: Rule) -> tuple[sympy.Basic, ...]:
 
 
 def _needed(rule: Rule) -> list[tuple[sympy.Basic, sympy.Basic]]:
-    return _cached(rule, "needed", lambda: _conditions(rule))
+    if rule not in _NEEDED:
+        _NEEDED[rule] = _conditions(rule)
+    return _NEEDED[rule]
 
 
 def _conditions(rule: Rule) -> list[tuple[sympy.Basic, sympy.Basic]]:
@@ -172,7 +173,9 @@ def invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
     Each variable is given the narrowest of [0, 1] and [0, oo) that holds its initial value; those that one step may
     leave are widened until a step leaves none. What is left out may be any real.
     """
-    return _cached(rule, "invariants", lambda: _invariants(rule))
+    if rule not in _INVARIANTS:
+        _INVARIANTS[rule] = _invariants(rule)
+    return dict(_INVARIANTS[rule])
 
 
 def _invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
@@ -202,12 +205,6 @@ def _invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
                 del found[s]
 
 
-_FACTS: dict[tuple[str, Rule], Any] = {}
-
-
-def _cached(rule: Rule, fact: str, compute: Callable[[], Any]) -> Any:
-    """A fact of a rule, computed once; rules are compared by what they say, not by name alone."""
-    key = (fact, rule)
-    if key not in _FACTS:
-        _FACTS[key] = compute()
-    return _FACTS[key]
+# Facts of a rule are computed once; rules are compared by what they say, not by name alone.
+_NEEDED: dict[Rule, list[tuple[sympy.Basic, sympy.Basic]]] = {}
+_INVARIANTS: dict[Rule, dict[Symbol, sympy.Set]] = {}

@@ -18,6 +18,9 @@ BITS = 256
 Value = Any  # flint.fmpq while every operation is rational, else flint.arb
 
 
+NO_NUMBERS = frozenset({sympy.nan, sympy.zoo, sympy.oo, -sympy.oo})
+
+
 class Undecidable(Exception):
     """No certain value at this point: a division by zero, an even root of a negative number, a comparison too near."""
 
@@ -39,6 +42,8 @@ def _value(expr: Expr, known: dict[Expr, Value]) -> Value:
 def _compute(expr: Expr, known: dict[Expr, Value]) -> Value:
     if isinstance(expr, Rational):
         return flint.fmpq(int(expr.p), int(expr.q))
+    if expr in NO_NUMBERS:
+        raise Undecidable(f"{expr} is no number")
     if isinstance(expr, sympy.Float):
         exact = Fraction(float(expr))
         return flint.fmpq(exact.numerator, exact.denominator)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from verifier.families import closed, decay, motion, symmetry
-from verifier.law import Inapplicable, Law, prove
-from verifier.normal import Status
+from verifier.law import Inapplicable, Law, refuted
 from verifier.rule import Rule
 
 Family = Callable[[Rule], Law | Inapplicable]
@@ -65,4 +64,4 @@ def inapplicable(rule: Rule) -> dict[str, Inapplicable]:
 
 def refutes(rule: Rule, wrong: Rule) -> dict[str, bool]:
     """Law name -> whether the law, claimed of the mistaken rule `wrong`, is refuted with a witness."""
-    return {law.name: prove(law, wrong).status is Status.REFUTED for law in laws(rule)}
+    return {law.name: refuted(law, wrong) for law in laws(rule)}

@@ -27,6 +27,7 @@ from verifier.rule import Rule, shared, t, transition
 from verifier.tidy import tidy
 
 Forms = Mapping[Symbol, Expr]
+SHORT = 60  # characters of a line's value that is worth showing
 LONG = 160  # characters of a closed form beyond which per-step scalars keep their names
 
 
@@ -77,12 +78,26 @@ def zero_gradient(rule: Rule) -> Law | Inapplicable:
         "zero_gradient",
         "A zero gradient leaves theta alone." if still else "A zero gradient leaves only weight decay.",
         implies(sympy.Eq(rule.grad, 0), equation(named("theta_1"), inlined if len(to_text(inlined)) < 300 else closed)),
-        f"From the initial state with g = 0, the lines of the rule give {to_text(closed)}{_named(names)}.",
+        f"{_lines(rule, zero)}{_named(names)}.",
         goals,
         cases="steps=1, grad=0",
         body=body,
         where=needs(rule, {**start(rule), **zero}, 1),
     )
+
+
+def _lines(rule: Rule, values: Mapping[Symbol, Expr]) -> str:
+    """What the lines before the last give on the first step, where that is short, as a clause."""
+    known: dict[Symbol, Expr] = {**start(rule, values), **values}
+    found: dict[str, str] = {}
+    for target, value in rule.step:
+        known[target] = sympy.sympify(value).subs(t, 1).xreplace(known)
+        if target != rule.theta and target not in shared(rule):
+            shown = to_text(tidy(known[target], domain_of(rule)))
+            if len(shown) <= SHORT:
+                found[to_text(target)] = shown
+    lines = ", ".join(f"{name} = {shown}" for name, shown in found.items())
+    return f"With g = 0 and the initial state, {lines}" if lines else "No other line reads the gradient"
 
 
 def _named(names: Mapping[Symbol, Expr]) -> str:
@@ -182,8 +197,7 @@ def solve_run(rule: Rule, setting: Mapping[Symbol, Expr]) -> dict[Symbol, Expr]:
     while progress and pending:
         progress = False
         for s in list(pending):
-            others = {x: e.xreplace({rule.theta: rule.theta}) for x, e in solved.items()}
-            after_n = once[s].xreplace({**others, s: fresh[s]} if s != rule.theta else {**others, s: fresh[s]})
+            after_n = once[s].xreplace({**solved, s: fresh[s]})
             if any(x in after_n.free_symbols for x in pending if x not in (s, rule.theta)):
                 continue
             if s != rule.theta and rule.theta in after_n.free_symbols:

@@ -49,10 +49,11 @@ def scale(rule: Rule, name: str) -> Law | Inapplicable:
     left = applied("theta_T", *(factor[s] * s for s in changed))
     right = factor[rule.theta] * applied("theta_T", *changed)
     text = ", ".join(f"{s.name} by {to_text(factor[s])}" for s in changed)
+    outcome = "scales every theta alike" if weights[rule.theta] else "leaves every theta as it is"
     return law(
         rule,
         name,
-        f"Scaling {text} scales theta by {to_text(factor[rule.theta])}.",
+        f"Scaling {text} {outcome}.",
         equation(left, right),
         "Terms of every sum, and the two sides of every comparison, scale alike.",
         goals,
@@ -169,7 +170,7 @@ def maximize(rule: Rule) -> Law:
     domain = domain_of(rule)
 
     def goals(other: Rule) -> Iterator[Goal]:
-        up, down = after(maximized(other), {other.grad: -other.grad}), transition(rule)
+        up, down = after(maximized(other), {other.grad: -other.grad}), transition(other)
         for s in (*same_named(rule, other, rule.state), other.theta):
             yield Goal(f"{s} after a climbing step on -g", up[s], down[s], domain=domain)
 
