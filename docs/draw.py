@@ -21,8 +21,9 @@ FIGURES = re.compile(r"(?<=<!-- figures: nox -s docs -->\n)(?:.*\n)*?(?=<!-- end
 
 
 def printed(command: str) -> str:
-    """What a command of the README prints, on stdout and stderr, from the checkout."""
-    program, *arguments = command.split()
+    """What a command of the README prints, on stdout and stderr, from the checkout; `| head -n N` is understood."""
+    line, _, first = command.partition(" | head -n ")
+    program, *arguments = line.split()
     assert program == "verifier", command
     done = subprocess.run(
         [sys.executable, "-m", "verifier", *arguments],
@@ -32,7 +33,7 @@ def printed(command: str) -> str:
         text=True,
         check=False,
     )
-    return done.stdout
+    return "".join(done.stdout.splitlines(keepends=True)[: int(first) if first else None])
 
 
 def with_outputs(text: str) -> str:

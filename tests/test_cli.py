@@ -72,6 +72,10 @@ def test_python_dash_m_is_the_same_program(program: Program) -> None:
         (["verify", "--profil", "ci"], "verifier: unknown option --profil; did you mean '--profile'?"),
         (["verify", "--seed", "x"], "verifier: Invalid value for '--seed': 'x' is not a valid integer (exit 2)"),
         (["derive", "adamv"], "verifier: there is no rule 'adamv'; did you mean 'adam'?"),
+        (["explain", "torch.optim:AdmW"], "verifier: torch.optim has no 'AdmW'; did you mean 'AdamW'?"),
+        (["explain", "torch.optim:SGD", "--arg", "x"], "verifier: --arg 'x' should be NAME=VALUE"),
+        (["explain", "torch.optim:SGD", "--params", "axb"], "verifier: --params 'axb' should be shapes such as 2x3,3"),
+        (["init", "torch.optim:SGD", "--arg", "momentun=0.9"], "verifier: "),
         (["derive", "nothing.py"], "verifier: nothing.py: there is no such rule file"),
         (["report", "nothing.jsonl"], "verifier: nothing.jsonl: there is no such evidence file"),
     ],
@@ -160,6 +164,30 @@ def test_ctrl_c_anywhere_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
     assert 130 == cli.run(["verify"])
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_explain_says_which_rule_the_code_performs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text names the rule and the decay; JSON says the same as data; LaTeX is LaTeX."""
+    assert 0 == cli.run(["explain", "torch.optim:SGD", "--arg", "momentum=0.9", "--params", "2x3,3"])
+    text = capsys.readouterr().out
+    assert "Weight decay: coupled" in text
+    assert "Rule: sgd_momentum" in text
+
+    assert 0 == cli.run(["explain", "torch.optim:SGD", "--json"])
+    assert "sgd" == json.loads(capsys.readouterr().out)["rule"]
+
+    assert 0 == cli.run(["explain", "torch.optim:SGD", "--latex"])
+    assert r"\begin{align*}" in capsys.readouterr().out
+
+
+def test_init_writes_a_rule_file_that_can_be_derived_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `init` prints is a rule file: `derive` takes it."""
+    assert 0 == cli.run(["init", "torch.optim:SGD", "--name", "mine"])
+    path = tmp_path / "mine.py"
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+
+    assert 0 == cli.run(["derive", str(path)])
+    assert "mine.zero_gradient" in capsys.readouterr().out
 
 
 def test_list_is_plain_data(capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,6 +145,76 @@ def derive(rule: str, latex: bool) -> None:
     click.echo(derivations.latex(found) if latex else derivations.text(found))
 
 
+def of_a_target(command: Command) -> Command:
+    """The argument TARGET and the options that say how it is built."""
+    command = click.option("--params", metavar="SHAPE,...", help="Shapes of the parameters, as in 2x3,3.")(command)
+    says = "A constructor argument; may be repeated."
+    command = click.option("--arg", "arguments", metavar="NAME=VALUE", multiple=True, help=says)(command)
+    return click.argument("target")(command)
+
+
+@program.command(short_help="the update rule an optimizer's code performs")
+@of_a_target
+@click.option("--implementation", metavar="forloop|foreach", default="forloop", help="Which code path is read.")
+@click.option("--latex", is_flag=True, help="Print LaTeX.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(
+    target: str, arguments: tuple[str, ...], params: str | None, implementation: str, latex: bool, as_json: bool
+) -> None:
+    """Reads the update rule out of the code of TARGET: its formula, its weight-decay semantics, the nearest known rule.
+
+    TARGET is pkg.mod:Class or path/file.py:Class.
+    """
+    import json
+
+    from verifier.lift.explain import explain as read
+
+    path = one_of("implementation", ("forloop", "foreach"))(implementation)
+    found = read(target, path, **built_with(arguments, params))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        click.echo(found.latex if latex else found.text, nl=False)
+
+
+@program.command(short_help="a rule file from the code of an optimizer, for a person to check")
+@of_a_target
+@click.option("--name", default="", help="The name of the rule; by default the class's.")
+def init(target: str, arguments: tuple[str, ...], params: str | None, name: str) -> None:
+    """Prints a rule file read out of the code of TARGET, for a person to compare with the paper.
+
+    TARGET is pkg.mod:Class or path/file.py:Class.
+    """
+    from verifier.lift.lifted import lift
+    from verifier.lift.rule_file import rule_source
+
+    read = lift(target, **built_with(arguments, params))
+    if read.rule is None:
+        raise UsageError(f"has no rule of one element: {read.stopped_by or read.coupled}", where=target)
+    click.echo(rule_source(read, name), nl=False)
+
+
+def built_with(arguments: Sequence[str], params: str | None) -> dict[str, Any]:
+    """The keywords for a lift that --arg and --params ask for."""
+    import ast
+
+    options: dict[str, Any] = {}
+    for given in arguments:
+        name, equals, value = given.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"--arg {given!r} should be NAME=VALUE")
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):  # not a literal: a word, passed on as it is
+            options[name] = value
+    if params is not None:
+        try:
+            options["shapes"] = [[int(n) for n in shape.split("x") if n] for shape in params.split(",")]
+        except ValueError as error:
+            raise UsageError(f"--params {params!r} should be shapes such as 2x3,3") from error
+    return options
+
+
 @program.command(short_help="(re)write properties/ from the rules, or check it")
 @click.option("--check", is_flag=True, help="Write nothing; show the diff and fail where the files are stale.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default="properties")

@@ -22,9 +22,12 @@ def collect(device: str, out: Path) -> dict[str, Any]:
     laws, subjects = [], {}
     for name in rules.names():
         rule = rules.get(name)
-        for law in (*families.laws(rule), *contracts.laws(rule)):
-            key = f"{name}.{law.name}"
-            laws.append({"id": key, "rule": name, "says": law.says, "seconds": spent.get(key)})
+        says = {law.name: law.says for law in families.laws(rule)} | {
+            law.name: law.says for law in contracts.laws(rule)
+        }
+        for law, sentence in says.items():
+            key = f"{name}.{law}"
+            laws.append({"id": key, "rule": name, "says": sentence, "seconds": spent.get(key)})
         subjects[name] = [subject.id for subject in lineup.of(rule, device)]
     return {"laws": laws, "subjects": subjects, "cases": dict(PROFILES), "not_covered": rules.not_covered()}
 

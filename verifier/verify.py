@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -67,8 +68,10 @@ def verify(options: Options, messages: TextIO | None = None) -> Outcome:
     done: set[str] = set()
     if path is not None:
         resume.mend(path)
-        done = {str(record["law"]) for record in evidence.read(path) if record.get("kind") == "proof"}
-        rows = sum(record.get("kind") == "evidence" for record in evidence.read(path))
+        before = list(evidence.read(path))
+        done = {str(record["law"]) for record in before if record.get("kind") == "proof"}
+        done |= {str(record["id"]) for record in before if record.get("kind") == "evidence"}
+        rows = sum(record.get("kind") == "evidence" for record in before)
         if not options.quiet:
             print(f"a run with these settings was interrupted after {rows:,} rows; going on from {path}", file=stream)
     name = path.stem if path is not None else run_name(f"verify-{options.profile}")
@@ -150,7 +153,7 @@ class _Job:
     properties: Path
     listing: Path
     mark: str
-    proved: set[str]
+    settled: set[str]  # the laws proved and the rows measured before an interruption
     stream: TextIO
     broken: str = ""
 
@@ -165,6 +168,7 @@ class _Job:
             try:
                 with phases(self.stream, quiet=self.options.quiet) as begin:
                     self.timed("proofs", self.prove, begin)
+                    self.timed("code", self.read_code, begin)
                     self.timed("properties", self.check, begin)
                     self.timed("claims", self.settle, begin)
             except KeyboardInterrupt:
@@ -185,16 +189,37 @@ class _Job:
 
         for name, reason in rules.not_covered().items():
             self.append("not_covered", name=name, reason=reason)
+        for record in self.pooled(proofs.records, phase):
+            if record["kind"] != "proof" or record["law"] not in self.settled:
+                evidence.append(self.evidence, record)
+
+    def read_code(self, phase: Phase) -> None:
+        """Reads the rules out of torch's code, proves them, and looks at every rounding, a rule a process."""
+        from verifier import code_proofs
+
+        entries = expected.read(self.listing)
+        for record in self.pooled(partial(code_proofs.records, **self.drawn), phase):
+            if record["kind"] == "evidence" and record["verdict"] == "violated":
+                record["expected_failure"] = expected.reason(entries, record["id"])
+            if record["kind"] != "evidence" or record["id"] not in self.settled:
+                evidence.append(self.evidence, record)
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        return {"profile": self.options.profile, "seed": self.options.seed}
+
+    def pooled(self, records: Callable[[str], list[dict[str, Any]]], phase: Phase) -> Iterator[dict[str, Any]]:
+        """What `records` gives for every rule, in the catalogue's order, worked out on every core."""
+        from verifier import rules
+
         names = rules.names()
         context = multiprocessing.get_context("spawn")  # a fork would copy the progress bar's thread half alive
         with ProcessPoolExecutor(self.options.processes, mp_context=context) as pool:
             with _ctrl_c_ignored():  # what a process ignores, those it starts ignore: Ctrl-C is ours to handle
-                found = pool.map(proofs.records, names)
+                found = pool.map(records, names)
             try:
-                for count, records in enumerate(found, 1):
-                    for record in records:
-                        if record["kind"] != "proof" or record["law"] not in self.proved:
-                            evidence.append(self.evidence, record)
+                for count, of_one in enumerate(found, 1):
+                    yield from of_one
                     phase.update(count, len(names))
             except KeyboardInterrupt:
                 pool.shutdown(wait=False, cancel_futures=True)

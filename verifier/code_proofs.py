@@ -1,0 +1,120 @@
+"""What is known of torch's code itself: the rule read out of it and proved, and its roundings, as evidence rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from verifier import rules
+from verifier.evidence import Evidence, Strength, Verdict
+from verifier.floats import FORMATS
+from verifier.lift import faithful, induction, matching, paths
+from verifier.lift.induction import LiftProof
+from verifier.lift.lifted import Lift, lift
+from verifier.normal import Status
+from verifier.rule import Rule
+from verifier.subjects.torch import optimizer_class
+
+IMPLEMENTATIONS = ("forloop", "foreach")
+"""Those made of aten operations; a fused kernel is opaque and gets enclosed instead."""
+
+STEPS = {"smoke": 3, "ci": 20, "nightly": 200}
+"""Steps in which every operation's rounding is looked at."""
+
+GENERIC = 0.9  # any number but 0 makes momentum a symbol
+
+VERDICTS = {Status.PROVED: Verdict.HELD, Status.REFUTED: Verdict.VIOLATED, Status.UNDECIDED: Verdict.INCONCLUSIVE}
+
+GRAVITY = (Status.PROVED, Status.UNDECIDED, Status.REFUTED)
+
+
+def records(name: str, profile: str = "ci", seed: int = 0) -> list[dict[str, Any]]:
+    """Records of the code that claims the rule `name`, for-loop and foreach.
+
+    Per implementation a target, a row `code` (the code is the rule, by induction, for all values), and a row
+    `code_paths` (penalty, weight_decay and groups are one function, or provably are not where decay is decoupled);
+    per implementation and format a row `code_roundings` (every operation returned a correct rounding).
+    """
+    rule = rules.get(name)
+    target, options = optimizer_class(name)
+    chosen = {**options, "momentum": GENERIC} if rule_has_momentum(rule) else dict(options)
+    found: list[dict[str, Any]] = []
+    for implementation in IMPLEMENTATIONS:
+        read = lift(target, implementation, **chosen)
+        proof = induction.prove(read, rule, mutants=matching.mutants_of(rule))
+        rows = [_code(name, read, proof), *_paths(name, read, chosen), *_roundings(name, read, chosen, profile, seed)]
+        found += [{"kind": "evidence", **row.to_json()} for row in rows]
+        if implementation == IMPLEMENTATIONS[0]:
+            entry = {**read.to_json(), "rule": name, "rule_source": "declared", "proof": proof.to_json()}
+            found.append({"kind": "target", **entry})
+    return found
+
+
+def rule_has_momentum(rule: Rule) -> bool:
+    """Whether the rule is one that torch's code follows only with momentum switched on."""
+    return any(symbol.name == "momentum" for symbol in rule.hyper)
+
+
+def _code(name: str, read: Lift, proof: LiftProof) -> Evidence:
+    """The row that says whether the code is the rule."""
+    return _proved(f"{name}.code", read, proof, proof.status, proof.seconds + read.seconds)
+
+
+def _paths(name: str, read: Lift, chosen: dict[str, Any]) -> Iterator[Evidence]:
+    """The row that says whether the three ways to L2 are one in the code; none for a rule without weight decay."""
+    if read.weight_decay in ("none", "unknown"):
+        return
+    started = time.perf_counter()
+    proofs = paths.prove_paths(read.target, read.implementation, **chosen)
+    seconds = time.perf_counter() - started
+    if read.weight_decay == "coupled":
+        worst = max(proofs.values(), key=lambda proof: GRAVITY.index(proof.status))
+        yield _proved(f"{name}.code_paths", read, worst, worst.status, seconds)
+    else:  # what is proved here is that the penalty is something else
+        turned = {Status.REFUTED: Status.PROVED, Status.PROVED: Status.REFUTED}
+        proof = proofs["penalty == weight_decay"]
+        yield _proved(f"{name}.code_paths_differ", read, proof, turned.get(proof.status, proof.status), seconds)
+
+
+def _proved(law: str, read: Lift, proof: LiftProof, status: Status, seconds: float) -> Evidence:
+    undecided = status is Status.UNDECIDED
+    refuted = f"the code departs by {proof.difference}" if proof.difference else "the code does something else"
+    return Evidence(
+        law=law,
+        subject=f"cpu-reals-{read.implementation}",
+        verdict=VERDICTS[status],
+        strength=Strength.PROVED,
+        target=read.target,
+        reason=proof.method if undecided else "",
+        message=refuted if status is Status.REFUTED else "",
+        equals=proof.mutant,
+        seconds=round(seconds, 4),
+    )
+
+
+def _roundings(name: str, read: Lift, chosen: dict[str, Any], profile: str, seed: int) -> Iterator[Evidence]:
+    """A row a format: every operation of some steps held against its admissible roundings."""
+    for format_name in FORMATS:
+        started = time.perf_counter()
+        dtype = getattr(torch, format_name)
+        seen = faithful.watch(
+            read.target, read.implementation, dtype=dtype, steps=STEPS[profile], seed=seed % 2**63, **chosen
+        )
+        unchecked = ", ".join(sorted(seen.unchecked))
+        first = str(seen.violations[0]) if seen.violations else ""
+        verdict = Verdict.HELD if seen.faithful else Verdict.VIOLATED if first else Verdict.INCONCLUSIVE
+        yield Evidence(
+            law=f"{name}.code_roundings",
+            subject=f"cpu-{format_name}-{read.implementation}",
+            verdict=verdict,
+            strength=Strength.FAITHFUL,
+            target=read.target,
+            reason=f"not looked at: {unchecked}" if unchecked else "",
+            cases=1,
+            elements=seen.elements,
+            message=first,
+            seconds=round(time.perf_counter() - started, 4),
+        )
