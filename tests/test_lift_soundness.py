@@ -112,7 +112,7 @@ def through_python(draw: random.Random, pool: Tensors) -> None:
     draw.choice([
         lambda: x.mul_(first.item() * 0.5), lambda: pool.append(x * (1 - first.sum().item())),
         lambda: pool.append(torch.full_like(x, first.item())), lambda: x.__setitem__(x > 0.4, 0.25),
-        lambda: pool.append(x.reshape(-1)[torch.tensor([0])]), lambda: x.__setitem__(x < x.mean(), -0.75),
+        lambda: pool.append(x.reshape(-1)[torch.tensor([0])]), lambda: x.__setitem__(x < -0.1, -0.75),
         lambda: pool.append(torch.add(x, x, out=torch.empty_like(x))),
         lambda: pool.append(torch.mul(x, 0.5, out=torch.zeros_like(x))),
     ])()  # fmt: skip

@@ -307,8 +307,8 @@ def build(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], values: Mapp
     given: Any = list(parameters)
     if recipe.form == "named":
         given = list(holder.named_parameters())
-    elif recipe.form == "model":
-        given = holder
+    elif recipe.form in ("model", "module list"):
+        given = holder if recipe.form == "model" else [holder]
     if recipe.path == "weight_decay":
         keywords["weight_decay"] = 2 * values[PENALTY]
     elif recipe.path == "groups":  # weights decay, the rest does not

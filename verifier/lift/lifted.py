@@ -24,6 +24,9 @@ from verifier.lift.symbolic import to_sympy
 from verifier.rule import Rule, RuleError
 
 
+_READABLE = 60  # operations up to which an expression is written out for a person
+
+
 @dataclass(frozen=True, eq=False)
 class Lift:
     """What was read out of an optimizer's code.
@@ -107,14 +110,26 @@ def lift_recipe(recipe: Recipe, implementation: str = "forloop", name: str = "")
     return replace(made, seconds=time.perf_counter() - started)
 
 
-def _explored(recipe: Recipe) -> tuple[Explored, Any]:
-    """Explores with generic hyperparameters; with nearly default ones where the optimizer refuses those."""
+_TWO_DIMENSIONAL = ((2, 3),)
+
+
+def _explored(recipe: Recipe) -> tuple[Recipe, Explored, Any]:
+    """Explores; where the optimizer refuses what it is given, with other parameters or nearly default numbers."""
     refused: Stuck | None = None
-    for generic in (construct.generic, construct.near_default):
+    attempts = [(recipe, construct.generic), (recipe, construct.near_default)]
+    if recipe.shapes == Recipe.shapes:
+        flat = replace(recipe, shapes=_TWO_DIMENSIONAL)
+        attempts += [(flat, construct.generic), (flat, construct.near_default)]
+    for form in ("named", "model", "module list"):
+        if form != recipe.form:
+            attempts.append((replace(recipe, form=form), construct.generic))
+    for changed, generic in attempts:
         try:
-            return explore(recipe, same, generic), generic
+            return changed, explore(changed, same, generic), generic
         except Stuck as error:
             refused = refused or error
+            if str(error).startswith("unchangeable"):
+                break
     assert refused is not None
     raise refused
 
@@ -128,15 +143,15 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         "fixed": dict(recipe.fixed),
     }
     try:
-        explored, generic = _explored(recipe)
+        recipe, explored, generic = _explored(recipe)
     except Stuck as error:
         return Lift(**base, status="opaque", rule=None, stopped_by=str(error))
     main = explored.main
     base.update(
         ops=main.ops,
-        path_conditions=tuple(to_sympy([c.assumed])[0] for c in explored.assumed),
+        path_conditions=tuple(_condition(c.assumed) for c in explored.assumed),
         path_sites=tuple(str(c.site) for c in explored.assumed),
-        covered=tuple(str(to_sympy([c.node])[0]) for c in explored.covered),
+        covered=tuple(str(_condition(c.node)) for c in explored.covered),
         domain=domain(recipe),
         steps=explored,
     )
@@ -168,6 +183,12 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         **base, status="lifted", rule=rule, weight_decay=kind, decay_symbol=decay, formula=formula,
         checked=checked + more, nodes=nodes,
     )  # fmt: skip
+
+
+def _condition(node: Node) -> sympy.Basic:
+    """A branch as a sympy condition; a symbol that says how long it is, where nobody would read it."""
+    count = expr.size(node)
+    return to_sympy([node])[0] if count <= _READABLE else Symbol(f"a condition of {count} operations")
 
 
 class _NoInitial(Exception):
@@ -233,6 +254,9 @@ def _renaming(variables: Sequence[Variable], shape: tuple[int, ...], i: int, k: 
     return table
 
 
+_CLOSURE = frozenset({"loss", *(f"{n}{k}" for n in ("g", "loss") for k in range(2, 10))})
+
+
 def _coupled(main: Observation, explored: Explored, apart: bool = False) -> str:
     """Whether an element's step reads other elements: '' if not, else 'elements' or 'tensors'.
 
@@ -254,6 +278,8 @@ def _coupled(main: Observation, explored: Explored, apart: bool = False) -> str:
                 if owner in (i, -1):
                     roots[v.name] = explored.results[f"{v.name} {owner} {0 if _scalar(v, shape) else k}"]
             for name, node in zip(roots, expr.rebuild(roots.values(), table), strict=True):
+                if any(s.args[0] in _CLOSURE for s in expr.symbols(node)):
+                    return "closure calls"
                 foreign = {s for s in expr.symbols(node) if s.args[1] is not None and s.args[1] != (0, 0)}
                 if foreign:
                     return "tensors" if any(s.args[1][0] not in (i, -1) for s in foreign) else "elements"
@@ -268,7 +294,7 @@ def _shape(main: Observation) -> tuple[int, ...]:
 
 def _matrix_formula(explored: Explored) -> str:
     node = explored.results["theta 0 0"]
-    if expr.size(node) > 60:
+    if expr.size(node) > _READABLE:
         return f"theta[0] after a step is an expression of {expr.size(node)} operations over all elements"
     return f"theta[0] = {to_sympy([node])[0]}"
 

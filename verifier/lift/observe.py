@@ -19,11 +19,13 @@ from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition, Site, TaggedFloat, TaggedInt, Trace, plain
-from verifier.lift.shadow import Memory, Nodes, prepared, watching
+from verifier.lift.shadow import Memory, Nodes, Widening, prepared, watching
 from verifier.lift.slots import Slot, short_names, slots
 
 GENERIC_T = 211
 """The step number a counter is set to for the generic step: a prime no code names."""
+
+_CALLS = 3  # calls of a closure whose gradients are told apart
 
 NATURAL = 4  # steps taken unobserved before the generic one, so that its state has values real runs reach
 
@@ -74,6 +76,21 @@ def _grads(parameters: Sequence[torch.nn.Parameter], seed: int) -> list[torch.Te
     return [torch.randn(p.shape, generator=generator, dtype=torch.float64) + 0.1 for p in parameters]
 
 
+def _spread(call: int) -> float:
+    """How a closure's gradient differs from call to call."""
+    return 1.0 + 0.0917 * (call - 1)
+
+
+def _gradient_points(parameters: Sequence[torch.nn.Parameter], seed: int) -> dict[Node, float]:
+    """The concrete gradients and losses of a step, those of repeated closure calls included."""
+    point: dict[Node, float] = {}
+    for call in range(1, _CALLS + 1):
+        for k, g in enumerate(_grads(parameters, seed)):
+            point.update(_point("g" if call == 1 else f"g{call}", k, g * _spread(call)))
+        point[expr.sym("loss" if call == 1 else f"loss{call}")] = 1.0 / call + 0.1234567
+    return point
+
+
 @dataclass(eq=False)
 class _Run:
     """The moving parts of one run."""
@@ -100,7 +117,7 @@ class _Run:
                     (self.penalty * (p**2).sum()).backward()
 
         if symbols:
-            with watching(self.memory):
+            with watching(self.memory, widen=True):
                 backward()
         else:
             backward()
@@ -111,12 +128,12 @@ class _Run:
         grads = _grads(self.parameters, seed)
         calls = 0
 
-        def give_gradients(name: str) -> None:
+        def give_gradients(name: str, factor: float = 1.0) -> None:
             for k, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
                 if p.grad is None:
-                    p.grad = g.clone()
+                    p.grad = g * factor
                 else:
-                    p.grad.detach().copy_(g)
+                    p.grad.detach().copy_(g * factor)
                 if symbols:
                     self.memory.set_symbol(p.grad, name, k)
 
@@ -124,7 +141,7 @@ class _Run:
             nonlocal calls
             calls += 1
             with _disable_current_modes():
-                give_gradients("g" if calls == 1 else f"g{calls}")
+                give_gradients("g" if calls == 1 else f"g{calls}", _spread(calls))
                 loss = torch.tensor(1.0 / calls + 0.1234567)
                 if symbols:
                     self.memory.write(loss, expr.sym("loss" if calls == 1 else f"loss{calls}"))
@@ -138,7 +155,7 @@ class _Run:
         if symbols:
             known = dict(ranges)  # what this step's branches say holds for this step alone
             try:
-                with watching(self.memory):
+                with watching(self.memory, widen=True):
                     self.optimizer.step(*arguments)
             finally:
                 ranges.clear()
@@ -146,7 +163,8 @@ class _Run:
             return
         trace.recording = False
         try:
-            self.optimizer.step(*arguments)
+            with Widening():
+                self.optimizer.step(*arguments)
         finally:
             trace.recording = True
 
@@ -176,7 +194,7 @@ def observe(
         in_loss = recipe.path in ("penalty", "penalty of weights")
         run = _Run(recipe, memory, parameters, penalty=tagged[construct.PENALTY] if in_loss else None)
         try:
-            with watching(memory):
+            with watching(memory, widen=True):
                 run.optimizer = construct.build(recipe, parameters, tagged)
         except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError, KeyError) as error:
             raise Stuck(f"constructor: {type(error).__name__}: {error}") from error
@@ -250,8 +268,9 @@ def _steps(
 ) -> Observation:
     memory, trace, parameters = run.memory, run.memory.trace, run.parameters
     first_point = {expr.sym(n): v for n, v in chosen.items()} | {T: 1.0}
-    for k, (p, g) in enumerate(zip(parameters, _grads(parameters, 10 * seed + 1), strict=True)):
-        first_point.update(_point("theta", k, p) | _point("g", k, g))
+    first_point.update(_gradient_points(parameters, 10 * seed + 1))
+    for k, p in enumerate(parameters):
+        first_point.update(_point("theta", k, p))
     before = {(s.owner, s.path): (_number_node(memory, s), _plain(s)) for s in slots(run.optimizer, parameters)}
     try:
         _attempt(run, 10 * seed + 1, True)
@@ -291,8 +310,7 @@ def _steps(
         point.update(_point("theta", k, p))
     start = trace.ops
     _attempt(run, 10 * seed + 9, True)
-    for k, g in enumerate(_grads(parameters, 10 * seed + 9)):
-        point.update(_point("g", k, g))
+    point.update(_gradient_points(parameters, 10 * seed + 9))
     after_slots = {(s.owner, s.path): s for s in slots(run.optimizer, parameters)}
     variables: list[Variable] = []
     concrete: dict[str, float] = {}

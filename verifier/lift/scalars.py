@@ -16,6 +16,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -138,6 +139,9 @@ class Trace:
                 root = root if value > 0 else expr.neg(root)
                 self.values[value] = root
                 return root
+        rational = Fraction(square).limit_denominator(1000)
+        if rational > 0 and math.sqrt(rational) == abs(value):  # numel ** 0.5
+            return expr.sqrt(expr.const(rational)) if value > 0 else expr.neg(expr.sqrt(expr.const(rational)))
         return expr.const(value)
 
     @staticmethod

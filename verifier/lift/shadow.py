@@ -140,17 +140,33 @@ def tensors_of(value: Any) -> Iterator[torch.Tensor]:
 
 
 _plans: dict[Any, Handler | None] = {}
+_NARROW = (torch.float32, torch.bfloat16, torch.float16)
+
+
+def widened(kwargs: Any) -> dict[str, Any]:
+    """An op's keywords with a narrow floating dtype replaced by double: expressions know no rounding."""
+    if kwargs and kwargs.get("dtype") in _NARROW:
+        return {**kwargs, "dtype": torch.float64}
+    return kwargs or {}
+
+
+class Widening(TorchDispatchMode):
+    """Runs every op in double, so that the state of unobserved steps has the dtypes of observed ones."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **widened(kwargs))
 
 
 class Shadowing(TorchDispatchMode):
-    """Runs every op for real and brings the shadow up to date."""
+    """Runs every op for real, in double where `widen`, and brings the shadow up to date."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, widen: bool = False) -> None:
         super().__init__()
         self.memory = memory
+        self.widen = widen
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+        kwargs = widened(kwargs) if self.widen else kwargs or {}
         memory = self.memory
         if func not in _plans:
             from verifier.lift.ops import plan
@@ -204,9 +220,9 @@ class Items(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def watching(memory: Memory) -> Iterator[None]:
-    """Follows everything torch does in the block."""
-    with Items(memory), Shadowing(memory):
+def watching(memory: Memory, widen: bool = False) -> Iterator[None]:
+    """Follows everything torch does in the block; `widen` replaces narrow floating dtypes by double."""
+    with Items(memory), Shadowing(memory, widen):
         yield
 
 
