@@ -129,7 +129,9 @@ class Enclosure:
     def __neg__(self) -> Enclosure:
         lo = -self.hi
         hi = lo if self.hi is self.lo else -self.lo
-        return Enclosure(lo, hi, self.fmt, nan=self.nan, kind=self.kind, rounds=self.rounds, factors=self.factors)
+        e = Enclosure(lo, hi, self.fmt, nan=self.nan, kind=self.kind, rounds=self.rounds, factors=self.factors)
+        e.scalar = self.scalar
+        return e
 
     def __add__(self, other: Operand) -> Enclosure:
         other = _lift(other, self.fmt)
@@ -191,7 +193,7 @@ class Enclosure:
         fmt = _format(self, other)
         if not divide:
             for zero, rest in ((self, other), (other, self)):
-                if zero.is_zero and np.isfinite(rest.lo).all() and np.isfinite(rest.hi).all() and rest.nan is None:
+                if zero.is_zero and rest.is_finite:
                     return Enclosure(zero.lo, zero.lo, fmt)
         a, a_rounds, a_factors = self._as_factor(divides=False)
         b, b_rounds, b_factors = other._as_factor(divides=divide)
@@ -328,6 +330,12 @@ class Enclosure:
     def is_point(self) -> bool:
         """Whether every element is one value, known exactly."""
         return self.lo is self.hi
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no element can be infinite or NaN."""
+        a = self.settled()
+        return a.nan is None and bool(np.isfinite(a.lo).all() and np.isfinite(a.hi).all())
 
     @property
     def is_zero(self) -> bool:

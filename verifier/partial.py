@@ -45,7 +45,7 @@ def partial_products(fmt: Format, lo: Base, hi: Base, factors: tuple[Factor, ...
     if not float(reach.max()) <= fmt.largest:  # an overflowing partial product stays infinite
         beyond = ~(reach <= fmt.largest)
         lo, hi = np.where(beyond & (lo < 0), -np.inf, lo), np.where(beyond & (hi > 0), np.inf, hi)
-        lost = beyond & (lo <= 0) & (hi >= 0) & ((lo < 0) | (hi > 0))  # infinity times a factor that may be zero
+        lost = beyond & (lo <= 0) & (hi >= 0)  # infinity times a factor that may be zero
         lo, hi = np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
     return (*_partial_divisors(fmt, lo, hi, factors), lost)
 

@@ -24,7 +24,7 @@ def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
     """
     direct = b * x + w * y
     fmt = direct.fmt
-    if fmt is None or direct.kind != "sum":
+    if fmt is None or w.is_zero:
         return direct
     x, y, b, w = x.settled(), y.settled(), b.settled(), w.settled()
     if not (((w.lo >= 0) & (w.hi <= 1)).all() and ((b.lo >= 0) & (b.hi <= 1)).all()):
@@ -36,11 +36,23 @@ def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
         back = b.hull(one - w).settled()
         other = y - back * (y - x) if y.is_point else _lerp_range(y, x, back, fmt)
         forms.append(other if small.all() else select(small, other, direct))
-    result = direct.hull(*forms)
+    result = _overflowing(direct.hull(*forms))
     if ((x.lo >= 0) & (y.lo >= 0)).all():
         # x - round(w*round(x - y)) is not negative: x is stored, so round(x - y) <= x, and w <= 1; rounding is monotone
-        result = Enclosure(np.maximum(result.lo, 0), result.hi, fmt, nan=result.nan, kind="sum", rounds=1)
+        lost = (result.lo == -np.inf) & (result.hi == np.inf)
+        result = Enclosure(
+            np.where(lost, result.lo, np.maximum(result.lo, 0)), result.hi, fmt, nan=result.nan, kind="sum", rounds=1
+        )
     return result
+
+
+def _overflowing(e: Enclosure) -> Enclosure:
+    """Where an infinity is reachable, anything is: one form gives inf, another inf - inf."""
+    beyond = ~(np.isfinite(e.settled().lo) & np.isfinite(e.settled().hi))
+    if not beyond.any():
+        return e
+    lo, hi = np.where(beyond, -np.inf, e.lo), np.where(beyond, np.inf, e.hi)
+    return Enclosure(lo, hi, e.fmt, nan=either(e.nan, beyond), kind="sum", rounds=1)
 
 
 def _lerp_range(x: Enclosure, y: Enclosure, w: Enclosure, fmt: Format) -> Enclosure:
@@ -60,7 +72,7 @@ def _lerp_range(x: Enclosure, y: Enclosure, w: Enclosure, fmt: Format) -> Enclos
 
 def decay(x: Enclosure, keep: Enclosure, c: Enclosure) -> Enclosure:
     """x*(1 - c) with `keep` = 1 - c in double: as one product, or as x - c*x, c folded or not."""
-    if c.is_zero:
+    if c.is_zero and x.is_finite:
         return x
     fmt = x.fmt
     if fmt is None:

@@ -18,7 +18,7 @@ import numpy as np
 from verifier import interval, rewrites
 from verifier.computed import Enclosure
 from verifier.floats import BF16, FP16, FP32, FP64, Format
-from verifier.reading import Mask
+from verifier.reading import Mask, either
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,22 @@ class Scalar:
                 self._coarse.scalar = True
         return self._coarse
 
+    def _inverse(self) -> Enclosure:
+        """1 over the scalar as a factor of a tensor: a divisor as it is met, or its reciprocal rounded."""
+        a = self.setting.arithmetic
+        folded = Scalar(self.setting, Enclosure.number(1, a) / self.fine).coarse.settled()
+        met = (Enclosure.number(1, self.setting.fmt) / self.coarse).settled()
+        lo, hi = np.minimum(folded.lo, met.lo), np.maximum(folded.hi, met.hi)
+        inverse = Enclosure(lo, hi, self.setting.fmt, nan=either(folded.nan, met.nan))
+        inverse.scalar = True
+        return inverse
+
     def _product(self, other: Scalar, divide: bool) -> Scalar:
         """Factors may be folded in double or met one by one by the tensor, so `coarse` keeps them apart."""
         fine = self.fine / other.fine if divide else self.fine * other.fine
-        if self.setting.fmt is self.setting.arithmetic:
+        if self.setting.fmt is None:
             return Scalar(self.setting, fine)
-        return Scalar(self.setting, fine, self.coarse / other.coarse if divide else self.coarse * other.coarse)
+        return Scalar(self.setting, fine, self.coarse * (other._inverse() if divide else other.coarse))
 
     def __add__(self, other: Scalar) -> Scalar:
         return Scalar(self.setting, self.fine + other.fine)
