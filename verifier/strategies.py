@@ -101,6 +101,8 @@ def elements(regime: str, rng: np.random.Generator, count: int, eps: float = 1e-
         return np.zeros(count)
     if regime == "wide":
         return signs * rng.uniform(1, 2, count) * np.exp2(rng.integers(-24, 5, count))
+    if regime == "tame":
+        return signs * rng.uniform(1, 2, count) * np.exp2(rng.integers(-3, 3, count))
     if regime == "wild":
         return signs * rng.uniform(1, 2, count) * np.exp2(rng.integers(-140, 60, count))
     if regime == "near_eps":
@@ -148,12 +150,13 @@ def cases(
     *,
     steps: int | tuple[int, int] = (1, 20),
     grad: float | str | None = None,
-    groups: bool = False,
-    schedule: bool = False,
-    absent: bool = False,
+    groups: bool | str = False,
+    schedule: bool | str = False,
+    absent: bool | str = False,
     layouts: bool = False,
     maximize: bool = False,
     wild: bool = False,
+    tame: bool = False,
     tensors: int = 3,
     dyadic: str = "",
     **fixed: Any,
@@ -161,10 +164,12 @@ def cases(
     """Cases of `rule`.
 
     `steps`: their number or range. `grad`: None for every regime, a number for a constant value (0: no gradient),
-    "constant" for the same gradient at every step, "nonzero" for gradients without zeros. `groups`, `schedule`,
+    "constant" for the same gradient at every step, "nonzero" for gradients without zeros, "balanced" for the gradient
+    -weight_decay * theta that coupled decay cancels. `groups`, `schedule`,
     `absent`, `layouts`, `maximize`: whether parameter groups, changing options, missing gradients, memory layouts
-    and ascent are drawn. `wild`: magnitudes up to overflow and down to subnormals. `dyadic`: names, separated by
-    blanks, of hyperparameters drawn as powers of two. `fixed`: hyperparameters held at a value or drawn from a set.
+    and ascent are drawn ("always": in every case). `wild`: magnitudes up to overflow and down to subnormals; `tame`:
+    within [1/8, 8]. `dyadic`: names, separated by blanks, of hyperparameters drawn as powers of two. `fixed`:
+    hyperparameters held at a value or drawn from a set.
     """
     if unknown := set(fixed) - {s.name for s in rule.hyper}:
         raise ValueError(f"cases(rule {rule.name}): {sorted(unknown)} is not among {[s.name for s in rule.hyper]}")
@@ -181,42 +186,49 @@ def cases(
 
     count = draw(st.integers(*steps)) if isinstance(steps, tuple) else steps
     found = draw(shapes(tensors=tensors))
+    if groups == "always" and len(found) == 1:
+        found = (*found, (2,))
     total = sum(math.prod(shape) for shape in found)
     hyper = {name: draw(strategy) for name, strategy in strategies.items()}
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     eps = hyper.get("eps", 1e-8)
 
-    theta = elements(draw(st.sampled_from((*PARAMETERS, "wild") if wild else PARAMETERS)), rng, total)
+    regimes = ("plain", "tame") if tame or grad == "balanced" else (*PARAMETERS, "wild") if wild else PARAMETERS
+    theta = elements(draw(st.sampled_from(regimes)), rng, total)
     if isinstance(grad, int | float):
         grads = np.full((count, total), float(grad))
+    elif grad == "balanced":
+        theta = np.float64(np.float16(theta))  # few enough bits for weight_decay * theta to be exact in every format
+        grads = np.repeat(-hyper["weight_decay"] * theta[None], count, axis=0)
     elif grad == "constant":
         grads = np.repeat(elements(draw(st.sampled_from(("plain", "normal", "wide"))), rng, total)[None], count, axis=0)
     elif grad == "nonzero":
         grads = gradients(draw(st.sampled_from(("plain", "normal", "wide"))), rng, count, total, eps)
         grads = np.where(grads == 0, 1.0, grads)
     else:
-        regimes = (*GRADIENTS, "wild") if wild else GRADIENTS
+        regimes = ("plain", "tame") if tame else (*GRADIENTS, "wild") if wild else GRADIENTS
         grads = gradients(draw(st.sampled_from(regimes)), rng, count, total, eps)
 
     free = {n: s for n, s in strategies.items() if n not in fixed and n not in ROUND_STATE}
     split: tuple[Group, ...] = ()
-    if groups and len(found) > 1 and draw(st.booleans()):
+    if groups and len(found) > 1 and (groups == "always" or draw(st.booleans())):
         # Every option differs from the constructor's in every group: an option read from the wrong place shows.
         where = [draw(st.integers(0, 2)) for _ in found]
         where[0] = 0
+        where[-1] = where[-1] or int(groups == "always")
         split = tuple(
             Group(tuple(k for k, w in enumerate(where) if w == number), {n: draw(s) for n, s in free.items()})
             for number in sorted(set(where))
         )
     changes: dict[int, dict[str, float]] = {}
-    if schedule and count > 1 and draw(st.booleans()):
+    if schedule and count > 1 and (schedule == "always" or draw(st.booleans())):
         for step in draw(st.lists(st.integers(2, count), min_size=1, max_size=2, unique=True)):
             names = draw(st.lists(st.sampled_from(sorted(free)), min_size=1, max_size=2, unique=True))
             changes[step] = {name: draw(free[name]) for name in names}
     missing: frozenset[tuple[int, int]] = frozenset()
-    if absent and draw(st.booleans()):
+    if absent and (absent == "always" or draw(st.booleans())):
         pairs = st.tuples(st.integers(1, count), st.integers(0, len(found) - 1))
-        missing = frozenset(draw(st.lists(pairs, max_size=3)))
+        missing = frozenset(draw(st.lists(pairs, min_size=int(absent == "always"), max_size=3)))
     return Case(
         shapes=found,
         theta=theta,

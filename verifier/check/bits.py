@@ -8,17 +8,26 @@ import numpy as np
 
 from verifier.case import Case, Group, Subject, Trajectory
 from verifier.check.seen import bits, observed, run, violation
-from verifier.record import current, first, place_of, show
+from verifier.record import current, first, place_of, range_text, show
 
 
 def same_trajectory(
-    what: str, subject: Subject, case: Case, seen: Trajectory, expected: Trajectory, *, state: bool = True
+    what: str,
+    subject: Subject,
+    case: Case,
+    seen: Trajectory,
+    expected: Trajectory,
+    *,
+    state: bool = True,
+    signed_zeros: bool = True,
 ) -> None:
-    """Two runs have the same bits after every step: parameters, and the state both can show."""
+    """Two runs have the same bits after every step: parameters, and, with `state`, the state both can show."""
+    names = sorted(set(seen.state) & set(expected.state)) if state else ()
     for step in range(case.steps + 1):
-        bits(what, subject, case, seen.theta[step], expected.theta[step], step)
-        for name in sorted(set(seen.state) & set(expected.state)) if state else ():
-            bits(f"{what} ({name})", subject, case, seen.state[name][step], expected.state[name][step], step)
+        bits(what, subject, case, seen.theta[step], expected.theta[step], step, signed_zeros=signed_zeros)
+        for name in names:
+            values, others = seen.state[name][step], expected.state[name][step]
+            bits(f"{what} ({name})", subject, case, values, others, step, signed_zeros=signed_zeros)
 
 
 def same_run(
@@ -32,7 +41,8 @@ def same_run(
 ) -> None:
     """Running `other` gives the run of `case` with theta multiplied by `theta` and each named state by its factor.
 
-    The factors are powers of two or their negatives, so the products are exact; bits are compared.
+    The factors are powers of two or their negatives, so the products are exact; bits are compared. Under a negative
+    factor zeros of either sign are one: rounding is odd, but x - x is +0 whatever the sign of x.
     """
     source, follow_up = run(subject, case), run(subject, other)
     factors = state or {}
@@ -40,7 +50,8 @@ def same_run(
         theta=source.theta * theta,
         state={name: values * factors.get(name, 1.0) for name, values in source.state.items() if name in factors},
     )
-    same_trajectory(what, subject, other, follow_up, expected)
+    positive = theta > 0 and all(factor > 0 for factor in factors.values())
+    same_trajectory(what, subject, other, follow_up, expected, signed_zeros=positive)
 
 
 def frozen(subject: Subject, case: Case, name: str = "theta") -> None:
@@ -159,3 +170,34 @@ def skips_absent(subject: Subject, case: Case) -> None:
         for name, values in sorted(trajectory.state.items()):
             what = f"{name} moved although its .grad is None"
             bits(what, subject, case, values[step], values[step - 1], step, mask)
+
+
+def between(subject: Subject, case: Case, name: str, low: str, high: str) -> None:
+    """After every step a tensor takes, its state `name` lies between two hyperparameters rounded to its format."""
+    trajectory = run(subject, case)
+    values = observed(trajectory, subject.rule, name)
+    if values is None:
+        current().notes[f"{name} cannot be read"] += 1
+        return
+    for step in range(1, case.steps + 1):
+        for group in case.all_groups:
+            hyper = case.hyper_at(step, group)
+            bottom, top = (float(subject.format.round(np.array(hyper[bound]))) for bound in (low, high))
+            stepped = tuple(k for k in group.tensors if (step, k) not in case.absent)
+            index = case.elements_of(Group(stepped))
+            now = values[step][index]
+            holds = (now >= bottom) & (now <= top)
+            current().compared(holds.size)
+            if not holds.all():
+                where = first(~holds)
+                tensor, element = place_of(case, int(index[where]))
+                raise violation(
+                    f"{name} left its bounds",
+                    subject,
+                    case,
+                    step=step,
+                    tensor=tensor,
+                    element=element,
+                    observed=show(float(now[where])),
+                    expected=range_text(bottom, top),
+                )

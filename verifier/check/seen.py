@@ -49,9 +49,13 @@ def bits(
     expected: Array,
     step: int,
     mask: Mask | None = None,
+    *,
+    signed_zeros: bool = True,
 ) -> None:
-    """Asserts equal bits of two rows of values, where `mask` holds."""
+    """Asserts equal bits of two rows of values, where `mask` holds; without `signed_zeros`, +0 may stand for -0."""
     same = same_bits(values, expected)
+    if not signed_zeros:
+        same |= values == expected
     if mask is not None:
         same |= ~mask
     current().compared(int(same.size if mask is None else mask.sum()))

@@ -1,0 +1,337 @@
+"""Properties of nadam: generated from its rule by `verifier write`; edit the rule or the law, not this.
+
+Dozat 2016, Incorporating Nesterov Momentum into Adam, Algorithm 2, ICLR workshop
+"""
+
+from hypothesis import given
+
+from verifier import check
+from verifier.rules.nadam import rule
+from verifier.strategies import cases
+
+
+@given(case=cases(rule, steps=1, grad=0))
+def test_zero_gradient(subject, case):
+    """A zero gradient leaves only weight decay.
+
+        g = 0  =>  theta_1 = theta - lr * weight_decay * theta * (beta1 * mu_next + mu * mu_next - 1 - mu_next) / ((mu * mu_next - 1) * (weight_decay * |theta| + eps))
+
+    Where weight_decay * |theta| + eps != 0.
+
+    From the initial state with g = 0, the lines of the rule give theta - lr * weight_decay * theta *
+    (beta1 * mu_next + mu * mu_next - 1 - mu_next) / ((mu * mu_next - 1) * (weight_decay * |theta| +
+    eps)), with mu = beta1 * (1 - (24 / 25)^momentum_decay / 2) and mu_next = beta1 * (1 - (24 / 25)^(2
+    * momentum_decay) / 2).
+    """
+    names = "theta lr beta1 eps weight_decay momentum_decay"
+    theta, lr, beta1, eps, weight_decay, momentum_decay = check.exact(subject, case, names)
+    mu = beta1 * (1 - check.ratio(24, 25)**momentum_decay / 2)
+    mu_next = beta1 * (1 - check.ratio(24, 25) ** (2 * momentum_decay) / 2)
+    closed = (
+        theta - lr * weight_decay * theta * (beta1 * mu_next + mu * mu_next - 1 - mu_next) / ((mu * mu_next - 1) *
+        (weight_decay * abs(theta) + eps))
+    )
+
+    check.follows(subject, case, closed, step=1)
+
+
+@given(case=cases(rule, steps=1))
+def test_first_step(subject, case):
+    """The first step has a closed form.
+
+        theta_1 = theta - lr * (beta1 * mu_next + mu * mu_next - 1 - mu_next) * (g_1 + weight_decay * theta) / ((mu * mu_next - 1) * (|g_1 + weight_decay * theta| + eps))
+
+    Where |g_1 + weight_decay * theta| + eps != 0.
+
+    The state starts at exp_avg = 0, exp_avg_sq = 0, mu_product = 1, with mu = beta1 * (1 - (24 /
+    25)^momentum_decay / 2) and mu_next = beta1 * (1 - (24 / 25)^(2 * momentum_decay) / 2).
+    """
+    names = "theta lr beta1 eps weight_decay momentum_decay g_1"
+    theta, lr, beta1, eps, weight_decay, momentum_decay, g_1 = check.exact(subject, case, names)
+    mu = beta1 * (1 - check.ratio(24, 25)**momentum_decay / 2)
+    mu_next = beta1 * (1 - check.ratio(24, 25) ** (2 * momentum_decay) / 2)
+    closed = (
+        theta - lr * (beta1 * mu_next + mu * mu_next - 1 - mu_next) * (g_1 + weight_decay * theta) / ((mu *
+        mu_next - 1) * (abs(g_1 + weight_decay * theta) + eps))
+    )
+
+    check.follows(subject, case, closed, step=1)
+
+
+@given(case=cases(rule, steps=1))
+def test_first_state(subject, case):
+    """The state after the first step has a closed form.
+
+        exp_avg_1 = (1 - beta1) * (g_1 + weight_decay * theta), exp_avg_sq_1 = (1 - beta2) * (g_1 + weight_decay * theta)^2
+
+    Where |g_1 + weight_decay * theta| + eps != 0.
+
+    The state starts at exp_avg = 0, exp_avg_sq = 0, mu_product = 1.
+    """
+    theta, beta1, beta2, weight_decay, g_1 = check.exact(subject, case, "theta beta1 beta2 weight_decay g_1")
+
+    check.state_follows(subject, case, "exp_avg", (1 - beta1) * (g_1 + weight_decay * theta), step=1)
+    check.state_follows(subject, case, "exp_avg_sq", (1 - beta2) * (g_1 + weight_decay * theta) ** 2, step=1)
+
+
+@given(case=cases(rule, steps=(20, 24), groups=True, schedule=True, absent=True, maximize=True))
+def test_step(subject, case):
+    """Every step lies inside the enclosure of the rule's step.
+
+        theta_t = step(theta_{t-1}, g_t)
+
+    Where denom != 0.
+
+    This is the rule itself, evaluated with every rounding an implementation may make; the state is read
+    where it can be (exp_avg, exp_avg_sq, mu_product) and carried where it cannot.
+    """
+    check.steps_enclosed(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), groups=True, dyadic="weight_decay"))
+def test_penalty(subject, case):
+    """weight_decay = 2 * lam steps exactly as the penalty lam*w^2 in the loss does.
+
+        step(g, 2 * lam) = step(g + 2 * lam * theta, 0)
+
+    Where weight_decay a power of two: then 2*lam*w is exact, and bits are compared.
+
+    The gradient of lam*w^2 is 2 * lam * w, by differentiation; weight_decay is solved in exp_avg,
+    proved for theta and every state variable.
+    """
+    check.paths_agree(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), groups=True))
+def test_penalty_any(subject, case):
+    """Penalty, weight_decay and groups follow one rule, whatever weight_decay is.
+
+        step(g, 2 * lam) = step(g + 2 * lam * theta, 0)
+
+    The gradient of lam*w^2 is 2 * lam * w, by differentiation; weight_decay is solved in exp_avg,
+    proved for theta and every state variable.
+    """
+    check.paths_enclosed(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), grad="balanced", dyadic="weight_decay"))
+def test_fixed_point(subject, case):
+    """On the loss h*w^2/2 - b*w the rule rests at the ridge optimum, below b/h.
+
+        g = h * theta - b  =>  theta_star = b / (h + 2 * lam)
+
+    Where h > 0, the gradient is -weight_decay*theta, exact for a power of two.
+
+    There g + weight_decay*theta = 0 with weight_decay = 2*lam: b / (h + weight_decay) is at rest.
+    """
+    check.frozen(subject, case, "theta")
+
+
+@given(case=cases(rule, steps=(1, 20), tame=True))
+def test_scale(subject, case):
+    """Scaling theta by c, g by c, lr by c, eps by c scales theta by c.
+
+        theta_T(c * theta, c * g, lr * c, c * eps) = c * theta_T(theta, g, lr, eps)
+
+    Where c > 0, c a power of two, and no number leaves the normal range of its format: then scaling is
+    exact.
+
+    Terms of every sum, and the two sides of every comparison, scale alike.
+    """
+    check.scaled(
+        subject,
+        case,
+        theta=2.0,
+        grad=2.0,
+        hyper={"lr": 2.0, "eps": 2.0},
+        state={"exp_avg": 2.0, "exp_avg_sq": 4.0},
+    )
+
+
+@given(case=cases(rule, steps=(1, 20), tame=True))
+def test_scale_parameters(subject, case):
+    """Scaling theta by c, lr by c, weight_decay by 1 / c scales theta by c.
+
+        theta_T(c * theta, lr * c, weight_decay / c) = c * theta_T(theta, lr, weight_decay)
+
+    Where c > 0, c a power of two, and no number leaves the normal range of its format: then scaling is
+    exact.
+
+    Terms of every sum, and the two sides of every comparison, scale alike.
+    """
+    check.scaled(
+        subject,
+        case,
+        theta=2.0,
+        grad=1.0,
+        hyper={"lr": 2.0, "weight_decay": 0.5},
+        state={"exp_avg": 1.0, "exp_avg_sq": 1.0},
+    )
+
+
+@given(case=cases(rule, steps=(1, 20), tame=True))
+def test_scale_gradients(subject, case):
+    """Scaling g by c, eps by c, weight_decay by c scales theta by 1.
+
+        theta_T(c * g, c * eps, c * weight_decay) = theta_T(g, eps, weight_decay)
+
+    Where c > 0, c a power of two, and no number leaves the normal range of its format: then scaling is
+    exact.
+
+    Terms of every sum, and the two sides of every comparison, scale alike.
+    """
+    check.scaled(
+        subject,
+        case,
+        theta=1.0,
+        grad=2.0,
+        hyper={"eps": 2.0, "weight_decay": 2.0},
+        state={"exp_avg": 2.0, "exp_avg_sq": 4.0},
+    )
+
+
+@given(case=cases(rule, steps=(1, 20)))
+def test_sign(subject, case):
+    """Negating theta and the gradients negates the run.
+
+        theta_T(-theta, -g) = -theta_T(theta, g)
+
+    Every line is odd or even in (theta, g): odd: exp_avg; even: exp_avg_sq.
+    """
+    negated = case.with_(theta=-case.theta, grads=-case.grads)
+
+    check.same_run(subject, case, negated, theta=-1.0, state={"exp_avg": -1.0, "exp_avg_sq": 1.0})
+
+
+@given(case=cases(rule, steps=(1, 20), weight_decay=0))
+def test_translation(subject, case):
+    """Without decay a step adds something to theta that does not depend on theta.
+
+        theta_T(c + theta, g) = c + theta_T(theta, g)
+
+    Where weight_decay = 0.
+
+    Without decay, theta is read by the last line alone, which adds to it.
+    """
+    other = case.with_(theta=case.theta[::-1].copy())
+
+    check.same_state(subject, case, other, ["exp_avg", "exp_avg_sq"])
+
+
+@given(case=cases(rule, steps=(1, 20)))
+def test_permutation(subject, case):
+    """Permuting the elements of a tensor permutes the run.
+
+        theta_T(p(i)) = p(theta_T(i))
+
+    The rule reads one element, its gradient and its state, and nothing of any other element.
+    """
+    check.permuted(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20)))
+def test_maximize(subject, case):
+    """Maximizing is minimizing the negated loss.
+
+        ascent(theta, -g) = descent(theta, g)
+
+    With maximize, the rule reads -g wherever it reads g; decay keeps its sign.
+    """
+    check.maximize(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), lr=0))
+def test_zero_lr(subject, case):
+    """A learning rate of zero moves nothing.
+
+        lr = 0  =>  theta_T = theta
+
+    Where denom != 0.
+
+    lr multiplies every change of theta, decay included.
+    """
+    check.frozen(subject, case, "theta")
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True, layouts=True, maximize=True))
+def test_determinism(subject, case):
+    """The same run, done twice, has the same bits.
+
+    Nothing random is documented, so nothing may vary.
+    """
+    check.deterministic(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True, layouts=True, maximize=True))
+def test_purity(subject, case):
+    """A step reads .grad and leaves it as it was.
+
+    A step updates parameters; gradients belong to whoever computed them, and accumulate until
+    zero_grad.
+    """
+    check.leaves_gradients(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True))
+def test_absent_gradients(subject, case):
+    """A parameter whose .grad is None is neither moved nor decayed, and its state stands still.
+
+    torch.optim skips parameters without a gradient: that is what zero_grad(set_to_none=True) relies on.
+    """
+    check.skips_absent(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 6), groups=True, schedule=True, absent=True, maximize=True))
+def test_groups(subject, case):
+    """Each parameter group moves as it would in an optimizer of its own.
+
+    "Per-parameter options": a group has options and state of its own, every option, and none leaks.
+    """
+    check.groups_as_alone(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 5)))
+def test_all_parameters(subject, case):
+    """The options of a group act on every parameter in it: weights, biases and single numbers alike.
+
+    "Per-parameter options" belong to groups, not to shapes; what is not to be decayed goes into a
+    group.
+    """
+    check.acts_on_all(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True))
+def test_order(subject, case):
+    """The order of the parameters does not matter.
+
+    Each parameter is stepped on its own.
+    """
+    check.reordered(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 5), layouts=True, maximize=True))
+def test_layouts(subject, case):
+    """How parameters and gradients lie in memory does not matter.
+
+    A layout is a matter of speed, not of meaning.
+    """
+    check.layout_free(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True))
+def test_schedule(subject, case):
+    """An option changed between steps acts from the next step on, as if the optimizer had been built with
+    it.
+
+    torch.optim.lr_scheduler works by writing param_groups.
+    """
+    check.scheduled(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True))
+def test_resume(subject, case):
+    """A state_dict loaded into a new optimizer continues the run bit for bit.
+
+    load_state_dict restores an optimizer: training goes on as if it had not been interrupted.
+    """
+    check.resumes(subject, case, "memory")

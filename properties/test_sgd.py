@@ -1,0 +1,286 @@
+"""Properties of sgd: generated from its rule by `verifier write`; edit the rule or the law, not this.
+
+Robbins & Monro 1951, Ann. Math. Statist. 22(3), eq. 7; weight decay: Krogh & Hertz 1991, NeurIPS 4, eq. 6
+"""
+
+from hypothesis import given
+
+from verifier import check
+from verifier.rules.sgd import rule
+from verifier.strategies import cases
+
+
+@given(case=cases(rule, steps=1, grad=0))
+def test_zero_gradient(subject, case):
+    """A zero gradient leaves only weight decay.
+
+        g = 0  =>  theta_1 = theta * (1 - lr * weight_decay)
+
+    From the initial state with g = 0, the lines of the rule give theta * (1 - lr * weight_decay).
+    """
+    theta, lr, weight_decay = check.exact(subject, case, "theta lr weight_decay")
+
+    check.follows(subject, case, theta * (1 - lr * weight_decay), step=1)
+
+
+@given(case=cases(rule, steps=1))
+def test_first_step(subject, case):
+    """The first step has a closed form.
+
+        theta_1 = theta - lr * (g_1 + weight_decay * theta)
+
+    The rule has no state.
+    """
+    theta, lr, weight_decay, g_1 = check.exact(subject, case, "theta lr weight_decay g_1")
+
+    check.follows(subject, case, theta - lr * (g_1 + weight_decay * theta), step=1)
+
+
+@given(case=cases(rule, steps=(20, 24), groups=True, schedule=True, absent=True, maximize=True))
+def test_step(subject, case):
+    """Every step lies inside the enclosure of the rule's step.
+
+        theta_t = step(theta_{t-1}, g_t)
+
+    This is the rule itself, evaluated with every rounding an implementation may make.
+    """
+    check.steps_enclosed(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), grad=0))
+def test_decay(subject, case):
+    """n steps without a gradient shrink theta geometrically.
+
+        g_k = 0  =>  theta_n = theta * (1 - lr * weight_decay)^n
+
+    By induction on n.
+    """
+    theta, lr, weight_decay = check.exact(subject, case, "theta lr weight_decay")
+    n = case.steps
+
+    check.follows(subject, case, theta * (1 - lr * weight_decay) ** n, step=n)
+
+
+@given(case=cases(rule, steps=(1, 20), grad="constant", weight_decay=0))
+def test_constant_gradient(subject, case):
+    """n steps with a constant gradient move theta by a closed form.
+
+        g_k = g  =>  theta_n = theta - lr * n * g
+
+    By induction on n.
+    """
+    theta, lr, g = check.exact(subject, case, "theta lr g")
+    n = case.steps
+
+    check.follows(subject, case, theta - lr * n * g, step=n)
+
+
+@given(case=cases(rule, steps=(1, 20), groups=True, dyadic="weight_decay"))
+def test_penalty(subject, case):
+    """weight_decay = 2 * lam steps exactly as the penalty lam*w^2 in the loss does.
+
+        step(g, 2 * lam) = step(g + 2 * lam * theta, 0)
+
+    Where weight_decay a power of two: then 2*lam*w is exact, and bits are compared.
+
+    The gradient of lam*w^2 is 2 * lam * w, by differentiation; weight_decay is solved in theta, proved
+    for theta and every state variable.
+    """
+    check.paths_agree(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), groups=True))
+def test_penalty_any(subject, case):
+    """Penalty, weight_decay and groups follow one rule, whatever weight_decay is.
+
+        step(g, 2 * lam) = step(g + 2 * lam * theta, 0)
+
+    The gradient of lam*w^2 is 2 * lam * w, by differentiation; weight_decay is solved in theta, proved
+    for theta and every state variable.
+    """
+    check.paths_enclosed(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), grad="balanced", dyadic="weight_decay"))
+def test_fixed_point(subject, case):
+    """On the loss h*w^2/2 - b*w the rule rests at the ridge optimum, below b/h.
+
+        g = h * theta - b  =>  theta_star = b / (h + 2 * lam)
+
+    Where h > 0, the gradient is -weight_decay*theta, exact for a power of two.
+
+    There g + weight_decay*theta = 0 with weight_decay = 2*lam: b / (h + weight_decay) is at rest.
+    """
+    check.frozen(subject, case, "theta")
+
+
+@given(case=cases(rule, steps=(1, 20), tame=True))
+def test_scale(subject, case):
+    """Scaling theta by c, g by c scales theta by c.
+
+        theta_T(c * theta, c * g) = c * theta_T(theta, g)
+
+    Where c > 0, c a power of two, and no number leaves the normal range of its format: then scaling is
+    exact.
+
+    Terms of every sum, and the two sides of every comparison, scale alike.
+    """
+    check.scaled(subject, case, theta=2.0, grad=2.0, hyper={}, state={})
+
+
+@given(case=cases(rule, steps=(1, 20), tame=True))
+def test_scale_parameters(subject, case):
+    """Scaling theta by c, lr by c, weight_decay by 1 / c scales theta by c.
+
+        theta_T(c * theta, lr * c, weight_decay / c) = c * theta_T(theta, lr, weight_decay)
+
+    Where c > 0, c a power of two, and no number leaves the normal range of its format: then scaling is
+    exact.
+
+    Terms of every sum, and the two sides of every comparison, scale alike.
+    """
+    check.scaled(subject, case, theta=2.0, grad=1.0, hyper={"lr": 2.0, "weight_decay": 0.5}, state={})
+
+
+@given(case=cases(rule, steps=(1, 20), tame=True))
+def test_scale_gradients(subject, case):
+    """Scaling g by c, lr by 1 / c, weight_decay by c scales theta by 1.
+
+        theta_T(c * g, lr / c, c * weight_decay) = theta_T(g, lr, weight_decay)
+
+    Where c > 0, c a power of two, and no number leaves the normal range of its format: then scaling is
+    exact.
+
+    Terms of every sum, and the two sides of every comparison, scale alike.
+    """
+    check.scaled(subject, case, theta=1.0, grad=2.0, hyper={"lr": 0.5, "weight_decay": 2.0}, state={})
+
+
+@given(case=cases(rule, steps=(1, 20)))
+def test_sign(subject, case):
+    """Negating theta and the gradients negates the run.
+
+        theta_T(-theta, -g) = -theta_T(theta, g)
+
+    Every line is odd or even in (theta, g).
+    """
+    negated = case.with_(theta=-case.theta, grads=-case.grads)
+
+    check.same_run(subject, case, negated, theta=-1.0)
+
+
+@given(case=cases(rule, steps=(1, 20)))
+def test_permutation(subject, case):
+    """Permuting the elements of a tensor permutes the run.
+
+        theta_T(p(i)) = p(theta_T(i))
+
+    The rule reads one element, its gradient and its state, and nothing of any other element.
+    """
+    check.permuted(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20)))
+def test_maximize(subject, case):
+    """Maximizing is minimizing the negated loss.
+
+        ascent(theta, -g) = descent(theta, g)
+
+    With maximize, the rule reads -g wherever it reads g; decay keeps its sign.
+    """
+    check.maximize(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 20), lr=0))
+def test_zero_lr(subject, case):
+    """A learning rate of zero moves nothing.
+
+        lr = 0  =>  theta_T = theta
+
+    lr multiplies every change of theta, decay included.
+    """
+    check.frozen(subject, case, "theta")
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True, layouts=True, maximize=True))
+def test_determinism(subject, case):
+    """The same run, done twice, has the same bits.
+
+    Nothing random is documented, so nothing may vary.
+    """
+    check.deterministic(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True, layouts=True, maximize=True))
+def test_purity(subject, case):
+    """A step reads .grad and leaves it as it was.
+
+    A step updates parameters; gradients belong to whoever computed them, and accumulate until
+    zero_grad.
+    """
+    check.leaves_gradients(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True))
+def test_absent_gradients(subject, case):
+    """A parameter whose .grad is None is neither moved nor decayed, and its state stands still.
+
+    torch.optim skips parameters without a gradient: that is what zero_grad(set_to_none=True) relies on.
+    """
+    check.skips_absent(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 6), groups=True, schedule=True, absent=True, maximize=True))
+def test_groups(subject, case):
+    """Each parameter group moves as it would in an optimizer of its own.
+
+    "Per-parameter options": a group has options and state of its own, every option, and none leaks.
+    """
+    check.groups_as_alone(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 5)))
+def test_all_parameters(subject, case):
+    """The options of a group act on every parameter in it: weights, biases and single numbers alike.
+
+    "Per-parameter options" belong to groups, not to shapes; what is not to be decayed goes into a
+    group.
+    """
+    check.acts_on_all(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True))
+def test_order(subject, case):
+    """The order of the parameters does not matter.
+
+    Each parameter is stepped on its own.
+    """
+    check.reordered(subject, case)
+
+
+@given(case=cases(rule, steps=(1, 5), layouts=True, maximize=True))
+def test_layouts(subject, case):
+    """How parameters and gradients lie in memory does not matter.
+
+    A layout is a matter of speed, not of meaning.
+    """
+    check.layout_free(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True))
+def test_schedule(subject, case):
+    """An option changed between steps acts from the next step on, as if the optimizer had been built with
+    it.
+
+    torch.optim.lr_scheduler works by writing param_groups.
+    """
+    check.scheduled(subject, case)
+
+
+@given(case=cases(rule, steps=(2, 6), groups=True, schedule=True, absent=True))
+def test_resume(subject, case):
+    """A state_dict loaded into a new optimizer continues the run bit for bit.
+
+    load_state_dict restores an optimizer: training goes on as if it had not been interrupted.
+    """
+    check.resumes(subject, case, "memory")
