@@ -67,10 +67,10 @@ def compare(op: str, a: Node, b: Node) -> Node:
         return compare(op, a.args[0], b)
     if x == 0 and b.op == "sign":
         return compare(op, a, b.args[0])
-    if y == 0 and a.op == "mul" and (c := number(a.args[0])) is not None and c != 1:
-        return compare(op, a.args[1], b) if c > 0 else compare(op, b, a.args[1])
-    if x == 0 and b.op == "mul" and (c := number(b.args[0])) is not None and c != 1:
-        return compare(op, a, b.args[1]) if c > 0 else compare(op, b.args[1], a)
+    if y is not None and a.op == "mul" and (c := number(a.args[0])) is not None and c != 1:
+        return compare(op, a.args[1], const(y / c)) if c > 0 else compare(op, const(y / c), a.args[1])
+    if x is not None and b.op == "mul" and (c := number(b.args[0])) is not None and c != 1:
+        return compare(op, const(x / c), b.args[1]) if c > 0 else compare(op, b.args[1], const(x / c))
     if y is not None and a.op == "add" and (c := number(a.args[0])) is not None:
         return compare(op, a.args[1], const(y - c))
     if x is not None and b.op == "add" and (c := number(b.args[0])) is not None:

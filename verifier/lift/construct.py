@@ -212,6 +212,8 @@ def _argument(
 ) -> None:
     """Decides about one constructor argument: symbolic, fixed, or left to its default."""
     default = p.default
+    if type(default).__name__ == "_RequiredParameter":  # torch.optim.optimizer.required
+        default = inspect.Parameter.empty
     given = options.get(p.name, inspect.Parameter.empty)
     if default is inspect.Parameter.empty and given is inspect.Parameter.empty:
         if p.name not in _REQUIRED:
@@ -233,7 +235,7 @@ def _argument(
     if not _is_number(value) or not floating:
         if p.name in wanted:
             hypers.append(Hyper(p.name, p.name, None, 0.5))
-        elif given is not inspect.Parameter.empty or p.default is inspect.Parameter.empty:
+        elif given is not inspect.Parameter.empty or default is not p.default or p.default is inspect.Parameter.empty:
             fixed[p.name] = value
         return
     active = value != 0 or p.name in wanted or (p.name in DECAY_NAMES and given is inspect.Parameter.empty)

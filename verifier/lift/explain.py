@@ -109,6 +109,8 @@ def _remarks(found: Lift) -> list[str]:
     settings.pop("foreach", None)
     if settings:
         parts.append(f"Read with {', '.join(f'{n}={v!r}' for n, v in settings.items())}.")
+    if found.scope:
+        parts.append(f"Only for {found.scope}: others follow another step.")
     branches = list(zip(found.path_conditions, found.path_sites, strict=True))
     parts += [f"Only where {to_text(condition)} ({site})." for condition, site in branches[:_BRANCHES]]
     if len(branches) > _BRANCHES:

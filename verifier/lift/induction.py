@@ -76,7 +76,7 @@ def _with(proof: LiftProof, **changes: Any) -> LiftProof:
 
 
 def _prove(lifted: Lift, rule: Rule) -> LiftProof:
-    where = tuple(to_text(c) for c in lifted.path_conditions)
+    where = (*(to_text(c) for c in lifted.path_conditions), *([lifted.scope] if lifted.scope else []))
 
     def proof(status: Status, method: str, **more: Any) -> LiftProof:
         return LiftProof(lifted.target, rule.name, status, method, where, **more)

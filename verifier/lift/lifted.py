@@ -51,6 +51,7 @@ class Lift:
     fixed: Mapping[str, Any] = field(default_factory=dict)  # constructor options as given
     formula: str = ""
     checked: int = 0  # values of the real code the lift was compared with
+    scope: str = ""  # parameters the rule holds for, where it does not hold for all
     coupled: str = ""  # '', 'elements' or 'tensors': what else an element's step reads
     seconds: float = 0.0
     domain: Mapping[Symbol, sympy.Set] = field(default_factory=dict)
@@ -181,7 +182,7 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
     return Lift(
         **base, status="lifted", rule=rule, weight_decay=kind, decay_symbol=decay, formula=formula,
-        checked=checked + more, nodes=nodes,
+        checked=checked + more, nodes=nodes, scope=_scope(recipe, explored, generic),
     )  # fmt: skip
 
 
@@ -380,7 +381,24 @@ def _check_other_shapes(recipe: Recipe, explored: Explored, generic: Any) -> tup
     """Whether the one-element step also gives what torch computes for several tensors of other shapes."""
     if recipe.path == "groups":  # tensors of different groups follow different rules
         return "", 0
-    other = replace(recipe, shapes=tuple(s for shape in recipe.shapes for s in (_larger(shape), shape)))
+    return _check_shapes(
+        recipe, explored, generic, tuple(s for shape in recipe.shapes for s in (_larger(shape), shape))
+    )
+
+
+def _scope(recipe: Recipe, explored: Explored, generic: Any) -> str:
+    """'' where the rule also holds for a tensor of other dimension than it was read on; else which it holds for."""
+    flat = len(recipe.shapes[0]) == 1
+    wrong, _ = _check_shapes(recipe, explored, generic, ((2, 3),) if flat else ((4,),))
+    if recipe.path or not wrong:
+        return ""
+    return f"parameters of {'one dimension' if flat else 'two dimensions'}"
+
+
+def _check_shapes(
+    recipe: Recipe, explored: Explored, generic: Any, shapes: tuple[tuple[int, ...], ...]
+) -> tuple[str, int]:
+    other = replace(recipe, shapes=shapes)
     try:
         run = observe(other, 2, t=97, generic=generic)
     except Stuck:

@@ -196,7 +196,9 @@ def observe(
         try:
             with watching(memory, widen=True):
                 run.optimizer = construct.build(recipe, parameters, tagged)
-        except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError, KeyError) as error:
+                if callable(getattr(run.optimizer, "train", None)):  # schedule-free optimizers have two modes
+                    run.optimizer.train()
+        except Exception as error:  # foreign code may raise anything
             raise Stuck(f"constructor: {type(error).__name__}: {error}") from error
         domain = list(trace.conditions.values())
         tagged_values = dict(trace.values)
@@ -242,8 +244,7 @@ def _closure_required(optimizer: Any) -> bool:
 def _attempt(run: _Run, seed: int, symbols: bool) -> None:
     try:
         run.step(seed, symbols)
-    except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError, KeyError, IndexError,
-            ZeroDivisionError, OverflowError, NotImplementedError) as error:  # fmt: skip
+    except Exception as error:  # foreign code may raise anything
         raise Stuck(f"step: {type(error).__name__}: {error}") from error
 
 

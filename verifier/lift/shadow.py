@@ -7,6 +7,7 @@ care: they share memory here as they do in torch.
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -228,10 +229,11 @@ def watching(memory: Memory, widen: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def prepared(trace: Trace, modules: Iterable[Any] = ()) -> Iterator[None]:
-    """Double precision by default, `math` following tags, random numbers of its own; all given back afterwards."""
+    """Double precision by default, `math` following tags, own random numbers, silence; all given back afterwards."""
     default = torch.get_default_dtype()
     ranges.clear()
-    with torch.random.fork_rng(devices=[]), tracing(trace, modules):
+    quiet = contextlib.redirect_stdout(io.StringIO())  # optimizers print
+    with torch.random.fork_rng(devices=[]), tracing(trace, modules), quiet:
         torch.manual_seed(0)
         torch.set_default_dtype(torch.float64)
         try:
