@@ -53,9 +53,9 @@ def cases(
     signature: Any,
     *,
     steps: int | tuple[int, int] = (1, 20),
-    groups: bool = False,
-    schedule: bool = False,
-    absent: bool = False,
+    groups: bool | str = False,
+    schedule: bool | str = False,
+    absent: bool | str = False,
     layouts: bool = False,
     maximize: bool = False,
     tensors: int = 3,
@@ -64,6 +64,8 @@ def cases(
     """Cases of the class with this signature; the arguments are those of `strategies.cases`."""
     count = draw(st.integers(*steps)) if isinstance(steps, tuple) else steps
     found = draw(shapes(signature, tensors))
+    if groups == "always" and len(found) == 1:
+        found = (*found, (3, 2) if signature.least_dimensions > 1 else (2,))
     total = sum(math.prod(shape) for shape in found)
     combinations = st.sampled_from(signature.configurations)
     hyper = dict(draw(combinations))
@@ -77,8 +79,9 @@ def cases(
 
     split: tuple[Group, ...] = ()
     free = sorted(signature.group_options)
-    if groups and free and len(found) > 1 and draw(st.booleans()):
+    if groups and free and len(found) > 1 and (groups == "always" or draw(st.booleans())):
         where = [0, *(draw(st.integers(0, 2)) for _ in found[1:])]
+        where[-1] = where[-1] or int(groups == "always")
         made = []
         for number in sorted(set(where)):
             other = draw(combinations)
@@ -86,15 +89,15 @@ def cases(
             made.append(Group(tuple(k for k, w in enumerate(where) if w == number), own))
         split = tuple(made)
     changes: dict[int, dict[str, float]] = {}
-    if schedule and free and count > 1 and draw(st.booleans()):
+    if schedule and free and count > 1 and (schedule == "always" or draw(st.booleans())):
         step, other = draw(st.integers(2, count)), draw(combinations)
         names = draw(st.lists(st.sampled_from(free), min_size=1, max_size=2, unique=True))
         used = [hyper, *(group.hyper for group in split)]
         changes[step] = {n: other[n] for n in names if _may_change(signature, n, other[n], [u[n] for u in used])}
     missing: frozenset[tuple[int, int]] = frozenset()
-    if absent and draw(st.booleans()):
+    if absent and (absent == "always" or draw(st.booleans())):
         pairs = st.tuples(st.integers(1, count), st.integers(0, len(found) - 1))
-        missing = frozenset(draw(st.lists(pairs, max_size=3)))
+        missing = frozenset(draw(st.lists(pairs, min_size=int(absent == "always"), max_size=3)))
     return Case(
         shapes=found,
         theta=theta,

@@ -69,6 +69,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--verifier-complete", action="store_true", help="an expected failure that matches nothing is an error"
     )
     group.addoption(
+        "--verifier-target", action="append", default=[], metavar="TARGET", help="also test this optimizer class"
+    )
+    group.addoption("--verifier-rule", default="", metavar="RULE", help="hold the targets to this rule")
+    group.addoption(
+        "--verifier-arg", action="append", default=[], metavar="NAME=VALUE", help="an argument of their constructor"
+    )
+    group.addoption("--verifier-memory", type=int, metavar="BYTES", help="what a target may allocate")
+    group.addoption(
         "--verifier-subjects",
         choices=("real", "mutants"),
         default="real",
@@ -79,6 +87,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; a malformed list of expected failures is a usage error."""
     config.stash[STATE] = _Session(config)
+    if config.option.verifier_target:
+        from verifier import audit_collect
+
+        config.pluginmanager.register(audit_collect.of(config), "verifier-audit")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -101,8 +113,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     state = metafunc.config.stash[STATE]
     rule = metafunc.module.rule
-    if state.kind == "mutants":
-        found: list[Subject] = lineup.mutants(rule)
+    if hasattr(metafunc.module, "subjects"):
+        found: list[Subject] = metafunc.module.subjects
+    elif state.kind == "mutants":
+        found = lineup.mutants(rule)
     else:
         found = lineup.of(rule, state.device)
     metafunc.parametrize("subject", found, ids=[subject.id for subject in found])
@@ -230,9 +244,9 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
 def _mistake(found: Violation) -> str:
     """The known mistake that explains the violation; empty where none does, or where no mistake can be asked about."""
     from verifier import diagnose
-    from verifier.rule import RuleError
+    from verifier.rule import Rule, RuleError
 
-    if found.case is None or found.subject.untestable:
+    if found.case is None or found.subject.untestable or not isinstance(found.subject.rule, Rule):
         return ""
     try:
         wrong = diagnose.equals(found.subject, found.case)
@@ -303,7 +317,7 @@ def _crashed(report: pytest.TestReport) -> dict[str, Any]:
     subject = subject.removesuffix("]")
     reason = f"the process died while running it: {str(report.longrepr).strip()}"
     row = {"id": f"{law}@{subject}", "law": law, "subject": subject, "verdict": "violated", "strength": "held"}
-    return row | {"expected_failure": None, "reason": reason, "message": reason}
+    return row | {"expected_failure": None, "reason": reason, "message": reason, "crashed": True}
 
 
 _CONTROLLER: dict[str, _Session] = {}

@@ -14,11 +14,12 @@ import numpy as np
 
 from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.bits import same_trajectory
-from verifier.check.enclosed import trajectory_enclosed
+from verifier.check.enclosed import steps_enclosed, trajectory_enclosed
 from verifier.check.seen import bits, run, violation
-from verifier.floats import FP32, Array
+from verifier.floats import FP32, FP64, Array
 from verifier.record import Violation, current, show
 from verifier.rule import Rule
+from verifier.subjects.reference import reference
 
 
 def _during(case: Case, name: str, *steps: int) -> Case:
@@ -301,7 +302,7 @@ def joined(subject: Subject, case: Case) -> None:
         )
         seen = Trajectory(together.theta[start:, index], {n: rows[start:, index] for n, rows in together.state.items()})
         what = "a group added in the middle of a run moves otherwise than alone"
-        same_trajectory(what, subject, alone, seen, run(subject, alone), state=number != late)
+        same_trajectory(what, subject, alone, seen, run(subject, alone))
 
 
 def late(subject: Subject, case: Case) -> None:
@@ -323,9 +324,9 @@ def late(subject: Subject, case: Case) -> None:
         absent=frozenset(),
     )
     rows = [0, *taken]
-    seen = Trajectory(together.theta[rows][:, part], {n: v[rows][:, part] for n, v in together.state.items()})
+    seen = Trajectory(together.theta[rows][:, part])
     what = "a parameter that missed steps moves otherwise than one that never had them"
-    same_trajectory(what, subject, alone, seen, run(subject, alone), state=False)
+    same_trajectory(what, subject, alone, seen, run(subject, alone))
 
 
 def in_company(subject: Subject, case: Case, dtype: str) -> None:
@@ -419,9 +420,24 @@ def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
 
 
 def layout_free(subject: Subject, case: Case) -> None:
-    """How parameters and gradients lie in memory does not matter."""
-    other = case.with_(layout="contiguous", grad_layout="contiguous")
-    _alike("depends on the memory layout", subject, case, run(subject, case), run(subject, other))
+    """How parameters and gradients lie in memory does not matter: dense, strided or transposed, alike or not."""
+    count = 22
+    index = np.arange(count) % len(case.theta)
+    dense = case.with_(
+        shapes=((3, 5), (7,)), theta=case.theta[index], grads=case.grads[:, index], groups=(), absent=frozenset()
+    )
+    dense = dense.with_(layout="contiguous", grad_layout="contiguous")
+    plain = run(subject, dense)
+    pairs = [
+        ("sliced", "contiguous"),
+        ("contiguous", "sliced"),
+        ("transposed", "contiguous"),
+        ("transposed", "transposed"),
+    ]
+    for layout, grad_layout in [*pairs, (case.layout, case.grad_layout)]:
+        other = dense.with_(layout=layout, grad_layout=grad_layout)
+        what = f"depends on the memory layout (parameters {layout}, gradients {grad_layout})"
+        _alike(what, subject, other, run(subject, other), plain)
 
 
 def implementations_agree(subject: Subject, case: Case) -> None:
@@ -437,7 +453,7 @@ def implementations_agree(subject: Subject, case: Case) -> None:
     loop = _during(case, "implementation:forloop", 0)
     seen, expected = run(subject, case), run(subject, loop)
     try:
-        same_trajectory("differs from the for-loop", subject, case, seen, expected, state=False)
+        same_trajectory("differs from the for-loop", subject, case, Trajectory(seen.theta), expected)
         return
     except Violation as found:
         current().violation = None
@@ -457,16 +473,45 @@ def implementations_agree(subject: Subject, case: Case) -> None:
 
 def takes_shapes(subject: Subject, case: Case) -> None:
     """A parameter of any shape can be stepped, alone and beside others: empty, a single number, of many dimensions."""
-    for shape in ((0,), (), (3,), (3, 0), (3, 2), (2, 2, 2), (2, 3, 2, 2)):
-        for shapes in ((shape,), (shape, (3, 2))):
-            count = sum(math.prod(s) for s in shapes)
-            index = np.arange(count) % max(1, len(case.theta))
-            other = case.with_(
-                shapes=shapes, theta=case.theta[index], grads=case.grads[:, index], groups=(), absent=frozenset()
-            )
-            try:
-                seen = run(subject, other)
-            except Refused as no:
-                current().notes[str(no)] += 1
-                continue
-            current().compared(seen.theta.size)
+    for shapes in (((0,),), ((),), ((3,),), ((3, 2),), ((3, 0), (2, 2)), ((), (2, 2)), ((2, 3, 2, 2), (0,))):
+        count = sum(math.prod(shape) for shape in shapes)
+        index = np.arange(count) % max(1, len(case.theta))
+        other = case.with_(
+            shapes=shapes, theta=case.theta[index], grads=case.grads[:, index], groups=(), absent=frozenset()
+        )
+        try:
+            seen = run(subject, other)
+        except Refused as no:
+            current().notes[str(no)] += 1
+            continue
+        current().compared(seen.theta.size)
+
+
+def steps_follow(subject: Subject, case: Case) -> None:
+    """Every step lies in the rule's enclosure, or departs from the rule by what rounding alone explains.
+
+    The enclosure covers implementations written as the rule is; foreign code may arrange the same formula otherwise.
+    What it computes in fp64 is therefore compared with the rule in fp64: rounding shrinks by 2^29 from fp32 to fp64,
+    a formula that is wrong does not shrink (see `implementations_agree`).
+    """
+    try:
+        steps_enclosed(subject, case)
+        return
+    except Violation as found:
+        record = current()
+        exact = reference(subject.rule, FP64).run(
+            case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
+        )
+        gaps, size = {}, 0.0
+        narrow = case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
+        for name in ("float32", "float64"):
+            seen = run(subject, _during(narrow, f"implementation:{name}", 0)).theta
+            finite = np.isfinite(seen) & np.isfinite(exact.theta)
+            gap = np.abs(np.where(finite, seen, 0.0) - np.where(finite, exact.theta, 0.0))
+            gaps[name] = float(np.where(np.isfinite(seen) != np.isfinite(exact.theta), np.inf, gap).max(initial=0.0))
+            size = max(size, float(np.abs(np.where(finite, exact.theta, 0.0)).max(initial=0.0)))
+        if gaps["float64"] > max(gaps["float32"], FP32.u * size) * 2.0**-14.5:
+            record.violation = found
+            raise found from None
+        record.violation = None
+        record.notes["a step leaves the enclosure by rounding alone"] += 1

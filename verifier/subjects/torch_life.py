@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pickle
 import traceback
 from collections import defaultdict
@@ -337,17 +338,46 @@ class Life:
                 torch.use_deterministic_algorithms(strict, warn_only=warn)
 
 
+class Escaped(RuntimeError):
+    """The optimizer raised something that is no ordinary exception, or one that cannot be printed."""
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns an error that the optimizer raises on purpose, in a `raise` or `assert` of its own, into `Refused`."""
+    """Turns what an optimizer raises into what a run may raise.
+
+    An error raised on purpose, in a `raise` or `assert` of the optimizer's own, becomes `Refused`. SystemExit and its
+    like become `Escaped`, except where they end this very test. A forked child that comes out of a step ends here.
+    """
+    mine = os.getpid()
     try:
         yield
-    except (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError) as error:
+    except Exception as error:
+        _end_forks(mine)
+        try:
+            text = str(error)
+        except BaseException:  # its __str__ is foreign code too
+            raise Escaped(f"{type(error).__name__}, which cannot be printed") from None
         frames = traceback.extract_tb(error.__traceback__)
         line = (frames[-1].line or "") if frames else ""
-        if line.startswith(("raise", "assert")):
-            raise Refused(f"{type(error).__name__}: {error}") from error
+        if isinstance(error, _DELIBERATE) and line.startswith(("raise", "assert")):
+            raise Refused(f"{type(error).__name__}: {text}") from error
         raise
+    except BaseException as error:
+        _end_forks(mine)
+        if type(error).__module__.startswith(("_pytest", "pytest", "hypothesis")):
+            raise
+        raise Escaped(f"{type(error).__name__} out of a step") from None
+    else:
+        _end_forks(mine)
+
+
+_DELIBERATE = (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError)
+
+
+def _end_forks(mine: int) -> None:
+    if os.getpid() != mine:
+        os._exit(0)
 
 
 def _pickled(living: Any) -> Any:

@@ -1,0 +1,282 @@
+"""The tests of an audited optimizer, made when pytest collects: its contracts, and what its rule demands.
+
+Each target becomes modules that read like the generated properties: a `rule` (or the signature that stands in its
+place), its subjects, and a test a law. Every xdist worker makes the same ones.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from verifier import contracts, evidence
+from verifier.case import Refused, Subject
+
+SMOKE_DTYPES: dict[str, tuple[str, ...]] = {
+    "forloop": ("float64", "float32", "bfloat16"),
+    "foreach": ("float32", "bfloat16"),
+    "fused": ("float32",),
+}
+"""The formats a smoke run tests each implementation in."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be audited: the target, the rule it is held to, the arguments given for its constructor."""
+
+    target: str
+    rule: str = ""
+    args: tuple[tuple[str, Any], ...] = ()
+    profile: str = "smoke"
+    memory: int | None = None
+
+
+class TargetModule(pytest.Module):
+    """A module of tests that was made, not read from a file."""
+
+    made: ModuleType
+
+    def _getobj(self) -> ModuleType:
+        return self.made
+
+
+class Collector:
+    """The plugin that adds the tests of the targets to whatever pytest collects."""
+
+    def __init__(self, requests: Sequence[Request], crashed: Callable[[], dict[str, int]]) -> None:
+        self.requests = tuple(requests)
+        self.crashed = crashed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Adds the tests, every target's in its own modules."""
+        crashed = self.crashed()
+        for request in self.requests:
+            for made in modules(request, dead=crashed.get(request.target, 0) >= CRASHES):
+                path = session.path / f"test_{made.rule.name}.py"
+                node = TargetModule.from_parent(session, path=path, nodeid=f"{request.target}/{made.__name__}")
+                node.made = made
+                items.extend(session.genitems(node))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Puts everything back that a target changed in this process, so that the next test is as it would be alone."""
+        if not isinstance(getattr(item, "parent", None), TargetModule):
+            return (yield)
+        from verifier.subjects.torch_surroundings import snapshot
+
+        before = snapshot()
+        try:
+            return (yield)
+        finally:
+            before.restore()
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[Any]:
+        """Drops what a target printed: nobody asked for it, and it may be any amount."""
+        report = yield
+        if isinstance(getattr(item, "parent", None), TargetModule):
+            report.sections = []
+        return report
+
+
+def of(config: pytest.Config) -> Collector:
+    """The collector that a run's options ask for."""
+    option = config.option
+    args = tuple(tuple(_argument(text)) for text in option.verifier_arg)
+    requests = [
+        Request(target, option.verifier_rule, args, option.verifier_profile, option.verifier_memory)  # type: ignore[arg-type]  # pairs
+        for target in dict.fromkeys(option.verifier_target)
+    ]
+    path = Path(option.verifier_evidence) if option.verifier_evidence else None
+
+    def crashed() -> dict[str, int]:
+        """How many rows of each target have ended their process so far: a worker that replaces a dead one asks."""
+        if path is None or not path.exists():
+            return {}
+        return Counter(str(row["target"]) for row in evidence.read(path) if row.get("crashed") and row.get("target"))
+
+    return Collector(requests, crashed)
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value read as Python where it is some."""
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+CRASHES = 3
+"""Rows of one target that may end their process before the rest of its rows are left alone."""
+
+
+def modules(request: Request, *, dead: bool = False) -> list[ModuleType]:
+    """The test modules of one target."""
+    from verifier import audit_probe
+
+    found = audit_probe.probe(request)
+    if dead:
+        found = replace(found, reason=f"{CRASHES} of its rows ended their process; the rest was left alone")
+    if found.reason or found.signature is None:
+        return [_reason_module(found)]
+    return [_contract_module(found, request.profile), *_rule_modules(found, request.profile)]
+
+
+def _module(name: str, rule: Any, subjects: Sequence[Subject], sources: dict[str, tuple[str, Any]]) -> ModuleType:
+    """A module with a test function for each source: name -> (source, strategy of its cases or None)."""
+    from hypothesis import given
+
+    from verifier import check, record
+
+    made = ModuleType(name)
+    made.rule = rule  # type: ignore[attr-defined]
+    made.subjects = list(subjects)  # type: ignore[attr-defined]
+    for law, (source, strategy) in sources.items():
+        filename = f"<{name}.{law}>"
+        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        namespace: dict[str, Any] = {"check": check, "__name__": name}
+        exec(compile(source, filename, "exec"), namespace)
+        function = _noting_refusals(namespace[f"test_{law}"], record)
+        function.__module__ = name
+        setattr(made, f"test_{law}", given(case=strategy)(function) if strategy is not None else function)
+    return made
+
+
+def _noting_refusals(function: Any, record: Any) -> Any:
+    """The test, for which an option the optimizer refuses is a note and no failure."""
+
+    @functools.wraps(function)
+    def test(**given: Any) -> None:
+        try:
+            function(**given)
+        except Refused as no:
+            record.current().notes[f"it refuses some options: {no}"] += 1
+
+    return test
+
+
+def source_of(contract: Any) -> str:
+    """A contract as the source of a test."""
+    doc = textwrap.fill(f"{contract.says} {contract.because}", 100)
+    body = "\n".join(f"    {line}" for line in contract.follow_up.body)
+    return f'def test_{contract.name}(subject, case):\n    """{textwrap.indent(doc, "    ").strip()}\n    """\n{body}\n'
+
+
+def _contract_module(found: Any, profile: str) -> ModuleType:
+    from verifier.audit_cases import cases
+    from verifier.subjects.torch_foreign import subjects
+
+    signature = found.signature
+    sources = {}
+    for contract in contracts.laws(signature):
+        if contract.costly and profile == "smoke":
+            continue
+        arguments = eval(f"dict({contract.follow_up.cases})")
+        sources[contract.name] = (source_of(contract), cases(signature, **arguments))
+    return _module(signature.name, signature, _chosen(subjects(signature), profile), sources)
+
+
+def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:
+    """The subjects that a profile runs."""
+    if profile != "smoke":
+        return list(subjects)
+    return [s for s in subjects if s.format.name in SMOKE_DTYPES.get(s.implementation, ())]
+
+
+def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
+    """For each rule the target is held to: its step; and for what was read from the code, that it is that rule."""
+    from verifier.strategies import cases
+    from verifier.subjects.torch_foreign import subjects
+
+    signature = found.signature
+    made = []
+    for held in found.held:
+        names = {s.name for s in held.rule.hyper}
+        free = "groups=True, schedule=True, " if names <= signature.group_options else ""
+        arguments = f"steps=(3, 8), {free}absent={found.counts_each}, maximize={signature.can_maximize}"
+        source = (
+            "def test_step_follows(subject, case):\n"
+            '    """Every step is the rule\'s: inside the enclosure derived from it, or apart by rounding alone."""\n'
+            "    check.steps_follow(subject, case)\n"
+        )
+        strategy = cases(held.rule, **eval(f"dict({arguments})"))
+        chosen = _chosen(subjects(signature, rule=held.rule, state_names=held.states, fixed=held.fixed), profile)
+        made.append(
+            _module(f"{signature.name}_{held.rule.name}", held.rule, chosen, {"step_follows": (source, strategy)})
+        )
+    if found.proofs:
+        made.append(_proof_module(found))
+    return made
+
+
+def _proof_module(found: Any) -> ModuleType:
+    """One test a proof: what was read out of each implementation is the rule it is held to."""
+    from verifier.evidence import Strength
+    from verifier.floats import FP64
+    from verifier.record import Violation, current
+
+    proofs = {proof.subject: proof for proof in found.proofs}  # plain data, by implementation
+
+    def test_implements(subject: Subject) -> None:
+        """The code performs this update rule: the transition read out of it equals the rule's, for all values."""
+        proof = proofs[subject.implementation]
+        seen = current()
+        seen.strength = Strength.PROVED
+        if proof.status == "refuted":
+            seen.violation = Violation(
+                f"the code does not perform the rule {proof.rule}",
+                subject=subject,
+                observed=proof.difference,
+                expected="no difference" + (f"; it equals the known mistake {proof.mutant}" if proof.mutant else ""),
+            )
+            raise seen.violation
+        if proof.status == "proved":
+            seen.cases = 1
+            seen.compared(1)
+        else:
+            seen.notes[f"undecided: {proof.difference}"] += 1
+
+    subjects = [
+        Subject(found.signature.target, found.signature, "cpu", FP64, name, "step", _never, found.signature.target)
+        for name in proofs
+    ]
+    made = _module(f"{found.signature.name}_proof", found.signature, subjects, {})
+    made.test_implements = test_implements  # type: ignore[attr-defined]
+    return made
+
+
+def _never(case: Any) -> Any:
+    raise AssertionError("a proof runs no case")
+
+
+def _reason_module(found: Any) -> ModuleType:
+    """One row that says why nothing else could be said."""
+    from verifier.floats import FP64
+    from verifier.record import Violation, current
+    from verifier.subjects.torch_signature import Signature, stem
+
+    signature = Signature(found.target, stem(found.target), lambda: None, "params", (), {}, ("forloop",), False)
+
+    def test_runs(subject: Subject) -> None:
+        """It can be imported, built and stepped."""
+        seen = current()
+        seen.violation = Violation("cannot be run", subject=subject, observed=found.reason, expected="a step")
+        raise seen.violation
+
+    reason = "" if found.wrong else found.reason
+    subject = Subject(found.target, signature, "cpu", FP64, "forloop", "step", _never, found.target, untestable=reason)
+    made = _module(signature.name, signature, [subject], {})
+    made.test_runs = test_runs  # type: ignore[attr-defined]
+    return made

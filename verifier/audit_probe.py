@@ -1,0 +1,236 @@
+"""What an audit learns of a target before it tests it: its options, its conventions, the rule its code performs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from verifier import rules
+from verifier.errors import UsageError
+from verifier.rule import Rule
+
+if TYPE_CHECKING:
+    from verifier.audit_collect import Request
+    from verifier.subjects.torch_signature import Signature
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A rule the target is held to, in the configuration `fixed` of its switches."""
+
+    rule: Rule
+    source: str  # declared, matched or lifted
+    fixed: Mapping[str, float]
+    states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
+
+
+@dataclass(frozen=True)
+class Read:
+    """What comparing the code of one implementation with a rule said; plain data."""
+
+    subject: str
+    rule: str
+    status: str
+    difference: str
+    mutant: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is known of one target. `reason`: why nothing can be run; `wrong`: that this is the target's fault."""
+
+    target: str
+    signature: Signature | None = None
+    reason: str = ""
+    wrong: bool = False
+    held: tuple[Held, ...] = ()
+    proofs: tuple[Read, ...] = ()
+    described: Mapping[str, Any] = field(default_factory=dict)  # the target's entry in the results
+
+    @property
+    def counts_each(self) -> bool:
+        """Whether steps are counted for each parameter, so that missing gradients are no steps."""
+        assert self.signature is not None
+        return "late_parameters" not in self.signature.exempt
+
+
+@functools.cache
+def probe(request: Request) -> Found:
+    """What is known of the target, learnt in a forked child: whatever the target does there, this process goes on."""
+    import verifier.lift.lifted
+    import verifier.lift.matching
+    import verifier.subjects.torch_probe  # noqa: F401  # imported before the fork, once for every target
+    from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
+    from verifier.subjects.torch_signature import resolve
+
+    memory = request.memory or half_of_memory()
+    answer = in_child(lambda: learn(request), memory=memory)
+    target = request.target
+    if isinstance(answer, Died):
+        return Found(target, reason=f"it {answer.how}", wrong=True)
+    if isinstance(answer, tuple):
+        kind, text = answer
+        wrong = kind not in ("UsageError", "Question", "Untestable", "ImportError", "ModuleNotFoundError")
+        return Found(target, reason=text if not wrong else f"it raises {kind}: {text}", wrong=wrong)
+    found: Found = answer
+    if found.signature is None:
+        return found
+    return replace(found, signature=replace(found.signature, build=resolve(target)[1]))
+
+
+def learn(request: Request) -> Found:
+    """What `probe` returns, learnt in this very process; without the class itself, so that it can be sent."""
+    import torch
+
+    torch.set_num_threads(1)
+    from verifier.subjects.torch_probe import examined
+    from verifier.subjects.torch_signature import signature
+
+    known = examined(signature(request.target, dict(request.args)))
+    held, proofs, described = _rules(request, known)
+    described = {"target": request.target, **described}
+    return Found(
+        request.target,
+        replace(known, build=_nothing),
+        held=tuple(held),
+        proofs=tuple(proofs),
+        described=described,
+    )
+
+
+def _nothing() -> None:
+    """Stands for the class where it is not needed."""
+
+
+def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], dict[str, Any]]:
+    """The rules the target is held to, the proofs that it follows them, and what it is in words."""
+    from verifier.lift import construct, lifted, matching
+
+    declared = None
+    if request.rule:
+        declared = rules.load(request.rule) if ".py" in request.rule else rules.get(request.rule)
+        _check_options(declared, known)
+    described: dict[str, Any] = {"rule": None, "rule_source": None, "weight_decay": "unknown", "lift": {}, "proof": {}}
+    held: list[Held] = []
+    proofs: list[Read] = []
+    literal = [o.name for o in known.options if o.kind == "float" and o.default == 0]
+    literal = [name for name in literal if name not in construct.DECAY_NAMES]
+    for fixed in _variants(known, thorough=request.profile != "smoke"):
+        switches = {known.option(n).argument: bool(v) for n, v in fixed.items()}
+        read = _lift(lifted, known, "forloop", literal, switches, dict(request.args))
+        if not fixed:
+            described["lift"] = _lift_words(read)
+            described["weight_decay"] = read.weight_decay if read is not None else "unknown"
+        if read is None or read.rule is None:
+            continue
+        proof = _prove(matching, read, declared if not fixed else None)
+        if not fixed and proof is not None:
+            described["proof"] = proof.to_json() | ({"rule": proof.rule})
+        if proof is not None and proof.proved and declared is None:
+            rule = rules.get(proof.rule)
+            states = frozenset(n for n, m in (proof.states or {}).items() if n == m)
+            held.append(Held(rule, "matched", fixed, states))
+            source = "matched"
+        elif declared is None and not read.coupled and not read.path_conditions and read.status == "lifted":
+            named = known.name + "".join(f"_{name}" for name in fixed)
+            rule = replace(read.rule, name=named)
+            held.append(Held(rule, "lifted", fixed, frozenset(s.name for s in rule.state)))
+            source = "lifted"
+        else:
+            continue
+        if not fixed:
+            described |= {"rule": rule.name, "rule_source": source}
+            proofs += _other_implementations(lifted, known, literal, rule, request)
+            if source == "matched":
+                proofs.insert(0, Read("forloop", rule.name, "proved", ""))
+    if declared is not None:
+        held = [Held(declared, "declared", {}, frozenset())]
+        described |= {"rule": declared.name, "rule_source": "declared"}
+        read = _lift(lifted, known, "forloop", literal, {}, dict(request.args))
+        if read is not None:
+            proofs.append(_read(_prove(matching, read, declared), "forloop", declared))
+        if "foreach" in known.implementations:
+            read = _lift(lifted, known, "foreach", literal, {}, dict(request.args))
+            if read is not None:
+                proofs.append(_read(_prove(matching, read, declared), "foreach", declared))
+    distinct: dict[tuple[str, str], Held] = {(h.rule.name, str(sorted(h.fixed.items()))): h for h in held}
+    first: dict[str, Held] = {}
+    for one in distinct.values():
+        first.setdefault(one.rule.name, one)
+    return list(first.values()), proofs, described
+
+
+def _check_options(rule: Rule, known: Signature) -> None:
+    """UsageError where the rule has a hyperparameter the class has no option for."""
+    names = [o.name for o in known.options]
+    for symbol in rule.hyper:
+        if symbol.name not in names:
+            what = f"rule {rule.name} has a hyperparameter {symbol.name!r}, and the class no such option"
+            raise UsageError(what, where=known.target, given=symbol.name, accepted=names)
+
+
+def _variants(known: Signature, *, thorough: bool) -> list[dict[str, float]]:
+    """Settings of the switches that are read apart: the defaults, then each one turned the other way."""
+    turned = [{o.name: o.values[1]} for o in known.options if o.kind == "switch" and len(o.values) > 1]
+    return [{}, *turned[: 6 if thorough else 2]]
+
+
+def _lift(module: Any, known: Signature, implementation: str, literal: list[str], switches: Any, args: Any) -> Any:
+    """The lift of one implementation, None where it cannot be built for reading."""
+    shapes = None if known.least_dimensions < 2 else ((2, 2),)
+    for symbolic in (literal, []):
+        try:
+            read = module.lift(
+                known.build, implementation, symbolic=symbolic, shapes=shapes, args=args, name=known.name, **switches
+            )
+        except Exception:  # foreign code under an interpreter: nothing read, and the contracts still run
+            continue
+        if read.status != "opaque":
+            return read
+    return None
+
+
+def _lift_words(read: Any) -> dict[str, Any]:
+    if read is None:
+        return {"status": "opaque", "formula": "", "stopped_by": "it could not be built for reading"}
+    words: dict[str, Any] = read.to_json()["lift"]
+    return words
+
+
+def _prove(matching: Any, read: Any, declared: Rule | None) -> Any:
+    """The proof that the code follows the declared rule; without one, that of the rule it follows or is nearest to."""
+    from verifier.lift import induction
+
+    if declared is not None:
+        return induction.prove(read, declared, mutants=matching.mutants_of(declared))
+    found = matching.match(read)
+    return found if found is not None else matching.nearest(read)
+
+
+def _other_implementations(
+    lifted: Any, known: Signature, literal: list[str], rule: Rule, request: Request
+) -> list[Read]:
+    """Whether the foreach code is the same rule as the for-loop."""
+    from verifier.lift import induction
+
+    if "foreach" not in known.implementations or "foreach" in known.unavailable:
+        return []
+    read = _lift(lifted, known, "foreach", literal, {}, dict(request.args))
+    if read is None or read.rule is None:
+        return []
+    return [_read(induction.prove(read, rule), "foreach", rule)]
+
+
+def _read(proof: Any, implementation: str, rule: Rule) -> Read:
+    return Read(implementation, rule.name, proof.status.value, proof.difference or proof.method, proof.mutant)
+
+
+def described_source(build: Any) -> str:
+    """Where the class is defined, for a person: file and line, or its module."""
+    try:
+        return f"{inspect.getsourcefile(build)}:{inspect.getsourcelines(build)[1]}"
+    except (OSError, TypeError):
+        return str(getattr(build, "__module__", ""))

@@ -1,0 +1,123 @@
+"""Foreign code in a forked child first: what ends the child, hangs it or fills its memory is learnt without harm."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+SECONDS = 60.0
+"""How long a child may take."""
+
+
+@dataclass(frozen=True)
+class Died:
+    """A child that ended without an answer, and how."""
+
+    how: str
+
+
+def limit_memory(size: int) -> None:
+    """Lets this process and its children allocate `size` bytes; asking for more raises, and does not fill the machine."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (size if hard < 0 else min(size, hard), hard))
+
+
+def half_of_memory() -> int:
+    """Half of the machine's memory, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def in_child(work: Callable[[], Any], seconds: float = SECONDS, memory: int | None = None) -> Any:
+    """What `work` returns in a forked child, or `Died`. An exception is returned as the pair (type name, text).
+
+    The child's output goes nowhere; its own children are ended with it.
+    """
+    read, write = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        _work(work, write, memory)
+    os.close(write)
+    try:
+        data, ended = _collect(read, time.monotonic() + seconds)
+    finally:
+        os.close(read)
+        _end(child)
+    status = os.waitpid(child, 0)[1]
+    if not ended:
+        return Died(f"does not return within {seconds:g} seconds")
+    if data:
+        try:
+            return pickle.loads(data)
+        except (pickle.UnpicklingError, EOFError):
+            return Died("writes over the answer of its process")
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return Died(f"ends the process by {signal.Signals(number).name}")
+    return Died(f"ends the process with exit code {os.WEXITSTATUS(status)}")
+
+
+def _work(work: Callable[[], Any], write: int, memory: int | None) -> None:
+    """The child: never returns."""
+    os.setpgid(0, 0)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    mine = os.getpid()
+    if memory is not None:
+        limit_memory(memory)
+    try:
+        found = work()
+    except BaseException as error:  # foreign code may raise anything; it is reported to the parent
+        found = (type(error).__name__, _text(error))
+    if os.getpid() == mine:  # a fork of the child, made by the foreign code, has nothing to say
+        data = pickle.dumps(found)
+        sent = 0
+        while sent < len(data):
+            sent += os.write(write, data[sent:])
+    os._exit(0)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # its __str__ is foreign code too
+        return "an exception that cannot be printed"
+
+
+def _collect(read: int, until: float) -> tuple[bytes, bool]:
+    """Everything the child wrote, and whether it closed its end in time."""
+    parts = []
+    while (left := until - time.monotonic()) > 0:
+        if not select.select([read], [], [], left)[0]:
+            break
+        part = os.read(read, 1 << 20)
+        if not part:
+            return b"".join(parts), True
+        parts.append(part)
+        if len(part) < 1 << 16:  # the answer is whole once it can be read; grandchildren may hold the pipe open
+            try:
+                pickle.loads(b"".join(parts))
+                return b"".join(parts), True
+            except (pickle.UnpicklingError, EOFError):
+                continue
+    return b"".join(parts), False
+
+
+def _end(child: int) -> None:
+    """Ends the child and whatever it started."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(child, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
