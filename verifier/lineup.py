@@ -10,15 +10,22 @@ from verifier.floats import FORMATS
 from verifier.rule import Rule
 
 
+SMOKE_FORMATS = ("float32", "bfloat16")
+SMOKE_IMPLEMENTATIONS = ("forloop", "foreach", "fused")
+
+
 @functools.cache
-def of(rule: Rule, device: str) -> list[Subject]:
-    """Every implementation of `rule` in every format on `device` ("cpu", "cuda" or "all").
+def of(rule: Rule, device: str, *, smoke: bool = False) -> list[Subject]:
+    """Every implementation of `rule` in every format on `device` ("cpu", "cuda" or "all"); for `smoke`, the main ones.
 
     A device that is absent gives subjects that say so; they are counted as untestable, never left out.
     """
     from verifier.subjects.torch import subjects
 
-    return subjects(rule.name, device=device)
+    found = subjects(rule.name, device=device)
+    if not smoke:
+        return found
+    return [s for s in found if s.format.name in SMOKE_FORMATS and s.implementation in SMOKE_IMPLEMENTATIONS]
 
 
 @functools.cache

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from verifier.case import Subject
     from verifier.record import Violation
 
-PROFILES = {"smoke": 4, "ci": 20, "nightly": 400}
+PROFILES = {"smoke": 4, "ci": 8, "nightly": 200}
 """Hypothesis examples a test runs."""
 
 STATE = pytest.StashKey["_Session"]()
@@ -118,7 +118,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif state.kind == "mutants":
         found = lineup.mutants(rule)
     else:
-        found = lineup.of(rule, state.device)
+        found = lineup.of(rule, state.device, smoke=state.profile == "smoke")
     metafunc.parametrize("subject", found, ids=[subject.id for subject in found])
     _set_profile(metafunc.function, state.profile, shrink=state.kind == "real")
 
@@ -183,6 +183,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         from verifier import record
 
         item.stash[RECORD] = record.start()
+        listed = item.config.stash[STATE].expectations(item.path.parent)
+        item.stash[RECORD].listed = expected.reason(listed, "@".join(evidence_id(item))) is not None
         item.stash[STARTED] = time.perf_counter()
     return (yield)
 

@@ -69,6 +69,7 @@ class Record:
     profiles: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     violation: Violation | None = None
+    listed: bool = False  # known to fail, with a script that shows it: the first violation is enough
 
     def saw(self, case: Case, options: tuple[str, ...]) -> None:
         """Counts a case and the options it examines."""

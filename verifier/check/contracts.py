@@ -7,7 +7,7 @@ read facts that the run collected on its way.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,19 +35,21 @@ def _middle(case: Case) -> int:
     return max(2, (case.steps + 2) // 2)
 
 
-def _alike(
-    what: str, subject: Subject, case: Case, seen: Trajectory, expected: Trajectory, *, scalars: bool = False
-) -> None:
-    """The same bits; where kernels may round otherwise, steps of `case` that the rule's enclosure admits.
+Pair = Callable[[str], tuple[Case, Trajectory, Trajectory]]
+"""From one more event of the whole run, or none, to a case, its trajectory and the one it should have."""
+
+
+def _alike(what: str, subject: Subject, pair: Pair, *, scalars: bool = False) -> None:
+    """The same bits; where kernels may round otherwise, the same formula.
 
     Vector bodies and tails of fused kernels, and of any kernel in the formats narrower than fp32, round differently,
-    and complex arithmetic does not contract: there the formula, not the bits, must be the same. Without a formula
-    nothing follows from bits that differ there. `scalars`: what all elements share is computed otherwise in `case`.
+    and complex arithmetic does not contract. There each step must lie in the rule's enclosure; without a rule, the
+    difference must shrink with the format as rounding does. `scalars`: what all elements share may round otherwise too.
     """
+    case, seen, expected = pair("")
     try:
         same_trajectory(what, subject, case, seen, expected)
     except Violation as found:
-        record = current()
         otherwise = scalars or subject.format.precision < FP32.precision
         if not (otherwise or subject.implementation == "fused" or "complex" in case.events.get(0, ())):
             raise
@@ -55,11 +57,35 @@ def _alike(
             try:
                 trajectory_enclosed(subject, case, seen)
             except Violation:
-                record.violation = found
+                current().violation = found
                 raise found from None
+        elif _is_formula({name: pair(f"implementation:{name}")[1:] for name in ("float32", "float64")}):
+            current().violation = found
+            raise found from None
         else:
-            record.notes[f"{what}, perhaps by rounding alone"] += 1
-        record.violation = None
+            current().notes[f"{what}, by rounding alone"] += 1
+        current().violation = None
+
+
+def _is_formula(runs: Mapping[str, tuple[Trajectory, Trajectory]]) -> bool:
+    """Whether two runs, each in fp32 and in fp64, differ by their formula and not by rounding alone.
+
+    Rounding differs by units in the last place, so between fp32 and fp64 such a difference shrinks by 2^29; one of the
+    formula does not shrink at all. The two are told apart at the geometric mean, 2^-14.5 of the difference in fp32,
+    which counts as a unit roundoff of the largest parameter where it is less.
+    """
+    gaps, size = {}, 0.0
+    for name, (one, other) in runs.items():
+        finite = np.isfinite(one.theta) & np.isfinite(other.theta)
+        gap = np.abs(np.where(finite, one.theta, 0.0) - np.where(finite, other.theta, 0.0))
+        gap = np.where(np.isfinite(one.theta) != np.isfinite(other.theta), np.inf, gap)
+        gaps[name] = float(gap.max(initial=0.0))
+        size = max(size, float(np.abs(np.where(finite, other.theta, 0.0)).max(initial=0.0)))
+    return gaps["float64"] > max(gaps["float32"], FP32.u * size) * 2.0**-14.5
+
+
+def _with(case: Case, event: str) -> Case:
+    return _during(case, event, 0) if event else case
 
 
 def unmoved_by(subject: Subject, case: Case, event: str, *steps: int) -> None:
@@ -215,7 +241,12 @@ def partitioned(subject: Subject, case: Case) -> None:
         shapes=tuple(shapes), groups=groups, absent=absent, layout="contiguous", grad_layout="contiguous"
     )
     what = "depends on how elements are cut into tensors"
-    _alike(what, subject, other, run(subject, other), run(subject, case.with_(groups=case.all_groups)))
+    whole = case.with_(groups=case.all_groups)
+
+    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
+        return other, run(subject, _with(other, event)), run(subject, _with(whole, event))
+
+    _alike(what, subject, pair)
 
 
 def _pieces(size: int, *, empty: bool) -> list[tuple[int, ...]]:
@@ -232,9 +263,13 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     index = np.arange(size) % count
     small = case.with_(shapes=((count,),), groups=(), absent=frozenset(), schedule={}, layout="contiguous")
     large = small.with_(shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index])
-    plain, seen = run(subject, small), run(subject, large)
-    expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
-    _alike(f"an element of a tensor of {size} moves otherwise", subject, large, seen, expected)
+
+    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
+        plain = run(subject, _with(small, event))
+        states = {name: rows[:, index] for name, rows in plain.state.items()}
+        return large, run(subject, _with(large, event)), Trajectory(plain.theta[:, index], states)
+
+    _alike(f"an element of a tensor of {size} moves otherwise", subject, pair)
 
 
 def acts_on_all(subject: Subject, case: Case) -> None:
@@ -245,9 +280,12 @@ def acts_on_all(subject: Subject, case: Case) -> None:
     shapes = ((3, 2), (4,), (), (1, 1, 2), (1,))
     theta, grads = np.full(14, case.theta[0]), np.repeat(case.grads[:, :1], 14, axis=1)
     other = case.with_(shapes=shapes, theta=theta, grads=grads, groups=(), absent=frozenset())
-    seen = run(subject, other)
-    first = Trajectory(np.repeat(seen.theta[:, :1], 14, axis=1))
-    _alike("parameters of one group are treated differently", subject, other, seen, first)
+
+    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
+        seen = run(subject, _with(other, event))
+        return other, seen, Trajectory(np.repeat(seen.theta[:, :1], 14, axis=1))
+
+    _alike("parameters of one group are treated differently", subject, pair)
 
 
 def scheduled(subject: Subject, case: Case) -> None:
@@ -368,12 +406,14 @@ def as_reals(subject: Subject, case: Case) -> None:
         absent=frozenset(), layout="contiguous", grad_layout="contiguous",
     )  # fmt: skip
     other = _during(pairs, "complex", 0)
+
+    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
+        return other, run(subject, _with(other, event)), run(subject, _with(pairs, event))
+
     try:
-        seen = run(subject, other)
+        _alike("a complex parameter moves otherwise than its two parts", subject, pair)
     except Refused as no:
         current().notes[str(no)] += 1
-        return
-    _alike("a complex parameter moves otherwise than its two parts", subject, other, seen, run(subject, pairs))
 
 
 def sparse_as_dense(subject: Subject, case: Case) -> None:
@@ -385,7 +425,11 @@ def sparse_as_dense(subject: Subject, case: Case) -> None:
     except Exception as no:  # foreign code: whatever it raises, it does not take sparse gradients
         current().notes[f"takes no sparse gradients: {no}"] += 1
         return
-    _alike("a sparse gradient acts otherwise than the dense one", subject, other, seen, run(subject, plain))
+
+    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
+        return other, run(subject, _with(other, event)) if event else seen, run(subject, _with(plain, event))
+
+    _alike("a sparse gradient acts otherwise than the dense one", subject, pair)
 
 
 def tensor_lr(subject: Subject, case: Case) -> None:
@@ -394,13 +438,14 @@ def tensor_lr(subject: Subject, case: Case) -> None:
         current().notes["a differentiable step computes its scalars as tensors"] += 1
         return
     other = _during(case.with_(schedule={}), "tensor_lr", 0)
+
+    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
+        return other, run(subject, _with(other, event)), run(subject, _with(case.with_(schedule={}), event))
+
     try:
-        seen = run(subject, other)
+        _alike("a tensor lr acts otherwise than a float", subject, pair, scalars=True)
     except Refused as no:
         current().notes[str(no)] += 1
-        return
-    what = "a tensor lr acts otherwise than a float"
-    _alike(what, subject, other, seen, run(subject, case.with_(schedule={})), scalars=True)
 
 
 def _breach(what: str, subject: Subject, case: Case, observed: str, expected: str, step: int | None = None) -> Any:
@@ -416,7 +461,12 @@ def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
     one = run(subject, _during(large, "threads:1", 0))
     for count in (2, 3):
         other = _during(large, f"threads:{count}", 0)
-        _alike(f"{count} threads differ from one", subject, other, run(subject, other), one)
+
+        def pair(event: str, other: Case = other) -> tuple[Case, Trajectory, Trajectory]:
+            single = _during(_with(large, event), "threads:1", 0)
+            return other, run(subject, _with(other, event)), run(subject, single) if event else one
+
+        _alike(f"{count} threads differ from one", subject, pair)
 
 
 def layout_free(subject: Subject, case: Case) -> None:
@@ -437,15 +487,16 @@ def layout_free(subject: Subject, case: Case) -> None:
     for layout, grad_layout in [*pairs, (case.layout, case.grad_layout)]:
         other = dense.with_(layout=layout, grad_layout=grad_layout)
         what = f"depends on the memory layout (parameters {layout}, gradients {grad_layout})"
-        _alike(what, subject, other, run(subject, other), plain)
+
+        def pair(event: str, other: Case = other) -> tuple[Case, Trajectory, Trajectory]:
+            return other, run(subject, _with(other, event)), run(subject, _with(dense, event)) if event else plain
+
+        _alike(what, subject, pair)
 
 
 def implementations_agree(subject: Subject, case: Case) -> None:
     """Every implementation computes what the for-loop does: the same bits, or differences that only rounding makes.
-
-    Rounding differs by units in the last place, so between fp32 and fp64 such a difference shrinks by 2^29; one of the
-    formula does not shrink at all. The two are told apart at the geometric mean, 2^-14.5 of the difference in fp32,
-    which counts as a unit roundoff of the largest parameter where it is less.
+    See `_is_formula` for how the two are told apart.
     """
     if subject.implementation == "forloop":
         current().notes["the for-loop is what the others are compared with"] += 1
@@ -454,21 +505,13 @@ def implementations_agree(subject: Subject, case: Case) -> None:
     seen, expected = run(subject, case), run(subject, loop)
     try:
         same_trajectory("differs from the for-loop", subject, case, Trajectory(seen.theta), expected)
-        return
     except Violation as found:
-        current().violation = None
-        gaps = {}
-        for name in ("float32", "float64"):
-            one, other = (run(subject, _during(c, f"implementation:{name}", 0)) for c in (case, loop))
-            finite = np.isfinite(one.theta) & np.isfinite(other.theta)
-            gap = np.abs(np.where(finite, one.theta, 0.0) - np.where(finite, other.theta, 0.0))
-            gaps[name] = np.where(np.isfinite(one.theta) != np.isfinite(other.theta), np.inf, gap)
-        size = np.abs(np.where(np.isfinite(seen.theta), seen.theta, 0.0)).max()
-        coarse, fine = max(float(gaps["float32"].max()), FP32.u * float(size)), float(gaps["float64"].max())
-        current().notes["differs from the for-loop by rounding alone"] += 1
-        if fine > coarse * 2.0**-14.5:
+        events = {name: f"implementation:{name}" for name in ("float32", "float64")}
+        if _is_formula({n: (run(subject, _with(case, e)), run(subject, _with(loop, e))) for n, e in events.items()}):
             current().violation = found
             raise found from None
+        current().violation = None
+        current().notes["differs from the for-loop by rounding alone"] += 1
 
 
 def takes_shapes(subject: Subject, case: Case) -> None:
@@ -491,27 +534,16 @@ def steps_follow(subject: Subject, case: Case) -> None:
     """Every step lies in the rule's enclosure, or departs from the rule by what rounding alone explains.
 
     The enclosure covers implementations written as the rule is; foreign code may arrange the same formula otherwise.
-    What it computes in fp64 is therefore compared with the rule in fp64: rounding shrinks by 2^29 from fp32 to fp64,
-    a formula that is wrong does not shrink (see `implementations_agree`).
+    What it computes is therefore compared with the rule in fp64 as well (see `_is_formula`).
     """
     try:
         steps_enclosed(subject, case)
-        return
     except Violation as found:
-        record = current()
-        exact = reference(subject.rule, FP64).run(
-            case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
-        )
-        gaps, size = {}, 0.0
         narrow = case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
-        for name in ("float32", "float64"):
-            seen = run(subject, _during(narrow, f"implementation:{name}", 0)).theta
-            finite = np.isfinite(seen) & np.isfinite(exact.theta)
-            gap = np.abs(np.where(finite, seen, 0.0) - np.where(finite, exact.theta, 0.0))
-            gaps[name] = float(np.where(np.isfinite(seen) != np.isfinite(exact.theta), np.inf, gap).max(initial=0.0))
-            size = max(size, float(np.abs(np.where(finite, exact.theta, 0.0)).max(initial=0.0)))
-        if gaps["float64"] > max(gaps["float32"], FP32.u * size) * 2.0**-14.5:
-            record.violation = found
+        exact = reference(subject.rule, FP64).run(narrow)
+        seen = {name: run(subject, _with(narrow, f"implementation:{name}")) for name in ("float32", "float64")}
+        if _is_formula({name: (one, exact) for name, one in seen.items()}):
+            current().violation = found
             raise found from None
-        record.violation = None
-        record.notes["a step leaves the enclosure by rounding alone"] += 1
+        current().violation = None
+        current().notes["a step leaves the enclosure by rounding alone"] += 1

@@ -62,9 +62,9 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
         return
     rule = rule_of(subject, case)
     best: tuple[int, Violation] | None = None
-    for profile in enclosure.profiles(subject.format):
+    real = enclosure.propagate(rule, subject.format, case, steps=step, real=True)[step][name]
+    for profile in enclosure.profiles(subject.format, held=_keeps_scalars(rule)):
         rounded = enclosure.propagate(rule, subject.format, case, profile, steps=step)[step][name]
-        real = enclosure.propagate(rule, subject.format, case, profile, steps=step, real=True)[step][name]
         allowed = closed_form.widened(rounded, real)
         inside = allowed.contains(values[step])
         if inside.all():
@@ -119,6 +119,11 @@ def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory) ->
         _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile))
 
 
+def _keeps_scalars(rule: Rule) -> bool:
+    """Whether some state is one scalar for all elements, kept in a format of its own."""
+    return bool(shared(rule) & set(rule.state))
+
+
 @dataclass(frozen=True)
 class Held:
     """Observed values of one name against what is allowed: step and flat index of each. All shape=(n,)."""
@@ -134,8 +139,7 @@ def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]
     """Asserts that one scalar profile explains every step; otherwise raises for the profile that got furthest."""
     seen = current()
     best: tuple[int, Violation] | None = None
-    names = enclosure.profiles(subject.format, held=bool(shared(subject.rule) & set(subject.rule.state)))
-    for profile in names:
+    for profile in enclosure.profiles(subject.format, held=_keeps_scalars(subject.rule)):
         elements = vacuous = 0
         margin = 0.0
         found: Violation | None = None

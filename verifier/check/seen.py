@@ -18,7 +18,10 @@ def rule_of(subject: Subject, case: Case) -> Rule:
 
 def run(subject: Subject, case: Case) -> Trajectory:
     """The subject's trajectory on `case`, counted; an exception of the optimizer is a violation."""
-    current().saw(case, options_of(case))
+    seen = current()
+    if seen.listed and seen.violation is not None:
+        raise seen.violation  # nothing to be learnt from a smaller case of a listed failure
+    seen.saw(case, options_of(case))
     try:
         return subject.run(case)
     except Refused:
