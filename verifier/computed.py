@@ -67,8 +67,6 @@ class Enclosure:
         self.scalar = False  # set where the values are scalars of the step, one an element when groups differ
         self._settled: Enclosure | None = None
 
-    # construction ---------------------------------------------------------------------------------------------------
-
     @classmethod
     def exact(cls, values: Any, fmt: Format | None = None) -> Enclosure:
         """The enclosure that holds exactly `values` (float64 or long double, one an element)."""
@@ -123,8 +121,6 @@ class Enclosure:
     def __repr__(self) -> str:
         name = self.fmt.name if self.fmt else "real"
         return f"Enclosure({name}, {self.kind}, lo={self.lo}, hi={self.hi})"
-
-    # arithmetic -----------------------------------------------------------------------------------------------------
 
     def __neg__(self) -> Enclosure:
         lo = -self.hi
@@ -235,11 +231,13 @@ class Enclosure:
     def power(self, exponent: Enclosure, ulps: float = 0.0) -> Enclosure:
         """`self` ** `exponent` for bases that are not negative, computed to within `ulps` units in the last place."""
         a, b = self.settled(), exponent.settled()
+        if b.is_one:
+            return a
         lo, hi = interval.power((a.lo, a.hi), (b.lo, b.hi))
         lo, hi = interval.convert(lo, hi, interval.base_dtype(a.fmt))
-        if a.fmt is not None and ulps:
+        if a.fmt is not None:
             lo, hi = interval.widen(lo, hi, 2 * ulps * interval.half_ulp(a.fmt, interval.magnitude(lo, hi)))
-        return Enclosure(lo, hi, a.fmt, nan=either(a.nan, b.nan), kind=SUM, rounds=1)
+        return Enclosure(lo, hi, a.fmt, nan=either(a.nan, b.nan))
 
     def __abs__(self) -> Enclosure:
         a = self.settled()
@@ -277,8 +275,6 @@ class Enclosure:
         for p in parts:
             nan = either(nan, p.nan)
         return Enclosure(lo, hi, self.fmt, nan=nan, kind=SUM, rounds=1)
-
-    # roundings ------------------------------------------------------------------------------------------------------
 
     def settled(self) -> Enclosure:
         """The values a further operation may read: the last result, rounded or not."""
@@ -323,8 +319,6 @@ class Enclosure:
                 lo, hi, lost = partial_products(fmt, lo, hi, self.factors)
                 self.nan = either(self.nan, lost)
         return lo, hi
-
-    # reading --------------------------------------------------------------------------------------------------------
 
     @property
     def is_point(self) -> bool:
