@@ -95,7 +95,7 @@ def test_conditions_name_the_lines_of_the_rule() -> None:
 
 
 def test_invariants_are_found_by_induction() -> None:
-    """Second moments are never negative, products of factors below one stay in [0, 1]; first moments may be anything."""
+    """Second moments are never negative, products of factors below one stay in [0, 1]; nothing is said of the rest."""
     nadam = rules.get("nadam")
     found = {s.name: values for s, values in invariants(nadam).items()}
 

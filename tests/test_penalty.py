@@ -41,7 +41,8 @@ def test_decoupled_decay_is_no_l2_penalty(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "penalty"), [*((name, L1) for name in DECAYING), *((name, ELASTIC_NET) for name in ("sgd", "adam", "adamw"))]
+    ("name", "penalty"),
+    [*((name, L1) for name in DECAYING), *((name, ELASTIC_NET) for name in ("sgd", "adam", "adamw"))],
 )
 def test_no_weight_decay_is_an_l1_penalty(name: str, penalty: Penalty) -> None:
     """No value reproduces lam*|w|, nor an elastic net with some of it."""

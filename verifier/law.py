@@ -199,7 +199,7 @@ def after(rule: Rule, values: Mapping[Symbol, Expr], step: Expr | int | None = N
     """theta and state after one step from `values` (grad, state, theta, hyperparameters), `step` being its number."""
     number = t if step is None else sympy.sympify(step)
     known = {s: sympy.sympify(e) for s, e in values.items()}
-    return {s: e.subs(t, number).xreplace(known) for s, e in transition(rule).items()}
+    return {s: e.xreplace({**known, t: number}) for s, e in transition(rule).items()}
 
 
 def start(rule: Rule, values: Mapping[Symbol, Expr] | None = None) -> dict[Symbol, Expr]:

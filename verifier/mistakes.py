@@ -2,82 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import sympy
 from sympy import Abs, Eq, Expr, Integer, Max, Min, Number, Piecewise, Pow, Rational, Symbol, sqrt
 from sympy.core.relational import Relational
 
+from verifier.edits import Edit, Lines, coupling, everywhere, hyper, put, shrinking, stepping, swap, with_line
 from verifier.rule import Rule, t
-
-Line = tuple[Symbol, Expr]
-Lines = tuple[Line, ...]
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One mistake made in one rule: its lines, or its initial state, as the mistake has them."""
-
-    name: str
-    says: str
-    step: Lines | None = None
-    state: Mapping[Symbol, Expr] | None = None
-
-
-# -- the shapes mistakes are made on
-
-
-def _hyper(rule: Rule, name: str) -> Symbol | None:
-    return next((s for s in rule.hyper if s.name == name), None)
-
-
-def _coupling(rule: Rule) -> int | None:
-    """The line d = g + weight_decay * theta."""
-    wd = _hyper(rule, "weight_decay")
-    wanted = rule.grad + wd * rule.theta if wd is not None else None
-    return next((i for i, (_, e) in enumerate(rule.step) if e == wanted), None)
-
-
-def _shrinking(rule: Rule) -> int | None:
-    """The line that decays theta without reading the gradient."""
-    wd = _hyper(rule, "weight_decay")
-    for i, (target, e) in enumerate(rule.step):
-        if target == rule.theta and wd in e.free_symbols and rule.grad not in e.free_symbols:
-            return i
-    return None
-
-
-def _last(rule: Rule) -> int:
-    """The line that takes the step."""
-    return max(i for i, (target, _) in enumerate(rule.step) if target == rule.theta)
-
-
-def _with(rule: Rule, line: int, value: Expr) -> Lines:
-    return tuple((x, value if i == line else e) for i, (x, e) in enumerate(rule.step))
-
-
-def _everywhere(rule: Rule, change: Callable[[Expr], Expr]) -> Lines:
-    return tuple((x, change(sympy.sympify(e))) for x, e in rule.step)
-
-
-def _put(values: Mapping[sympy.Basic, sympy.Basic]) -> Callable[[Expr], Expr]:
-    return lambda e: e.xreplace(dict(values))
-
-
-def _swap(a: Expr, b: Expr) -> Callable[[Expr], Expr]:
-    return lambda e: e.xreplace({a: b, b: a})
-
 
 # -- decay
 
 
 def _decay_of_coupled(rule: Rule) -> Iterator[Edit]:
-    line, lr, wd = _coupling(rule), _hyper(rule, "lr"), _hyper(rule, "weight_decay")
+    line, lr, wd = coupling(rule), hyper(rule, "lr"), hyper(rule, "weight_decay")
     if line is None or wd is None:
         return
     d = rule.step[line][0]
-    plain = _with(rule, line, rule.grad)
+    plain = with_line(rule, line, rule.grad)
     if lr is not None:
         yield Edit(
             "decoupled_decay",
@@ -87,29 +29,33 @@ def _decay_of_coupled(rule: Rule) -> Iterator[Edit]:
         yield Edit(
             "decay_times_lr",
             "weight decay in the gradient is scaled by lr once more",
-            _with(rule, line, rule.grad + lr * wd * rule.theta),
+            with_line(rule, line, rule.grad + lr * wd * rule.theta),
         )
-    yield Edit("decay_twice", "weight decay is applied twice", _with(rule, line, rule.grad + 2 * wd * rule.theta))
+    yield Edit("decay_twice", "weight decay is applied twice", with_line(rule, line, rule.grad + 2 * wd * rule.theta))
     yield Edit(
-        "decay_sign", "weight decay has the wrong sign: weights grow", _with(rule, line, rule.grad - wd * rule.theta)
+        "decay_sign",
+        "weight decay has the wrong sign: weights grow",
+        with_line(rule, line, rule.grad - wd * rule.theta),
     )
     yield Edit("decay_missing", "weight decay is left out", plain)
     yield Edit(
-        "decay_l1", "weight decay is that of the L1 penalty", _with(rule, line, rule.grad + wd * sympy.sign(rule.theta))
+        "decay_l1",
+        "weight decay is that of the L1 penalty",
+        with_line(rule, line, rule.grad + wd * sympy.sign(rule.theta)),
     )
     absolute = rule.grad + wd * Abs(rule.theta)
-    yield Edit("decay_absolute", "weight decay pulls down, not towards zero", _with(rule, line, absolute))
+    yield Edit("decay_absolute", "weight decay pulls down, not towards zero", with_line(rule, line, absolute))
     for i, (target, e) in enumerate(rule.step):
         if i != line and target in rule.state and d in e.free_symbols:
             yield Edit(
                 f"undecayed_{target}",
                 f"{target} accumulates the gradient without weight decay",
-                _with(rule, i, e.xreplace({d: rule.grad})),
+                with_line(rule, i, e.xreplace({d: rule.grad})),
             )
 
 
 def _decay_of_decoupled(rule: Rule) -> Iterator[Edit]:
-    line, lr, wd = _shrinking(rule), _hyper(rule, "lr"), _hyper(rule, "weight_decay")
+    line, lr, wd = shrinking(rule), hyper(rule, "lr"), hyper(rule, "weight_decay")
     if line is None or wd is None:
         return
     value = rule.step[line][1]
@@ -120,33 +66,50 @@ def _decay_of_decoupled(rule: Rule) -> Iterator[Edit]:
     yield Edit(
         "coupled_decay", "weight decay is coupled: added to the gradient", ((d, rule.grad + wd * rule.theta), *moved)
     )
-    yield Edit("decay_twice", "weight decay is applied twice", _with(rule, line, value * value / rule.theta))
+    yield Edit("decay_twice", "weight decay is applied twice", with_line(rule, line, value * value / rule.theta))
     yield Edit(
-        "decay_sign", "weight decay has the wrong sign: weights grow", _with(rule, line, value.xreplace({wd: -wd}))
+        "decay_sign", "weight decay has the wrong sign: weights grow", with_line(rule, line, value.xreplace({wd: -wd}))
     )
     yield Edit("decay_missing", "weight decay is left out", rest)
+    amount = rule.theta - value
+    for name, other in (("decay_l1", sympy.sign(rule.theta)), ("decay_absolute", Abs(rule.theta))):
+        says = (
+            "weight decay is that of the L1 penalty" if name == "decay_l1" else "weight decay pulls down, not to zero"
+        )
+        yield Edit(name, says, with_line(rule, line, rule.theta - sympy.cancel(amount / rule.theta) * other))
     yield Edit("decay_after", "weight decay is applied after the step instead of before it", (*rest, rule.step[line]))
     if lr is not None:
         yield Edit(
-            "decay_without_lr", "weight decay is not scaled by lr", _with(rule, line, value.xreplace({lr: Integer(1)}))
+            "decay_without_lr",
+            "weight decay is not scaled by lr",
+            with_line(rule, line, value.xreplace({lr: Integer(1)})),
         )
         yield Edit(
-            "decay_lr_squared", "weight decay is scaled by lr twice", _with(rule, line, value.xreplace({lr: lr**2}))
+            "decay_lr_squared", "weight decay is scaled by lr twice", with_line(rule, line, value.xreplace({lr: lr**2}))
         )
     for i, (target, e) in enumerate(rule.step):
         if target in rule.state and rule.grad in e.free_symbols:
             yield Edit(
                 f"decayed_{target}",
                 f"{target} accumulates the gradient with weight decay",
-                _with(rule, i, e.xreplace(coupled)),
+                with_line(rule, i, e.xreplace(coupled)),
             )
+
+
+def _decay_of_other(rule: Rule) -> Iterator[Edit]:
+    wd = hyper(rule, "weight_decay")
+    if wd is None or coupling(rule) is not None or shrinking(rule) is not None:
+        return
+    yield Edit("decay_twice", "weight decay is applied twice", everywhere(rule, put({wd: 2 * wd})))
+    yield Edit("decay_sign", "weight decay has the wrong sign: weights grow", everywhere(rule, put({wd: -wd})))
+    yield Edit("decay_missing", "weight decay is left out", everywhere(rule, put({wd: Integer(0)})))
 
 
 # -- eps
 
 
 def _eps(rule: Rule) -> Iterator[Edit]:
-    eps = _hyper(rule, "eps")
+    eps = hyper(rule, "eps")
     if eps is None:
         return
 
@@ -164,10 +127,10 @@ def _eps(rule: Rule) -> Iterator[Edit]:
             lambda p: (sqrt(p.base - eps) + eps) ** sympy.sign(p.exp),
         )
 
-    yield Edit("eps_inside_root", "eps is added inside the root", _everywhere(rule, inside))
-    yield Edit("eps_outside_root", "eps is added outside the root", _everywhere(rule, outside))
-    yield Edit("eps_missing", "eps is left out", _everywhere(rule, lambda e: e.xreplace({eps: Integer(0)})))
-    yield Edit("eps_squared", "eps is squared", _everywhere(rule, lambda e: e.xreplace({eps: eps**2})))
+    yield Edit("eps_inside_root", "eps is added inside the root", everywhere(rule, inside))
+    yield Edit("eps_outside_root", "eps is added outside the root", everywhere(rule, outside))
+    yield Edit("eps_missing", "eps is left out", everywhere(rule, lambda e: e.xreplace({eps: Integer(0)})))
+    yield Edit("eps_squared", "eps is squared", everywhere(rule, lambda e: e.xreplace({eps: eps**2})))
 
 
 # -- bias correction and the step's number
@@ -179,33 +142,33 @@ def _bias(rule: Rule) -> Iterator[Edit]:
         yield Edit(
             f"uncorrected_{power.base}",
             f"the bias correction 1 - {power.base}^t is left out",
-            _everywhere(rule, _put({power: Integer(0)})),
+            everywhere(rule, put({power: Integer(0)})),
         )
     if len(corrections) == 2:
         one, two = sorted(corrections, key=str)
         yield Edit(
             "corrections_swapped",
             "each moment is divided by the other's bias correction",
-            _everywhere(rule, _swap(one, two)),
+            everywhere(rule, swap(one, two)),
         )
         yield Edit(
             "uncorrected",
             "no bias is corrected",
-            _everywhere(rule, lambda e: e.xreplace({one: Integer(0), two: Integer(0)})),
+            everywhere(rule, lambda e: e.xreplace({one: Integer(0), two: Integer(0)})),
         )
     if any(t in sympy.sympify(e).free_symbols for _, e in rule.step):
-        yield Edit("step_ahead", "the step's number is one ahead", _everywhere(rule, lambda e: e.subs(t, t + 1)))
+        yield Edit("step_ahead", "the step's number is one ahead", everywhere(rule, lambda e: e.subs(t, t + 1)))
     if any(e.has(t - 1) for _, e in rule.step):
         yield Edit(
-            "step_behind", "the step's number is one behind", _everywhere(rule, lambda e: e.xreplace({t - 1: t - 2}))
+            "step_behind", "the step's number is one behind", everywhere(rule, lambda e: e.xreplace({t - 1: t - 2}))
         )
 
 
 def _betas(rule: Rule) -> Iterator[Edit]:
     for low, high in (("beta1", "beta2"), ("etaminus", "etaplus")):
-        a, b = _hyper(rule, low), _hyper(rule, high)
+        a, b = hyper(rule, low), hyper(rule, high)
         if a is not None and b is not None:
-            yield Edit(f"{low}_{high}_swapped", f"{low} and {high} are swapped", _everywhere(rule, _swap(a, b)))
+            yield Edit(f"{low}_{high}_swapped", f"{low} and {high} are swapped", everywhere(rule, swap(a, b)))
     for i, (target, e) in enumerate(rule.step):
         value = sympy.sympify(e)
         for beta in rule.hyper:
@@ -213,11 +176,11 @@ def _betas(rule: Rule) -> Iterator[Edit]:
                 yield Edit(
                     f"unweighted_{target}",
                     f"1 - {beta} is missing from the average {target}",
-                    _with(rule, i, value.xreplace({1 - beta: Integer(1)})),
+                    with_line(rule, i, value.xreplace({1 - beta: Integer(1)})),
                 )
                 other = value.xreplace({beta: 1 - beta, 1 - beta: beta})
                 yield Edit(
-                    f"reversed_{target}", f"{beta} and 1 - {beta} are swapped in {target}", _with(rule, i, other)
+                    f"reversed_{target}", f"{beta} and 1 - {beta} are swapped in {target}", with_line(rule, i, other)
                 )
 
 
@@ -233,14 +196,16 @@ def _moments(rule: Rule) -> Iterator[Edit]:
             yield Edit(
                 f"forgotten_{target}",
                 f"{target} forgets what it held",
-                _with(rule, i, value.xreplace({target: Integer(0)})),
+                with_line(rule, i, value.xreplace({target: Integer(0)})),
             )
         squares = {p: Abs(p.base) for p in value.atoms(Pow) if p.exp == 2}
         if squares:
             yield Edit(
-                f"unsquared_{target}", f"the square is missing from {target}", _with(rule, i, value.xreplace(squares))
+                f"unsquared_{target}",
+                f"the square is missing from {target}",
+                with_line(rule, i, value.xreplace(squares)),
             )
-        if i < _last(rule):
+        if i < stepping(rule):
             moved = (*(line for k, line in enumerate(rule.step) if k != i), rule.step[i])
             yield Edit(f"late_{target}", f"{target} is updated after theta, which reads the old one", moved)
         if isinstance(value, Max) and target in value.args:
@@ -248,12 +213,12 @@ def _moments(rule: Rule) -> Iterator[Edit]:
             yield Edit(
                 f"maximum_missing_{target}",
                 f"{target} is the current value, not the largest so far",
-                _with(rule, i, current),
+                with_line(rule, i, current),
             )
             yield Edit(
                 f"minimum_{target}",
                 f"{target} keeps the smallest value instead of the largest",
-                _with(rule, i, Min(*value.args)),
+                with_line(rule, i, Min(*value.args)),
             )
             yield from _corrected_maximum(rule, i, target, current)
 
@@ -263,29 +228,31 @@ def _corrected_maximum(rule: Rule, line: int, target: Symbol, current: Expr) -> 
     for i, (x, e) in enumerate(rule.step):
         corrections = [p for p in e.atoms(Pow) if p.exp == Rational(-1, 2) and t in p.free_symbols]
         if target in e.free_symbols and corrections:
-            lines = list(_with(rule, line, Max(target, current / corrections[0].base)))
+            lines = list(with_line(rule, line, Max(target, current / corrections[0].base)))
             lines[i] = (x, e.xreplace({corrections[0]: Integer(1)}))
             yield Edit(f"corrected_{target}", f"{target} is the maximum of bias-corrected values", tuple(lines))
 
 
 def _momentum(rule: Rule) -> Iterator[Edit]:
-    momentum, dampening = _hyper(rule, "momentum"), _hyper(rule, "dampening")
+    momentum, dampening = hyper(rule, "momentum"), hyper(rule, "dampening")
     for i, (target, e) in enumerate(rule.step):
         if isinstance(e, Piecewise) and e.args[0][1] == Eq(t, 1):
             yield Edit(
                 "first_step_as_others",
                 "the first gradient enters the buffer as later ones do",
-                _with(rule, i, e.args[-1][0]),
+                with_line(rule, i, e.args[-1][0]),
             )
             first = e.args[0][0]
             if dampening is not None:
                 yield Edit(
                     "dampened_first_step",
                     "the first gradient is dampened",
-                    _with(rule, i, Piecewise(((1 - dampening) * first, Eq(t, 1)), *e.args[1:])),
+                    with_line(rule, i, Piecewise(((1 - dampening) * first, Eq(t, 1)), *e.args[1:])),
                 )
         if dampening is not None and e.has(1 - dampening):
-            yield Edit("undampened", "dampening is left out", _with(rule, i, e.xreplace({1 - dampening: Integer(1)})))
+            yield Edit(
+                "undampened", "dampening is left out", with_line(rule, i, e.xreplace({1 - dampening: Integer(1)}))
+            )
         if momentum is not None and target in rule.state and e.has(momentum * target):
             buffer = target
             yield Edit(
@@ -293,21 +260,21 @@ def _momentum(rule: Rule) -> Iterator[Edit]:
                 "the gradient enters the buffer weighted by 1 - momentum",
                 _averaged(rule, i, momentum),
             )
-            last = _last(rule)
+            last = stepping(rule)
             value = rule.step[last][1]
             if value.has(buffer):
                 ahead = momentum * buffer + _fresh(e, buffer)
                 yield Edit(
                     "nesterov_added",
                     "the step looks a momentum update ahead",
-                    _with(rule, last, value.xreplace({buffer: ahead})),
+                    with_line(rule, last, value.xreplace({buffer: ahead})),
                 )
     for i, (target, e) in enumerate(rule.step):
         if momentum is not None and target not in rule.state and target != rule.theta and momentum in e.free_symbols:
             buffer = next((s for s in rule.state if momentum * s in sympy.Add.make_args(e)), None)
             if buffer is not None:
                 yield Edit(
-                    "nesterov_missing", "the step takes the buffer and does not look ahead", _with(rule, i, buffer)
+                    "nesterov_missing", "the step takes the buffer and does not look ahead", with_line(rule, i, buffer)
                 )
 
 
@@ -322,7 +289,7 @@ def _averaged(rule: Rule, line: int, momentum: Symbol) -> Lines:
     last = value.args[-1][0] if isinstance(value, Piecewise) else value
     fresh = last.xreplace({target: Integer(0)})
     averaged = momentum * target + (1 - momentum) * fresh
-    return _with(
+    return with_line(
         rule, line, Piecewise(*value.args[:-1], (averaged, True)) if isinstance(value, Piecewise) else averaged
     )
 
@@ -331,14 +298,14 @@ def _averaged(rule: Rule, line: int, momentum: Symbol) -> Lines:
 
 
 def _steps(rule: Rule) -> Iterator[Edit]:
-    last, lr = _last(rule), _hyper(rule, "lr")
+    last, lr = stepping(rule), hyper(rule, "lr")
     _, value = rule.step[last]
-    yield Edit("ascends", "the step has the wrong sign", _with(rule, last, 2 * rule.theta - value))
+    yield Edit("ascends", "the step has the wrong sign", with_line(rule, last, 2 * rule.theta - value))
     relative = rule.theta + (value - rule.theta) * Abs(rule.theta)
-    yield Edit("relative_step", "the step is scaled by the size of the weight", _with(rule, last, relative))
+    yield Edit("relative_step", "the step is scaled by the size of the weight", with_line(rule, last, relative))
     if lr is not None and lr in value.free_symbols:
-        yield Edit("lr_missing", "lr is left out of the step", _with(rule, last, value.xreplace({lr: Integer(1)})))
-        yield Edit("lr_squared", "the step is scaled by lr twice", _with(rule, last, value.xreplace({lr: lr**2})))
+        yield Edit("lr_missing", "lr is left out of the step", with_line(rule, last, value.xreplace({lr: Integer(1)})))
+        yield Edit("lr_squared", "the step is scaled by lr twice", with_line(rule, last, value.xreplace({lr: lr**2})))
     for i, (target, e) in enumerate(rule.step):
         roots = {p: p.base if p.exp > 0 else 1 / p.base for p in e.atoms(Pow) if abs(p.exp) == Rational(1, 2)}
         for root in sorted(roots, key=str):
@@ -346,7 +313,7 @@ def _steps(rule: Rule) -> Iterator[Edit]:
                 yield Edit(
                     f"root_missing_{target}",
                     f"the root is missing from {target}",
-                    _with(rule, i, e.xreplace({root: roots[root]})),
+                    with_line(rule, i, e.xreplace({root: roots[root]})),
                 )
     for s, initial in rule.state.items():
         if sympy.sympify(initial) != 0:
@@ -364,13 +331,13 @@ def _branches(rule: Rule) -> Iterator[Edit]:
                 yield Edit(
                     f"{target}_unbranched",
                     f"{target} ignores the branch on {guard}",
-                    _with(rule, i, e.xreplace({piecewise: piecewise.args[-1][0]})),
+                    with_line(rule, i, e.xreplace({piecewise: piecewise.args[-1][0]})),
                 )
                 if isinstance(guard, Relational) and isinstance(guard.rhs, Number) and guard.rhs > 1:
                     yield Edit(
                         "threshold_low",
                         f"the threshold {guard.rhs} is {guard.rhs - 1}",
-                        _everywhere(rule, _put({guard: guard.func(guard.lhs, guard.rhs - 1)})),
+                        everywhere(rule, put({guard: guard.func(guard.lhs, guard.rhs - 1)})),
                     )
         for clamp in sorted(e.atoms(Max, Min), key=str):
             if target in rule.state and target in clamp.args:
@@ -381,7 +348,7 @@ def _branches(rule: Rule) -> Iterator[Edit]:
                     yield Edit(
                         f"{target}_past_{_word(arg)}",
                         f"{target} is not held at {arg}",
-                        _with(rule, i, e.xreplace({clamp: rest[0]})),
+                        with_line(rule, i, e.xreplace({clamp: rest[0]})),
                     )
 
 
@@ -392,6 +359,7 @@ def _word(bound: Expr) -> str:
 MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
     _decay_of_coupled,
     _decay_of_decoupled,
+    _decay_of_other,
     _eps,
     _bias,
     _betas,

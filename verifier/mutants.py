@@ -11,7 +11,8 @@ from functools import cache
 
 import sympy
 
-from verifier.mistakes import MISTAKES, Edit
+from verifier.edits import Edit
+from verifier.mistakes import MISTAKES
 from verifier.normal import Status, equal
 from verifier.rule import Rule, invariants, transition
 

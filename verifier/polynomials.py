@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
 import flint
@@ -20,6 +21,15 @@ class Undefined(Exception):
 
 class Full(Exception):
     """More generators than the field was made for."""
+
+
+class Split(Exception):
+    """The sign of `poly` is needed and not known: the caller goes on with each of `signs` in turn."""
+
+    def __init__(self, poly: Poly, signs: frozenset[int]) -> None:
+        super().__init__(str(poly))
+        self.poly = poly
+        self.signs = signs
 
 
 class Quotient(NamedTuple):
@@ -50,13 +60,7 @@ class Range(NamedTuple):
     @classmethod
     def of(cls, values: sympy.Set) -> Range:
         """The smallest range that holds a set of reals."""
-        low, high = values.inf, values.sup
-        return cls(
-            _fraction(low) if low.is_Rational else None,
-            _fraction(high) if high.is_Rational else None,
-            bool(low.is_Rational and values.contains(low) is sympy.false),
-            bool(high.is_Rational and values.contains(high) is sympy.false),
-        )
+        return _range(values)
 
     @classmethod
     def of_symbol(cls, symbol: Symbol, domain: Mapping[Symbol, sympy.Set]) -> Range:
@@ -66,6 +70,18 @@ class Range(NamedTuple):
         if symbol.is_positive:
             return cls(Fraction(1)) if symbol.is_integer else cls(Fraction(0), low_open=True)
         return cls(Fraction(0)) if symbol.is_nonnegative else cls()
+
+
+@cache
+def _range(values: sympy.Set) -> Range:
+    """Range.of, once a set: sympy takes milliseconds to tell what an interval contains."""
+    low, high = values.inf, values.sup
+    return Range(
+        _fraction(low) if low.is_Rational else None,
+        _fraction(high) if high.is_Rational else None,
+        bool(low.is_Rational and values.contains(low) is sympy.false),
+        bool(high.is_Rational and values.contains(high) is sympy.false),
+    )
 
 
 def _fraction(value: Rational) -> Fraction:

@@ -80,10 +80,12 @@ def _ordered(symbols: set[sympy.Basic]) -> list[sympy.Basic]:
 
 def transition(rule: Rule) -> dict[Symbol, Expr]:
     """theta and every state variable after one step, over theta, grad, the state before it, `t` and `hyper`."""
-    now: dict[Symbol, Expr] = {}
-    for target, value in rule.step:
-        now[target] = sympy.sympify(value).xreplace(now)
-    return {s: now.get(s, s) for s in (rule.theta, *rule.state)}
+    if rule not in _TRANSITIONS:
+        now: dict[Symbol, Expr] = {}
+        for target, value in rule.step:
+            now[target] = sympy.sympify(value).xreplace(now)
+        _TRANSITIONS[rule] = {s: now.get(s, s) for s in (rule.theta, *rule.state)}
+    return dict(_TRANSITIONS[rule])
 
 
 def unroll(rule: Rule, steps: int, grads: Sequence[Expr] | None = None) -> list[dict[Symbol, Expr]]:
@@ -206,5 +208,6 @@ def _invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
 
 
 # Facts of a rule are computed once; rules are compared by what they say, not by name alone.
+_TRANSITIONS: dict[Rule, dict[Symbol, Expr]] = {}
 _NEEDED: dict[Rule, list[tuple[sympy.Basic, sympy.Basic]]] = {}
 _INVARIANTS: dict[Rule, dict[Symbol, sympy.Set]] = {}

@@ -210,7 +210,7 @@ def _draw(source: random.Random, symbol: Symbol, values: Range, size: int) -> Ra
     if values.low is not None and values.high is not None:
         share = 1 - Fraction(1, source.randint(20, 200)) if far else Fraction(source.randint(1, size - 1), size)
         return Rational(values.low + (values.high - values.low) * share)
-    step = Fraction(source.randint(1, 4 * size), source.randint(1, size))
+    step = Fraction(source.randint(1, 4 * size), source.randint(1, size)) * (100 if far else 1)
     if values.low is not None:
         return Rational(values.low + step)
     if values.high is not None:

@@ -164,7 +164,11 @@ def first_state(rule: Rule) -> Law | Inapplicable:
 
     body = [*reads(rule, *closed.values()), ""]
     for s, e in closed.items():
-        body += call("state_follows", f'"{s.name}"', source(e), "step=1")
+        one = call("state_follows", f'"{s.name}"', source(e), "step=1")
+        if len(one) > 1:
+            body += assigned("closed", e)
+            one = call("state_follows", f'"{s.name}"', "closed", "step=1")
+        body += one
     return law(
         rule,
         "first_state",
