@@ -168,7 +168,7 @@ def test_ctrl_c_anywhere_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 def test_explain_says_which_rule_the_code_performs(capsys: pytest.CaptureFixture[str]) -> None:
     """Text names the rule and the decay; JSON says the same as data; LaTeX is LaTeX."""
-    assert 0 == cli.run(["explain", "torch.optim:SGD", "--arg", "momentum=0.9", "--params", "2x3,3"])
+    assert 0 == cli.run(["explain", "torch.optim:SGD", "--arg", "momentum=0.9", "--params", "2x3"])
     text = capsys.readouterr().out
     assert "Weight decay: coupled" in text
     assert "Rule: sgd_momentum" in text

@@ -20,12 +20,15 @@ from verifier.verify import Options, writable
 ROOT = Path(__file__).parent.parent
 
 DRIVER = """
+import os
 import sys
 
-from verifier import claims, cli, rules
+from verifier import claims, cli, rules, verify
 
-if __name__ == "__main__":  # one rule's proofs and no claims: these tests are about what is around them
+if __name__ == "__main__":  # these tests are about what is around the proofs and claims
     rules.names = lambda: ("sgd",)
+    if not os.environ.get("WITH_PROOFS"):
+        verify._Job.prove = lambda job, phase: None
     claims.settle = lambda *arguments, **options: []
     sys.exit(cli.run(sys.argv[1:]))
 """
@@ -75,9 +78,9 @@ def job(tmp_path: Path) -> Callable[..., list[str]]:
     return lay
 
 
-def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+def start(command: list[str], folder: Path, **more: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("VERIFIER_", "PYTEST_"))}
-    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -115,7 +118,7 @@ def wait_for_rows(folder: Path, count: int) -> None:
 
 def test_what_holds_is_reported(job: Callable[..., list[str]], tmp_path: Path) -> None:
     """A run in which everything holds ends with 0, writes three reports and the JSON, and says so in its last line."""
-    code, out, err = finish(start([*job(HOLDS), "--json", "results/found.json"], tmp_path))
+    code, out, err = finish(start([*job(HOLDS), "--json", "results/found.json"], tmp_path, WITH_PROOFS="1"))
 
     assert 0 == code, out + err
     assert out.rstrip().endswith("(exit 0)")
@@ -124,6 +127,7 @@ def test_what_holds_is_reported(job: Callable[..., list[str]], tmp_path: Path) -
         assert (tmp_path / "reports" / name).stat().st_size > 0
     found = json.loads((tmp_path / "results" / "found.json").read_text(encoding="utf-8"))
     assert 0 == found["exit_code"]
+    assert "sgd.code@cpu-reals-forloop" in {row["id"] for row in rows(tmp_path)}
     assert found["summary"]["held"] == len([row for row in rows(tmp_path) if row["verdict"] == "held"]) > 0
 
 

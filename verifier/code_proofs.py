@@ -6,9 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
-from verifier import rules
+from verifier import proofs, rules
 from verifier.evidence import Evidence, Strength, Verdict
 from verifier.floats import FORMATS
 from verifier.lift import faithful, induction, matching, paths
@@ -16,7 +14,7 @@ from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift, lift
 from verifier.normal import Status
 from verifier.rule import Rule
-from verifier.subjects.torch import optimizer_class
+from verifier.subjects.torch import DTYPES, optimizer_class
 
 IMPLEMENTATIONS = ("forloop", "foreach")
 """Those made of aten operations; a fused kernel is opaque and gets enclosed instead."""
@@ -29,6 +27,11 @@ GENERIC = 0.9  # any number but 0 makes momentum a symbol
 VERDICTS = {Status.PROVED: Verdict.HELD, Status.REFUTED: Verdict.VIOLATED, Status.UNDECIDED: Verdict.INCONCLUSIVE}
 
 GRAVITY = (Status.PROVED, Status.UNDECIDED, Status.REFUTED)
+
+
+def of_rule_and_code(name: str, profile: str = "ci", seed: int = 0) -> list[dict[str, Any]]:
+    """Everything that is known of the rule `name` and of the code that claims it before any property is run."""
+    return [*proofs.records(name), *records(name, profile, seed)]
 
 
 def records(name: str, profile: str = "ci", seed: int = 0) -> list[dict[str, Any]]:
@@ -99,10 +102,8 @@ def _roundings(name: str, read: Lift, chosen: dict[str, Any], profile: str, seed
     """A row a format: every operation of some steps held against its admissible roundings."""
     for format_name in FORMATS:
         started = time.perf_counter()
-        dtype = getattr(torch, format_name)
-        seen = faithful.watch(
-            read.target, read.implementation, dtype=dtype, steps=STEPS[profile], seed=seed % 2**63, **chosen
-        )
+        how: dict[str, Any] = {"dtype": DTYPES[format_name], "steps": STEPS[profile], "seed": seed % 2**63}
+        seen = faithful.watch(read.target, read.implementation, **how, **chosen)
         unchecked = ", ".join(sorted(seen.unchecked))
         first = str(seen.violations[0]) if seen.violations else ""
         verdict = Verdict.HELD if seen.faithful else Verdict.VIOLATED if first else Verdict.INCONCLUSIVE
