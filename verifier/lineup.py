@@ -10,7 +10,7 @@ from verifier.floats import FORMATS
 from verifier.rule import Rule
 
 
-SMOKE_FORMATS = ("float32", "bfloat16")
+SMOKE_FORMATS = ("float32",)
 SMOKE_IMPLEMENTATIONS = ("forloop", "foreach", "fused")
 
 
