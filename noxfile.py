@@ -45,7 +45,8 @@ def verify(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests of the verifier itself, on every core."""
     install(session, "verify", "bench", "dev")
-    session.run("pytest", "-n", "auto", "--dist", "worksteal", "--benchmark-skip", *session.posargs, env=ONE_THREAD)
+    words = ("-n", "auto", "--dist", "worksteal", "--benchmark-skip", "-m", "not nightly")
+    session.run("pytest", *words, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
