@@ -61,7 +61,7 @@ class Enclosure:
             if lost.any():
                 lo, hi = np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
                 nan = lost if nan is None else nan | lost
-        self.lo, self.hi, self.fmt, self.nan = lo, hi, fmt, nan
+        self.lo, self.hi, self.fmt, self.nan = lo, hi, fmt, None if nan is None or not nan.any() else nan
         self.kind, self.rounds, self.factors = kind, rounds, factors
         self.alternatives = alternatives
         self.scalar = False  # set where the values are scalars of the step, one an element when groups differ
@@ -100,23 +100,20 @@ class Enclosure:
         return max(len(self.lo), len(self.hi))
 
     def __getitem__(self, which: slice | NDArray[Any]) -> Enclosure:
-        """Some of the elements, in the order asked for."""
-        if self.kind == PRODUCT:
-            lo, hi = self.before_last_rounding()
-            return Enclosure(lo, hi, self.fmt, nan=self.nan, kind=SUM)[which]
-        nan = None if self.nan is None else np.broadcast_to(self.nan, len(self))[which]
-        lo = self.lo[which]
-        hi = lo if self.hi is self.lo else self.hi[which]
-        kept = []
-        if self.alternatives:
-            places = np.full(len(self), -1)
-            chosen = np.arange(len(self))[which]
-            places[chosen] = np.arange(len(chosen))
-            for elements, values in self.alternatives:
-                there = places[elements] >= 0
-                if there.any():
-                    kept.append(Alternative(places[elements[there]], values[np.flatnonzero(there)]))
-        return Enclosure(lo, hi, self.fmt, nan=nan, kind=self.kind, rounds=self.rounds, alternatives=tuple(kept))
+        """Some of the elements, in the order asked for; a product stays open."""
+        size = len(self)
+
+        def part(x: NDArray[Any]) -> NDArray[Any]:
+            return np.broadcast_to(x, size)[which]
+
+        lo = part(self.lo)
+        hi = lo if self.is_point else part(self.hi)
+        factors = tuple(f._replace(least=part(f.least), most=part(f.most)) for f in self.factors)
+        nan = None if self.nan is None else part(self.nan)
+        e = Enclosure(lo, hi, self.fmt, nan=nan, kind=self.kind, rounds=self.rounds, factors=factors)
+        e.alternatives = reading.part_of(self.alternatives, np.arange(size)[which], size)
+        e.scalar = self.scalar
+        return e
 
     def __repr__(self) -> str:
         name = self.fmt.name if self.fmt else "real"
@@ -190,7 +187,8 @@ class Enclosure:
         if not divide:
             for zero, rest in ((self, other), (other, self)):
                 if zero.is_zero and rest.is_finite:
-                    return Enclosure(zero.lo, zero.lo, fmt)
+                    nothing = np.broadcast_to(zero.lo[:1], len(rest))  # see is_zero
+                    return Enclosure(nothing, nothing, fmt)
         a, a_rounds, a_factors = self._as_factor(divides=False)
         b, b_rounds, b_factors = other._as_factor(divides=divide)
         with np.errstate(all="ignore"):
@@ -289,9 +287,11 @@ class Enclosure:
         return self._settled
 
     def stored(self) -> Enclosure:
-        """The values memory may hold after a store: rounded to the format."""
-        if self.fmt is None:
+        """The values memory may hold after a store: rounded to the format, alternatives included."""
+        if self.fmt is None and not self.alternatives:
             return self
+        if self.fmt is None:
+            return Enclosure(*reading.hull_bounds(self), nan=self.nan)
         lo, hi = self.allowed()
         for elements, values in self.alternatives:
             low, high = values.allowed()
@@ -333,7 +333,9 @@ class Enclosure:
 
     @property
     def is_zero(self) -> bool:
-        return len(self.lo) == 1 and len(self.hi) == 1 and self.lo[0] == 0 == self.hi[0] and self.nan is None
+        """Whether this is zero for every element because one value, repeated, is."""
+        repeated = len(self.lo) == 1 or (len(self.lo) > 1 and self.lo.strides == (0,))
+        return repeated and self.is_point and self.lo[0] == 0 and self.nan is None
 
     @property
     def is_one(self) -> bool:

@@ -32,6 +32,18 @@ def either(a: Mask | None, b: Mask | None) -> Mask | None:
     return a | b
 
 
+def part_of(alternatives: tuple[Alternative, ...], chosen: NDArray[Any], size: int) -> tuple[Alternative, ...]:
+    """The alternatives of the elements `chosen` out of `size`, numbered anew."""
+    places = np.full(size, -1)
+    places[chosen] = np.arange(len(chosen))
+    kept = []
+    for elements, values in alternatives:
+        there = places[elements] >= 0
+        if there.any():
+            kept.append(Alternative(places[elements[there]], values[np.flatnonzero(there)]))
+    return tuple(kept)
+
+
 def allowed(e: Enclosure) -> tuple[Array, Array]:
     """The smallest and the largest value a store may leave; see `Enclosure.allowed`. shape=(N,)"""
     lo, hi = e.before_last_rounding()
