@@ -52,7 +52,7 @@ class Field:
         ring = self.ring
         if isinstance(expr, Rational):
             return ring.constant(expr)
-        if expr in (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
+        if expr in (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):
             raise Undefined
         if isinstance(expr, sympy.Float):
             return ring.constant(Rational(Fraction(float(expr))))

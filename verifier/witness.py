@@ -18,7 +18,8 @@ BITS = 256
 Value = Any  # flint.fmpq while every operation is rational, else flint.arb
 
 
-NO_NUMBERS = frozenset({sympy.nan, sympy.zoo, sympy.oo, -sympy.oo})
+NO_NUMBERS = frozenset({sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I})
+"""What sympy makes of a division by zero, or of the root of a negative number."""
 
 
 class Undecidable(Exception):
@@ -43,7 +44,7 @@ def _compute(expr: Expr, known: dict[Expr, Value]) -> Value:
     if isinstance(expr, Rational):
         return flint.fmpq(int(expr.p), int(expr.q))
     if expr in NO_NUMBERS:
-        raise Undecidable(f"{expr} is no number")
+        raise Undecidable(f"{expr} is no real number")
     if isinstance(expr, sympy.Float):
         exact = Fraction(float(expr))
         return flint.fmpq(exact.numerator, exact.denominator)

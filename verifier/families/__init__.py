@@ -19,6 +19,7 @@ FAMILIES: dict[str, Family] = {
     "first_step": closed.first_step_law,
     "first_state": closed.first_state,
     "step": motion.step,
+    "step_blind": motion.step_blind,
     "decay": partial(closed.n_steps, kind="decay"),
     "constant_gradient": partial(closed.n_steps, kind="constant_gradient"),
     "penalty": decay.penalty,

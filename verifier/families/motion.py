@@ -43,6 +43,25 @@ def step(rule: Rule) -> Law:
     )
 
 
+def step_blind(rule: Rule) -> Law | Inapplicable:
+    """Every step is the rule's, for a subject that hides its state."""
+    seen = step(rule)
+    if not rule.state:
+        return Inapplicable("the rule has no state to hide")
+    assert seen.formula is not None and seen.goals is not None
+    return law(
+        rule,
+        "step_blind",
+        "Every step lies inside the enclosure of the rule's step, though its state is not looked at.",
+        seen.formula,
+        "The state is carried from step to step as an enclosure, and only theta is compared with it.",
+        seen.goals,
+        cases="steps=(1, 8)",
+        body=call("steps_enclosed_blind"),
+        where=defined_where(rule),
+    )
+
+
 def zero_lr(rule: Rule) -> Law | Inapplicable:
     """A learning rate of zero moves nothing."""
     lr = next((s for s in rule.hyper if s.name == "lr"), None)
