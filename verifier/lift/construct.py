@@ -33,7 +33,7 @@ _REQUIRED: dict[str, Any] = {
     "lr": 0.01, "learning_rate": 0.01, "momentum": 0.9, "beta": 0.9, "beta1": 0.9, "beta2": 0.99, "rho": 0.05,
     "weight_decay": 0.1, "wd": 0.1, "eps": 1e-2, "alpha": 0.5, "betas": (0.9, 0.99), "gamma": 0.5, "k": 5,
     "num_training_steps": 1000, "total_steps": 1000, "num_iterations": 1000, "num_epochs": 10, "max_iters": 1000,
-    "num_batches_per_epoch": 10, "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0,
+    "num_batches_per_epoch": 10, "num_data": 100, "base_optimizer": torch.optim.SGD, "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0,
 }  # fmt: skip
 _FLOAT_NAMES = frozenset(
     {*DECAY_NAMES, "lr", "momentum", "dampening", "eps", "lambd", "alpha", "beta", "beta1", "beta2", "lr_decay",
@@ -173,7 +173,7 @@ def recipe(
         literal=literal,
         parameters=first,
         shapes=tuple(tuple(s) for s in shapes) if shapes is not None else Recipe.shapes,
-        form="model" if first in ("model", "models", "module") else "named" if first.startswith("named") else "list",
+        form="optimizer" if first in ("optimizer", "base_optimizer") else "model" if first in ("model", "models", "module") else "named" if first.startswith("named") else "list",
         tensor=frozenset(tensor),
         tracked=tracked,
         modules=modules_of(build),
@@ -309,6 +309,10 @@ def build(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], values: Mapp
     given: Any = list(parameters)
     if recipe.form == "named":
         given = list(holder.named_parameters())
+    elif recipe.form == "flagged":  # groups that say which algorithm they want
+        given = [{"params": given, "use_muon": True}]
+    elif recipe.form == "optimizer":
+        given = torch.optim.SGD(given, lr=0.05)
     elif recipe.form in ("model", "module list"):
         given = holder if recipe.form == "model" else [holder]
     if recipe.path == "weight_decay":

@@ -121,7 +121,7 @@ def _explored(recipe: Recipe) -> tuple[Recipe, Explored, Any]:
     if recipe.shapes == Recipe.shapes:
         flat = replace(recipe, shapes=_TWO_DIMENSIONAL)
         attempts += [(flat, construct.generic), (flat, construct.near_default)]
-    for form in ("named", "model", "module list"):
+    for form in ("named", "model", "module list", "flagged"):
         if form != recipe.form:
             attempts.append((replace(recipe, form=form), construct.generic))
     for changed, generic in attempts:
@@ -162,6 +162,9 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         theta = [n for k, n in explored.results.items() if k.startswith("theta ")]
         whole = all(n.op == "opaque" for n in theta)
         return Lift(**base, status="opaque" if whole else "partial", rule=None, stopped_by=f"{op} at {site}")
+    start = expr.opaque_leaves(*(n for nodes in main.theta_first for n in nodes))
+    if start:
+        return Lift(**base, status="partial", rule=None, stopped_by=f"{main.opaque[0][0]} at {main.opaque[0][1]}")
     wrong, checked = _check(explored)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)

@@ -444,7 +444,7 @@ def _symbolise(
 
 def _bare(value: Any) -> Any:
     if isinstance(value, TaggedInt):
-        return int.__int__(value)
+        return int(value)
     return plain(value) if isinstance(value, TaggedFloat) else value
 
 
@@ -455,4 +455,4 @@ def _set(memory: Memory, slot: Slot, value: float, node: Node) -> None:
             slot.value.fill_(value)
         memory.write(slot.value, node)
     elif slot.put is not None:
-        slot.put(memory.trace.tag(int(value) if isinstance(slot.value, int) else value, node))
+        slot.put(memory.trace.tag(int(value) if isinstance(slot.value, int | TaggedInt) else value, node))

@@ -18,7 +18,8 @@ _SCALAR_TYPES = ("number", "float", "int", "bool", "Scalar")
 _NOT_NUMBERS = frozenset({"non_blocking", "out", "dtype", "ord", "unbiased", "accumulate", "memory_format", "layout",
                           "device", "pin_memory", "copy"})  # fmt: skip
 _UNTOUCHED = frozenset({"sym_size", "sym_numel", "sym_stride", "is_same_size", "_has_compatible_shallow_copy_type"})
-_SHARES = frozenset({"_unsafe_view", "_reshape_alias"})  # memory is shared although the schema does not say so
+_SHARES = frozenset({"_unsafe_view", "_reshape_alias", "t", "transpose", "unsqueeze", "squeeze", "swapaxes", "as_strided",
+                     "detach"})  # memory is shared although the schema does not say so
 _FACTORY = {"zeros": expr.ZERO, "zeros_like": expr.ZERO, "new_zeros": expr.ZERO, "ones": expr.ONE, "ones_like": expr.ONE,
             "new_ones": expr.ONE, "empty": expr.NAN, "empty_like": expr.NAN, "new_empty": expr.NAN,
             "empty_strided": expr.NAN, "new_empty_strided": expr.NAN, "_efficientzerotensor": expr.ZERO}  # fmt: skip
@@ -68,6 +69,8 @@ def plan(func: Any) -> Handler | None:
         name = {"max": "maximum", "min": "minimum"}[name]
     if name in ("max", "min"):
         return functools.partial(_extreme, name)
+    if name == "aminmax":
+        return _both_extremes
     if name in ELEMENTWISE:
         return functools.partial(_elementwise, ELEMENTWISE[name], _kinds(func))
     return _refuse
@@ -261,9 +264,23 @@ def _extreme(name: str, memory: Memory, func: Any, args: Any, kwargs: Any) -> An
     return out
 
 
+def _both_extremes(memory: Memory, func: Any, args: Any, kwargs: Any) -> Any:
+    nodes = memory.read(args[0])
+    low, high = (reduce.fold(nodes, kwargs.get("dim"), kwargs.get("keepdim", False), f)
+                 for f in (expr.minimum, expr.maximum))  # fmt: skip
+    out = func(*args, **kwargs)
+    store(memory, out[0], low)
+    store(memory, out[1], high)
+    return out
+
+
 def _copy(memory: Memory, func: Any, args: Any, kwargs: Any) -> Any:
     """clone, _to_copy, copy_: values kept; a real number becomes an integer by dropping its fraction."""
     source = args[1] if base_name(func)[0] == "copy" else args[0]
+    if source.dtype == torch.uint8 and memory.holds_wider(source):  # a storage copied byte by byte: deepcopy
+        out = func(*args, **kwargs)
+        memory.copy_storage(out, source)
+        return out
     nodes = memory.read(source).copy()
     out = func(*args, **kwargs)
     to_integer = not out.dtype.is_floating_point and not out.dtype.is_complex and out.dtype != torch.bool
@@ -289,15 +306,16 @@ def _index_put(memory: Memory, func: Any, args: Any, kwargs: Any) -> Any:
     accumulate = args[3] if len(args) > 3 else kwargs.get("accumulate", False)
     nodes, new = memory.read(target).copy(), operand(memory, value)
     given = [i for i in indices if i is not None]
-    if len(given) == 1 and given[0].dtype == torch.bool and given[0].shape == target.shape[: given[0].dim()]:
+    masked = len(given) == 1 and given[0].dtype == torch.bool and given[0].shape == target.shape[: given[0].dim()]
+    if masked and value.numel() == 1:
         mask = memory.read(given[0])
         mask = mask.reshape(mask.shape + (1,) * (nodes.ndim - mask.ndim))
-        if value.numel() != 1:
-            raise Unreadable("as many values as a mask selects")
         scalar = new.reshape(-1)[0]
         nodes = WHERE(mask, ELEMENTWISE["add"](nodes, scalar, expr.ONE) if accumulate else scalar, nodes)
     else:
         _concrete(memory, given)
+        if len(given) == 1 and given[0].dtype == torch.bool and new.size == 1:
+            new = new.reshape(-1)[0]
         place = tuple(slice(None) if i is None else i.numpy() for i in indices)
         if accumulate:
             raise Unreadable("accumulating at indices")

@@ -50,7 +50,10 @@ def same(a: Node, b: Node, domain: Domain | None = None) -> bool:
         return True
     if expr.opaque_leaves(a, b) or differ(a, b) is not None:
         return False
-    left, right = to_sympy([a, b])
+    try:
+        left, right = to_sympy([a, b])
+    except ValueError:  # undefined, such as Max of a NaN
+        return False
     if domain is None:
         domain = {Symbol(s.args[0], real=True): _set(ranges[s]) for s in expr.symbols(a, b) if s in ranges}
         domain = {s: d for s, d in domain.items() if s.name != "t"}

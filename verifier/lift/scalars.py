@@ -106,7 +106,7 @@ class Trace:
 
     def node(self, value: Any) -> Node | None:
         """The expression a Python number stands for, or None for what is not a real number."""
-        if isinstance(value, TaggedFloat | TaggedInt):
+        if isinstance(value, TaggedFloat):
             return value.node
         if isinstance(value, bool | np.bool_):
             return expr.TRUE if value else expr.FALSE
@@ -200,7 +200,7 @@ def _binary(
 
 def _plain(x: Any) -> Any:
     if isinstance(x, TaggedInt):
-        return int.__int__(x)
+        return int(float.__float__(x))
     if isinstance(x, TaggedFloat):
         return float.__float__(x)
     return x.item() if isinstance(x, np.generic) else x
@@ -306,6 +306,8 @@ class TaggedFloat(_Arithmetic, float):
     """A float that carries an expression."""
 
     __slots__ = ("node", "trace")
+    node: Node
+    trace: Trace
 
     def __hash__(self) -> int:
         return float.__hash__(self)
@@ -316,19 +318,29 @@ class TaggedFloat(_Arithmetic, float):
         )
 
 
-class TaggedInt(_Arithmetic, int):
-    """An int that carries an expression. Used as an index it is the concrete number, recorded as a branch."""
+class TaggedInt(TaggedFloat):
+    """A whole number that carries an expression. Used as an index it is the concrete number, recorded as a branch.
 
-    node: Node
-    trace: Trace
+    It is a float, so that `1.0 / step` asks it first; an int's operators would be passed over for the float's.
+    """
+
+    __slots__ = ()
 
     def __hash__(self) -> int:
-        return int.__hash__(self)
+        return float.__hash__(self)
 
     def __index__(self) -> int:
         value: int = _plain(self)
         self.trace.branch(expr.compare("eq", self.node, expr.const(value)), True)
         return value
+
+    def __int__(self) -> int:
+        return int(float.__float__(self))
+
+    def __repr__(self) -> str:
+        return repr(int(float.__float__(self)))
+
+    __str__ = __repr__
 
 
 _UNARY = ("sqrt", "exp", "log", "cos", "sin", "tan", "tanh", "atan", "fabs", "floor", "ceil", "expm1", "log1p")
@@ -338,10 +350,10 @@ def _replacement(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         trace = active()
         if trace is None or not any(
-            isinstance(a, TaggedFloat | TaggedInt) or (isinstance(a, float) and a in trace.values) for a in args
+            isinstance(a, TaggedFloat) or (isinstance(a, float) and a in trace.values) for a in args
         ):
             return original(*args)
-        plain = [_plain(a) if isinstance(a, TaggedFloat | TaggedInt) else a for a in args]
+        plain = [_plain(a) if isinstance(a, TaggedFloat) else a for a in args]
         nodes = [trace.node(a) for a in args]
         value = original(*plain)
         if any(n is None for n in nodes):

@@ -91,6 +91,18 @@ class Memory:
         else:
             self.read(tensor)[...] = nodes
 
+    def holds_wider(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor reads memory byte by byte that is known in wider elements."""
+        found = self._shadows.get(tensor.untyped_storage()._cdata)
+        return found is not None and found[1] > tensor.element_size()
+
+    def copy_storage(self, target: torch.Tensor, source: torch.Tensor) -> None:
+        """Makes the whole memory of `target` hold what that of `source` holds."""
+        _, itemsize, nodes = self._shadows[source.untyped_storage()._cdata]
+        storage = target.untyped_storage()
+        self._shadows[storage._cdata] = (storage, itemsize, nodes.copy())
+        self.births[storage._cdata] = nodes.copy()
+
     def birth(self, tensor: torch.Tensor) -> Nodes | None:
         """What the tensor's storage held when it was first met or written. shape=(elements of the storage,)"""
         return self.births.get(tensor.untyped_storage()._cdata)

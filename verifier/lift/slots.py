@@ -95,9 +95,12 @@ def _entries(holder: Any) -> Iterator[tuple[Any, Any, Callable[[Any], None] | No
         return put
 
     if isinstance(holder, dict):
-        for key, value in list(holder.items()):
-            if key != "params":
-                yield key, value, setter(holder, key)
+        for place, (key, value) in enumerate(list(holder.items())):
+            if isinstance(key, str) or hasattr(key, "shape"):
+                if not isinstance(key, str) or key != "params":
+                    yield key, value, setter(holder, key)
+            else:  # numbers as keys change with the hyperparameters
+                yield str(place), value, setter(holder, key)
     elif isinstance(holder, list):
         for k, value in enumerate(holder):
             yield k, value, setter(holder, k)
