@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+
 import pytest
 import sympy
 from sympy import Abs, Function, Integer, Interval, Max, Min, Mul, Piecewise, Pow, Rational, log, oo, sign, sqrt
 
+from verifier import witness
+from verifier.field import Field
 from verifier.normal import Status, conditions, equal, nonnegative
 from verifier.rule import t, transition, unroll
 from verifier.rules.adamw import exp_avg, exp_avg_sq
@@ -162,3 +167,63 @@ def test_zero_over_zero_is_undecided() -> None:
     nowhere = Mul(x, Pow(Mul(0, y, evaluate=False), -1, evaluate=False), evaluate=False)
 
     assert Status.UNDECIDED == equal(nowhere, x).status
+
+
+def random_expression(source: random.Random, depth: int) -> sympy.Expr:
+    """A random expression with the functions rules are made of."""
+    if depth == 0:
+        return source.choice([x, y, beta2, lr, Integer(1), Integer(2), Rational(1, 2), Rational(-3, 4)])
+    a, b = random_expression(source, depth - 1), random_expression(source, depth - 1)
+    made = source.randrange(10)
+    if made < 3:
+        return a + b
+    if made < 5:
+        return a * b
+    if made == 5:
+        return a - b
+    if made == 6:
+        return sqrt(a**2 + b**2)
+    if made == 7:
+        return Max(a, b)
+    if made == 8:
+        return source.choice([Abs(a), sign(a), a**2, beta2**t * a])
+    return Piecewise((a, b > 0), (b, True))
+
+
+def values_of(expr: sympy.Expr) -> list[tuple[dict[sympy.Symbol, sympy.Rational], int]]:
+    """Points of the domain and the certain sign of the expression there."""
+    found = []
+    for point in itertools.islice(witness.points(sorted(expr.free_symbols, key=str), DOMAIN, seed=7), 12):
+        try:
+            sign_there = witness.certified_sign(evaluate(expr, point))
+        except witness.Undecidable:
+            continue
+        if sign_there is not None:
+            found.append((point, sign_there))
+    return found
+
+
+def test_signs_contain_every_value_seen() -> None:
+    """The signs an expression is said to have include those it has at random points."""
+    source = random.Random(1)
+    for _ in range(300):
+        expr = random_expression(source, 3)
+        signs = Field(DOMAIN).signs(expr)
+        for point, seen in values_of(expr):
+            assert seen in signs, f"{expr} is {seen} at {point}, but its signs are said to be {set(signs)}"
+
+
+def test_nothing_is_proved_that_a_point_refutes() -> None:
+    """Over random pairs, a proof of equality or of a sign never contradicts exact evaluation."""
+    source = random.Random(2)
+    proved = 0
+    for _ in range(200):
+        left, right = random_expression(source, 2), random_expression(source, 2)
+        for pair in ((left, right), (left * right, right * left + 0), (left + right, right)):
+            if equal(*pair, DOMAIN).proved:
+                proved += 1
+                assert all(seen == 0 for _, seen in values_of(pair[0] - pair[1])), pair
+        if nonnegative(left - right, DOMAIN).proved:
+            proved += 1
+            assert all(seen >= 0 for _, seen in values_of(left - right)), (left, right)
+    assert proved > 200

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import sympy
 from sympy import Expr, Integer, Rational, Symbol
-from sympy.logic.boolalg import And, BooleanFalse, BooleanTrue, Not, Or
+from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Not, Or
 
 from verifier.polynomials import ANY, Full, Generator, Poly, Polynomials, Quotient, Range, Split, Undefined
 from verifier.signs import Signs
@@ -172,6 +172,8 @@ class Field:
             return any(self.holds(arg) for arg in guard.args)
         if isinstance(guard, Not):
             return not self.holds(guard.args[0])
+        if isinstance(guard, ITE):
+            return self.holds(guard.args[1 if self.holds(guard.args[0]) else 2])
         if not isinstance(guard, sympy.core.relational.Relational):
             raise TypeError(f"{guard} is not a guard that has a normal form")
         signs = COMPARED[type(guard)]

@@ -10,7 +10,7 @@ from typing import Any
 import flint
 import sympy
 from sympy import Expr, Rational, Symbol
-from sympy.logic.boolalg import And, BooleanFalse, BooleanTrue, Not, Or
+from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Not, Or
 
 from verifier.polynomials import Range
 
@@ -146,6 +146,8 @@ def _holds(guard: sympy.Basic, known: dict[Expr, Value]) -> bool:
         return any(_holds(arg, known) for arg in guard.args)
     if isinstance(guard, Not):
         return not _holds(guard.args[0], known)
+    if isinstance(guard, ITE):
+        return _holds(guard.args[1 if _holds(guard.args[0], known) else 2], known)
     sign = _sign(_value(guard.lhs, known) - _value(guard.rhs, known))
     return COMPARISONS[type(guard)](sign)
 
