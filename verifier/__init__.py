@@ -15,7 +15,11 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`lift` and `prove`, imported when they are first asked for."""
+    """`audit`, `lift`, `prove` and `pytest`, imported when they are first asked for."""
+    if name == "audit":
+        return importlib.import_module("verifier.audit").audit
+    if name == "pytest":
+        return importlib.import_module("verifier.pytest")
     if name == "lift":
         return importlib.import_module("verifier.lift")
     if name == "prove":

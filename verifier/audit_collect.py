@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import linecache
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from verifier import contracts, evidence
-from verifier.case import Refused, Subject
+from verifier import evidence
+
+if TYPE_CHECKING:
+    from verifier.case import Subject
 
 SMOKE_DTYPES: dict[str, tuple[str, ...]] = {
     "forloop": ("float64", "float32", "bfloat16"),
@@ -53,23 +56,52 @@ class TargetModule(pytest.Module):
 class Collector:
     """The plugin that adds the tests of the targets to whatever pytest collects."""
 
-    def __init__(self, requests: Sequence[Request], crashed: Callable[[], dict[str, int]]) -> None:
+    def __init__(self, requests: Sequence[Request], path: Path | None) -> None:
         self.requests = tuple(requests)
-        self.crashed = crashed
+        self.path = path
+        self.told: set[str] = set()
+
+    def crashed(self) -> dict[str, int]:
+        """How many rows of each target have ended their process so far: a worker that replaces a dead one asks."""
+        if self.path is None or not self.path.exists():
+            return {}
+        rows = (row for row in evidence.read(self.path) if row.get("crashed"))
+        return Counter(str(row["id"]).partition(".")[0] for row in rows)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Adds the tests, every target's in its own modules."""
         crashed = self.crashed()
+        config = session.config
         for request in self.requests:
-            for made in modules(request, dead=crashed.get(request.target, 0) >= CRASHES):
+            name = request.target.rpartition(":")[2].lower()
+            for made in modules(request, dead=crashed.get(name, 0) >= CRASHES):
                 path = session.path / f"test_{made.rule.name}.py"
                 node = TargetModule.from_parent(session, path=path, nodeid=f"{request.target}/{made.__name__}")
                 node.made = made
                 items.extend(session.genitems(node))
+        if self.requests:
+            told = [target_record(request) for request in self.requests]
+            if hasattr(config, "workeroutput"):
+                config.workeroutput["verifier_targets"] = json.dumps(told)
+            else:
+                self._tell(told)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """What the first worker to finish learnt of the targets goes into the evidence."""
+        told = getattr(node, "workeroutput", {}).get("verifier_targets")
+        if told:
+            self._tell(json.loads(told))
+
+    def _tell(self, told: list[dict[str, Any]]) -> None:
+        for record in told:
+            if self.path is not None and record["target"] not in self.told:
+                self.told.add(record["target"])
+                evidence.append(self.path, record)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Puts everything back that a target changed in this process, so that the next test is as it would be alone."""
         if not isinstance(getattr(item, "parent", None), TargetModule):
             return (yield)
@@ -82,7 +114,7 @@ class Collector:
             before.restore()
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[Any]:
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Drops what a target printed: nobody asked for it, and it may be any amount."""
         report = yield
         if isinstance(getattr(item, "parent", None), TargetModule):
@@ -93,29 +125,35 @@ class Collector:
 def of(config: pytest.Config) -> Collector:
     """The collector that a run's options ask for."""
     option = config.option
-    args = tuple(tuple(_argument(text)) for text in option.verifier_arg)
+    args = tuple(argument(text) for text in option.verifier_arg)
     requests = [
         Request(target, option.verifier_rule, args, option.verifier_profile, option.verifier_memory)  # type: ignore[arg-type]  # pairs
         for target in dict.fromkeys(option.verifier_target)
     ]
     path = Path(option.verifier_evidence) if option.verifier_evidence else None
-
-    def crashed() -> dict[str, int]:
-        """How many rows of each target have ended their process so far: a worker that replaces a dead one asks."""
-        if path is None or not path.exists():
-            return {}
-        return Counter(str(row["target"]) for row in evidence.read(path) if row.get("crashed") and row.get("target"))
-
-    return Collector(requests, crashed)
+    return Collector(requests, path)
 
 
-def _argument(text: str) -> tuple[str, Any]:
+def argument(text: str) -> tuple[str, Any]:
     """NAME=VALUE, the value read as Python where it is some."""
     name, _, value = text.partition("=")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, value
+
+
+def target_record(request: Request) -> dict[str, Any]:
+    """What was learnt of a target, as a line of evidence."""
+    from verifier import audit_probe
+
+    found = audit_probe.probe(request)
+    record: dict[str, Any] = {"kind": "target", "target": request.target, **found.described}
+    if found.signature is not None:
+        record["notes"] = [list(note) for note in found.signature.notes]
+        record["unexamined"] = dict(found.signature.unexamined)
+        record["exempt"] = dict(found.signature.exempt)
+    return record
 
 
 CRASHES = 3
@@ -156,6 +194,7 @@ def _module(name: str, rule: Any, subjects: Sequence[Subject], sources: dict[str
 
 def _noting_refusals(function: Any, record: Any) -> Any:
     """The test, for which an option the optimizer refuses is a note and no failure."""
+    from verifier.case import Refused
 
     @functools.wraps(function)
     def test(**given: Any) -> None:
@@ -163,6 +202,9 @@ def _noting_refusals(function: Any, record: Any) -> Any:
             function(**given)
         except Refused as no:
             record.current().notes[f"it refuses some options: {no}"] += 1
+        except record.Violation as found:
+            found.case = given.get("case", found.case)  # what the law was given: on it, it can be asked again
+            raise
 
     return test
 
@@ -175,6 +217,7 @@ def source_of(contract: Any) -> str:
 
 
 def _contract_module(found: Any, profile: str) -> ModuleType:
+    from verifier import contracts
     from verifier.audit_cases import cases
     from verifier.subjects.torch_foreign import subjects
 
@@ -223,6 +266,7 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
 
 def _proof_module(found: Any) -> ModuleType:
     """One test a proof: what was read out of each implementation is the rule it is held to."""
+    from verifier.case import Subject
     from verifier.evidence import Strength
     from verifier.floats import FP64
     from verifier.record import Violation, current
@@ -263,6 +307,7 @@ def _never(case: Any) -> Any:
 
 def _reason_module(found: Any) -> ModuleType:
     """One row that says why nothing else could be said."""
+    from verifier.case import Subject
     from verifier.floats import FP64
     from verifier.record import Violation, current
     from verifier.subjects.torch_signature import Signature, stem

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import rules
 from verifier.errors import UsageError
-from verifier.rule import Rule
+from verifier.rule import Rule, shared
 
 if TYPE_CHECKING:
     from verifier.audit_collect import Request
@@ -131,13 +131,15 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
             described["proof"] = proof.to_json() | ({"rule": proof.rule})
         if proof is not None and proof.proved and declared is None:
             rule = rules.get(proof.rule)
-            states = frozenset(n for n, m in (proof.states or {}).items() if n == m)
+            scalars = {s.name for s in shared(rule)}  # they live elsewhere, if anywhere
+            states = frozenset(n for n, m in (proof.states or {}).items() if n == m) - scalars
             held.append(Held(rule, "matched", fixed, states))
             source = "matched"
         elif declared is None and not read.coupled and not read.path_conditions and read.status == "lifted":
             named = known.name + "".join(f"_{name}" for name in fixed)
             rule = replace(read.rule, name=named)
-            held.append(Held(rule, "lifted", fixed, frozenset(s.name for s in rule.state)))
+            states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
+            held.append(Held(rule, "lifted", fixed, states))
             source = "lifted"
         else:
             continue

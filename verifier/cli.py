@@ -153,6 +153,41 @@ def of_a_target(command: Command) -> Command:
     return click.argument("target")(command)
 
 
+@program.command(short_help="any optimizer: its contracts, its rule, what is wrong with it")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("--rule", default="", metavar="RULE", help="Holds the targets to it: a name, or path/file.py[:name].")
+@click.option("--arg", "arguments", metavar="NAME=VALUE", multiple=True, help="A constructor argument; repeatable.")
+@click.option("--memory", type=float, metavar="GIB", help="What a target may allocate; by default half of all.")
+@click.option("--baseline-update", is_flag=True, help="Writes the failures seen to the list of expected ones.")
+@options("device", "profile", "seed", "workers", "out", "json", "baseline")
+def audit(targets: tuple[str, ...], verbose: bool, **chosen: Any) -> int:
+    """Audits optimizers: TARGET is pkg.mod:Class, path/file.py:Class, a file, or a package (all its optimizers).
+
+    No rule is needed. The update rule is read out of the code and matched to the catalogue; its options are
+    discovered from the constructor; the contracts of torch's documentation are checked in every implementation and
+    format. Contract breaches are findings, each with a script of its own; conventions and notes are told apart.
+
+    \b
+    verifier audit torch.optim:AdamW
+    verifier audit my/optimizers.py:Lion --rule my/lion.py
+    verifier audit lion_pytorch --profile smoke
+    """
+    from verifier import cli_audit
+
+    return cli_audit.audit(targets, **chosen)
+
+
+@program.command(short_help="a recorded failure, run again: FIXED, FAILED or ERROR")
+@click.argument("name", metavar="ID|FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options("out")
+def replay(name: str, as_json: bool, out: Path, quiet: bool, verbose: bool) -> int:
+    """Runs a recorded failure again: FIXED (exit 0), FAILED (exit 1) or ERROR (exit 5)."""
+    from verifier import cli_audit
+
+    return cli_audit.replay(name, out, as_json)
+
+
 @program.command(short_help="the update rule an optimizer's code performs")
 @of_a_target
 @click.option("--implementation", metavar="forloop|foreach", default="forloop", help="Which code path is read.")

@@ -36,6 +36,7 @@ class Violation(AssertionError):
         self.what = what
         self.subject = subject
         self.case = case
+        self.follow_up = case  # what was run; `case` becomes what the law was given, where that is known
         self.step = step
         self.tensor = tensor
         self.element = element

@@ -81,7 +81,7 @@ def _is_formula(runs: Mapping[str, tuple[Trajectory, Trajectory]]) -> bool:
         gap = np.where(np.isfinite(one.theta) != np.isfinite(other.theta), np.inf, gap)
         gaps[name] = float(gap.max(initial=0.0))
         size = max(size, float(np.abs(np.where(finite, other.theta, 0.0)).max(initial=0.0)))
-    return gaps["float64"] > max(gaps["float32"], FP32.u * size) * 2.0**-14.5
+    return bool(gaps["float64"] > max(gaps["float32"], FP32.u * size) * 2.0**-14.5)
 
 
 def _with(case: Case, event: str) -> Case:
@@ -124,7 +124,7 @@ def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
     if not other.events:
         return
     seen = run(subject, other)
-    if any(seen.facts["moved"]):
+    if any(seen.facts.get("moved", ())):
         raise _breach("load_state_dict moved a parameter", subject, other, "another value", "the same value")
     same_trajectory(
         f"resumed from a state_dict ({how}), it goes on differently", subject, other, seen, run(subject, case)
@@ -134,7 +134,7 @@ def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
 def keeps_state_dtypes(subject: Subject, case: Case) -> None:
     """Loading a state_dict leaves every state tensor its dtype."""
     other = _during(case, "resume:memory", _middle(case))
-    for changed in run(subject, other).facts["dtypes"]:
+    for changed in run(subject, other).facts.get("dtypes", ()):
         current().compared(1)
         if changed:
             name, _, dtypes = changed[0].rpartition(" of ")
@@ -145,7 +145,7 @@ def keeps_state_dtypes(subject: Subject, case: Case) -> None:
 def keeps_state_apart(subject: Subject, case: Case) -> None:
     """A loaded state_dict shares no memory with the optimizer that loaded it."""
     other = _during(case, "resume:deepcopy", _middle(case))
-    for shared in run(subject, other).facts["shared"]:
+    for shared in run(subject, other).facts.get("shared", ()):
         current().compared(1)
         if shared:
             names = ", ".join(shared)

@@ -163,7 +163,7 @@ class Seen:
         state = {}
         for name in names:
             initial = torch.from_numpy(self._initial[name]) if name in self._initial else None
-            parts = initial.split(list(self._sizes)) if initial is not None else None
+            parts = torch.split(initial, list(self._sizes)) if initial is not None else None
             rows = []
             for row in self._state:
                 values = row.get(name, [None] * len(self._sizes))

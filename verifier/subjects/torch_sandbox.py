@@ -97,7 +97,7 @@ def _text(error: BaseException) -> str:
 
 def _collect(read: int, until: float) -> tuple[bytes, bool]:
     """Everything the child wrote, and whether it closed its end in time."""
-    parts = []
+    parts: list[bytes] = []
     while (left := until - time.monotonic()) > 0:
         if not select.select([read], [], [], left)[0]:
             break

@@ -1,0 +1,302 @@
+"""Any optimizer, audited: its contracts, the rule its code performs, and what is wrong with it, explained."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import tomli_w
+
+from verifier import audit_findings, audit_targets, evidence, expected, machine, pytest_run
+from verifier.audit_findings import Finding
+from verifier.errors import UsageError
+
+SECONDS_A_ROW = {"smoke": 30, "ci": 60, "nightly": 1800}
+"""After this a row counts as hanging and its process is ended."""
+
+
+class AuditFailed(AssertionError):
+    """An audit found something that is not listed; the message is its report."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an audit was asked for. `memory`: bytes a target may allocate, by default half of the machine's."""
+
+    rule: str = ""
+    args: tuple[str, ...] = ()
+    profile: str = "ci"
+    device: str = "all"
+    seed: int = 0
+    workers: int | None = None
+    out: Path = Path("reports/audit")
+    expected: Path | None = None
+    memory: int | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found: the targets as understood, the rows, and the findings among them."""
+
+    options: Options
+    evidence: Path
+    targets: tuple[Mapping[str, Any], ...]
+    rows: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    broken: str = ""
+    interrupted: bool = False
+    stale: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code the audit deserves; see the README for what each means."""
+        return self._verdict[0]
+
+    @property
+    def _verdict(self) -> tuple[int, str]:
+        new = [f for f in self.findings if f.expected_failure is None]
+        verdicts = [row["verdict"] for row in self.rows]
+        if self.interrupted:
+            return 130, f"interrupted after {len(self.rows):,} rows"
+        if new:
+            return 1, f"{len(new)} finding{'s' if len(new) != 1 else ''} not listed among the expected failures"
+        if self.broken or "broken" in verdicts:
+            return 5, f"the check itself broke: {self.broken or verdicts.count('broken')}"
+        if "held" not in verdicts:
+            return 3, "nothing could be verified"
+        if self.stale:
+            return 4, f"the list of expected failures is stale: {self.stale[0]}"
+        return 0, f"nothing new is wrong: {verdicts.count('held'):,} rows held"
+
+    @property
+    def last_line(self) -> str:
+        """The summary line: what follows from everything, and the exit code."""
+        code, why = self._verdict
+        return f"{why} (exit {code})"
+
+    def raise_for_status(self) -> None:
+        """Raises AuditFailed unless the exit code is 0."""
+        if self.exit_code != 0:
+            raise AuditFailed(str(self))
+
+    def __str__(self) -> str:
+        return audit_findings.text(self)
+
+
+def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> AuditReport:
+    """The report on optimizer classes, files or packages; never raises for a violation.
+
+    `targets` are classes, or strings pkg.mod:Class, path/file.py:Class, or a package. `options` are those of
+    `Options`. UsageError where a target or option cannot be understood.
+    """
+    chosen = Options(**options)
+    named = audit_targets.expand(tuple(_name(target) for target in targets))
+    folder = chosen.out / "evidence"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{_run_name(named.audited)}.jsonl"
+    path.unlink(missing_ok=True)
+    task = TargetRun(chosen, named.audited, path, path.with_suffix(".log"))
+    task.log.unlink(missing_ok=True)
+    evidence.append(path, _start(chosen, path.stem))
+    interrupted, broken = False, ""
+    try:
+        code = pytest_run.run(task, _progress(chosen, messages))  # type: ignore[arg-type]  # it has what a run needs
+        if code not in (0, pytest_run.TESTS_FAILED, pytest_run.NOTHING_COLLECTED):
+            broken = f"pytest ended with exit code {code}; see {task.log}"
+    except KeyboardInterrupt:
+        interrupted = True
+    report = read(path, chosen, named.left_out, explain=not interrupted, broken=broken, interrupted=interrupted)
+    end = {"kind": "end", "end": True, "exit_code": report.exit_code, "interrupted": interrupted}
+    evidence.append(path, end)
+    return report
+
+
+def read(
+    path: Path,
+    options: Options,
+    left_out: Mapping[str, str],
+    *,
+    explain: bool = True,
+    broken: str = "",
+    interrupted: bool = False,
+) -> AuditReport:
+    """The report of an audit's evidence file; `explain` makes scripts and replays of its findings."""
+    records = list(evidence.read(path))
+    rows = [r for r in records if r.get("kind") == "evidence"]
+    findings = audit_findings.collect(rows)
+    if explain and findings:
+        findings = _explained(findings, options)
+        _write_back(path, records, findings)
+    return AuditReport(
+        options,
+        path,
+        tuple({json.dumps(r, sort_keys=True): r for r in records if r.get("kind") == "target"}.values()),
+        tuple(rows),
+        tuple(findings),
+        left_out,
+        broken,
+        interrupted,
+        tuple(f"{r['id']} {r.get('why', '')}" for r in records if r.get("kind") == "stale"),
+    )
+
+
+def _write_back(path: Path, records: Sequence[Mapping[str, Any]], findings: Sequence[Finding]) -> None:
+    """Puts the scripts and replay ids into the rows of the evidence file, for every other report to show."""
+    known = {row_id: finding for finding in findings for row_id in finding.rows}
+    fresh = []
+    for record in records:
+        finding = known.get(str(record.get("id"))) if record.get("kind") == "evidence" else None
+        more = {"repro": finding.repro, "replay": finding.replay} if finding is not None else {}
+        fresh.append(json.dumps({**record, **more}, sort_keys=True))
+    path.write_text("\n".join(fresh) + "\n", encoding="utf-8")
+
+
+def _explained(findings: Sequence[Finding], options: Options) -> list[Finding]:
+    """The findings with what `audit_explain` learns of them, in a process of its own."""
+    asked = [finding.to_json() | {"args": _pairs(options.args), "rule": options.rule} for finding in findings]
+    with tempfile.TemporaryDirectory() as folder:
+        given, wanted = Path(folder) / "in.json", Path(folder) / "out.json"
+        given.write_text(json.dumps(asked), encoding="utf-8")
+        command = [sys.executable, "-W", "ignore", "-m", "verifier.audit_explain"]
+        try:
+            subprocess.run(
+                [*command, str(given), str(wanted), str(options.out)],
+                check=False,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=600,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        except subprocess.TimeoutExpired:
+            return list(findings)
+        if not wanted.exists():
+            return list(findings)
+        known = json.loads(wanted.read_text(encoding="utf-8"))
+    return [finding.with_(more) for finding, more in zip(findings, known, strict=True)]
+
+
+def baseline(report: AuditReport, path: Path) -> int:
+    """Writes the list of expected failures that this audit justifies, and returns its length; reasons are kept."""
+    known = {entry.id: entry for entry in expected.read(path)}
+    failing = sorted({str(row["id"]) for row in report.rows if row["verdict"] == "violated"})
+    seen = {str(row["id"]): str(row["verdict"]) for row in report.rows}
+    kept = {
+        id_: entry
+        for id_, entry in known.items()
+        if any(entry.covers(row) for row in failing) or not any(fnmatch.fnmatchcase(row, id_) for row in seen)
+    }
+    for finding in report.findings:
+        for row in finding.rows:
+            if not any(entry.covers(row) for entry in kept.values()):
+                kept[row] = expected.Expected(row, finding.what)
+    entries = [
+        {name: value for name in expected.FIELDS if (value := getattr(entry, name))}
+        for _, entry in sorted(kept.items())
+    ]
+    path.write_text(tomli_w.dumps({"expect": entries}), encoding="utf-8")
+    return len(entries)
+
+
+def _pairs(args: Sequence[str]) -> list[list[Any]]:
+    from verifier.audit_collect import argument
+
+    return [list(argument(text)) for text in args]
+
+
+def _name(target: Any) -> str:
+    """A target as a string that another process understands."""
+    if isinstance(target, str):
+        return target
+    if not isinstance(target, type):
+        raise UsageError(f"target {target!r} is neither a class nor a name")
+    module = sys.modules.get(target.__module__)
+    path = getattr(module, "__file__", None)
+    if target.__module__ == "__main__" and path:
+        return f"{path}:{target.__qualname__}"
+    return f"{target.__module__}:{target.__qualname__}"
+
+
+def _run_name(targets: Sequence[str]) -> str:
+    from verifier.verify import run_name
+
+    del targets
+    return run_name("audit")
+
+
+def _start(options: Options, run: str) -> dict[str, Any]:
+    return {
+        "kind": "start",
+        "schema_version": evidence.SCHEMA_VERSION,
+        "run": run,
+        "seed": options.seed,
+        "profile": options.profile,
+        "device": options.device,
+        "machine": machine.describe(Path.cwd(), device=options.device, seed=options.seed),
+        "planned": 0,
+    }
+
+
+def _progress(options: Options, messages: TextIO | None) -> Callable[[pytest_run.Seen], None]:
+    """Plain lines, now and then, to `messages` or stderr."""
+    stream = messages or sys.stderr
+    last = {"tenth": 0}
+
+    def show(seen: pytest_run.Seen) -> None:
+        tenth = 10 * seen.done // seen.planned if seen.planned else 0
+        if not options.quiet and tenth > last["tenth"]:
+            last["tenth"] = tenth
+            print(f"{seen.done:,} of {seen.planned:,} rows {seen.note}".rstrip(), file=stream, flush=True)
+
+    return show
+
+
+@dataclass(frozen=True)
+class TargetRun:
+    """How pytest runs the tests of some targets; see `pytest_run.PytestRun`."""
+
+    options: Options
+    targets: tuple[str, ...]
+    evidence: Path
+    log: Path
+
+    @property
+    def command(self) -> list[str]:
+        """The command line, runnable by hand."""
+        options = self.options
+        empty = self.evidence.parent / "no_tests_of_its_own"
+        empty.mkdir(exist_ok=True)
+        words = [sys.executable, "-m", "pytest", str(empty), "-c", os.devnull, "--rootdir", str(empty)]
+        for plugin in pytest_run.PLUGINS:
+            words += ["-p", plugin]
+        workers = options.workers or machine.cores()
+        words += ["-p", "no:cacheprovider", "-p", "no:logging", "-q", "--tb=no", "-n", str(workers)]
+        words += ["--max-worker-restart", "1000", "--timeout", str(SECONDS_A_ROW[options.profile])]
+        words += ["--timeout-method", "thread", f"--hypothesis-seed={options.seed}"]
+        words += ["--verifier-evidence", str(self.evidence), "--verifier-device", options.device]
+        words += ["--verifier-profile", options.profile]
+        for target in self.targets:
+            words += ["--verifier-target", target]
+        words += ["--verifier-rule", options.rule] if options.rule else []
+        for text in options.args:
+            words += ["--verifier-arg", text]
+        words += ["--verifier-expected", str(options.expected)] if options.expected else []
+        return [*words, "--verifier-memory", str(options.memory)] if options.memory else words
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Ours, with the plugins named above alone, and one thread a worker."""
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
+        fixed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
+        paths = os.pathsep.join([os.getcwd(), *filter(None, [inherited.get("PYTHONPATH", "")])])
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"}
+        return inherited | fixed | threads | {"PYTHONPATH": paths}

@@ -1,0 +1,177 @@
+"""Findings: equal violations made one, with a count; and the report a person reads first."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with one target, however many rows show it.
+
+    `what` says it in words; `rows` are the evidence ids that show it, `law`, `subject`, `case` and `message` those of
+    the smallest. `matters` are the settings without which it is gone.
+    """
+
+    target: str
+    what: str
+    law: str
+    subject: str
+    message: str
+    rows: tuple[str, ...]
+    case: Mapping[str, Any] | None = None
+    equals: str = ""
+    expected_failure: str | None = None
+    matters: tuple[str, ...] = ()
+    repro: str = ""
+    replay: str = ""
+    no_script: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `audit_explain` is told."""
+        return {"target": self.target, "law": self.law, "subject": self.subject, "case": self.case}
+
+    def with_(self, known: Mapping[str, Any]) -> Finding:
+        """The finding with what was learnt of it."""
+        return replace(
+            self,
+            message=known.get("message", self.message),
+            matters=tuple(known.get("matters", ())),
+            repro=known.get("repro", ""),
+            replay=known.get("replay", ""),
+            no_script=known.get("no_script", ""),
+        )
+
+
+def collect(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """The findings among the violated rows: equal ones are one, the smallest case first."""
+    found: dict[tuple[str, str, bool], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["verdict"] == "violated":
+            listed = row.get("expected_failure") is not None
+            found.setdefault((str(row.get("target")), what(row), listed), []).append(row)
+    return [_finding(target, text, together) for (target, text, _), together in found.items()]
+
+
+def _finding(target: str, text: str, rows: Sequence[Mapping[str, Any]]) -> Finding:
+    first = min(rows, key=lambda row: (_size(row), str(row["id"])))
+    return Finding(
+        target=target,
+        what=text,
+        law=str(first["law"]),
+        subject=str(first["subject"]),
+        message=str(first.get("message") or first.get("reason")),
+        rows=tuple(sorted(str(row["id"]) for row in rows)),
+        case=first.get("case"),
+        equals=next((str(row["equals"]) for row in rows if row.get("equals")), ""),
+        expected_failure=first.get("expected_failure"),
+    )
+
+
+def what(row: Mapping[str, Any]) -> str:
+    """What went wrong, without where and with which numbers: the same for equal failures."""
+    message = str(row.get("message") or row.get("reason") or "")
+    message = message.removeprefix("differs from run to run on the same case: ")
+    text = message.split(": ", 1)[1] if re.match(r"\S+ on \S+: ", message) else message
+    if text.startswith("raised instead of stepping"):
+        raised = re.search(r"observed (.*), but should be", text, re.DOTALL)
+        return f"raises {re.sub(r'[0-9]+', 'N', raised[1] if raised else '')[:200]}"
+    text = re.split(r" at (?:step|tensor) |: observed ", text)[0]
+    text = re.sub(r" \([^()]*\)", "", text)
+    return re.sub(r"\d+", "N", text)
+
+
+def _size(row: Mapping[str, Any]) -> int:
+    case = row.get("case")
+    return len(case["theta"]) * (1 + len(case["grads"])) if isinstance(case, dict) else 1 << 30
+
+
+def text(report: Any) -> str:
+    """The report: what each target is, what is wrong with it, what is worth knowing, and the last line."""
+    lines: list[str] = []
+    described = {str(t["target"]): t for t in report.targets}
+    for target in sorted({str(r.get("target")) for r in report.rows} | set(described)):
+        rows = [r for r in report.rows if r.get("target") == target]
+        lines += _head(target, described.get(target), rows)
+        for number, finding in enumerate([f for f in report.findings if f.target == target], 1):
+            lines += ["", *_shown(number, finding)]
+        lines += _worth_knowing(described.get(target))
+        lines.append("")
+    for name, why in sorted(report.left_out.items()):
+        lines.append(f"not audited: {name}, {why}")
+    return "\n".join([*lines, report.last_line])
+
+
+def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The first lines: what the optimizer is."""
+    counts = Counter("expected" if r.get("expected_failure") else str(r["verdict"]) for r in rows)
+    tally = ", ".join(f"{n} {word}" for word, n in counts.most_common())
+    lines = [target, f"    rows            {len(rows)}: {tally}"]
+    if described is None:
+        return lines
+    lift = described.get("lift") or {}
+    formula = str(lift.get("formula") or f"not read: {lift.get('stopped_by')}")
+    lines += textwrap.wrap(formula, WIDTH, initial_indent="    formula         ", subsequent_indent=" " * 20)
+    lines.append(f"    weight decay    {described.get('weight_decay')}")
+    proof = described.get("proof") or {}
+    if described.get("rule_source") == "matched":
+        lines.append(f"    rule            {described['rule']}: proved, for every number of steps")
+    elif described.get("rule_source") == "declared":
+        lines.append(f"    rule            {described['rule']}, as declared")
+    elif proof.get("rule"):
+        words = f"none known; nearest {proof['rule']}"
+        words += f", which {_as_mutant(proof)}" if proof.get("mutant") else ""
+        words += f": the code's {proof.get('variable') or 'theta'} differs by {proof.get('difference')}"
+        lines += textwrap.wrap(words, WIDTH, initial_indent="    rule            ", subsequent_indent=" " * 20)
+    return lines
+
+
+def _as_mutant(proof: Mapping[str, Any]) -> str:
+    return f"with the known mistake {str(proof['mutant']).partition('__')[2]} it equals"
+
+
+def _shown(number: int, finding: Finding) -> list[str]:
+    """One finding, on one screen."""
+    known = f" (listed: {finding.expected_failure})" if finding.expected_failure else ""
+    many = f", seen in {len(finding.rows)} rows" if len(finding.rows) > 1 else ""
+    lines = [f"  {number}. {finding.what}{many}{known}"]
+    lines += textwrap.wrap(finding.message, WIDTH, initial_indent="     ", subsequent_indent="     ")
+    if finding.equals:
+        lines.append(f"     it equals the known mistake {finding.equals}")
+    lines.append(f"     laws      {', '.join(sorted({r.partition('@')[0].partition('.')[2] for r in finding.rows}))}")
+    lines.append(f"     subjects  {_subjects(finding.rows)}")
+    if finding.matters:
+        lines.append(f"     matters   {', '.join(finding.matters)}; no other setting does")
+    elif finding.replay:
+        lines.append("     matters   no setting away from its default")
+    if finding.repro:
+        lines.append(f"     script    {finding.repro} (it was run: it exits 1)")
+    elif finding.no_script:
+        lines.append(f"     script    none: {finding.no_script}")
+    if finding.replay:
+        lines.append(f"     again     verifier replay {finding.replay}")
+    return lines
+
+
+def _subjects(rows: Sequence[str]) -> str:
+    names = sorted({row.partition("@")[2] for row in rows})
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _worth_knowing(described: Mapping[str, Any] | None) -> list[str]:
+    """Conventions and notes, which are not bugs."""
+    lines: list[str] = []
+    for kind, title in (("convention", "conventions, not bugs"), ("note", "notes, harmless by themselves")):
+        said = [str(words) for k, words in (described or {}).get("notes", ()) if k == kind]
+        if said:
+            lines += ["", f"  {title}"]
+            for words in said:
+                lines += textwrap.wrap(words, WIDTH, initial_indent="   - ", subsequent_indent="     ")
+    return lines

@@ -1,0 +1,93 @@
+"""From what a person names to optimizer classes: one class, or every one in a file or package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The classes to audit, as pkg.mod:Class, and what was found and is not audited: name -> why."""
+
+    audited: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+def expand(names: tuple[str, ...]) -> Targets:
+    """Every class that `names` stand for; UsageError where a name stands for none."""
+    audited: dict[str, None] = {}
+    left_out: dict[str, str] = {}
+    for name in names:
+        if ":" in name:
+            audited[name] = None
+            continue
+        found = _listed(name)
+        for target, why in found:
+            if why:
+                left_out[target] = why
+            else:
+                audited[target] = None
+        if not any(not why for _, why in found):
+            raise UsageError(f"there is no optimizer in {name!r}", given=name)
+    return Targets(tuple(audited), left_out)
+
+
+def _listed(name: str) -> list[tuple[str, str]]:
+    """(target, why it is not audited or "") of every optimizer class in a file or package, found in a child."""
+    from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
+
+    answer = in_child(lambda: _classes(name), seconds=300, memory=half_of_memory())
+    if isinstance(answer, Died):
+        raise UsageError(f"cannot be imported: it {answer.how}", where=name)
+    if isinstance(answer, tuple):
+        kind, text = answer
+        raise UsageError(text if kind == "UsageError" else f"cannot be imported: {kind}: {text}", where=name)
+    found: list[tuple[str, str]] = answer
+    return found
+
+
+def _classes(name: str) -> list[tuple[str, str]]:
+    import importlib
+    import inspect
+    import pkgutil
+    from pathlib import Path
+
+    import torch
+
+    from verifier.lift.construct import _from_file
+
+    found: dict[str, tuple[Any, str]] = {}
+    broken: list[tuple[str, str]] = []
+    if name.endswith(".py"):
+        modules = [(name, _from_file(Path(name)))]
+    else:
+        try:
+            top = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise UsageError(f"no module {error.name!r}", given=name) from error
+        modules = [(name, top)]
+        for info in pkgutil.walk_packages(getattr(top, "__path__", []), f"{name}.", onerror=lambda _: None):
+            if any(part.startswith(("_", "test")) for part in info.name.split(".")[1:]):
+                continue
+            try:
+                modules.append((info.name, importlib.import_module(info.name)))
+            except BaseException as error:  # foreign code: whatever it raises, it cannot be imported
+                broken.append((info.name, f"cannot be imported: {type(error).__name__}"))
+    for place, module in modules:
+        for attribute, cls in sorted(vars(module).items()):
+            if not inspect.isclass(cls) or not callable(getattr(cls, "step", None)) or attribute.startswith("_"):
+                continue
+            inside = name.endswith(".py") or cls.__module__.partition(".")[0] == name.partition(".")[0]
+            is_optimizer = issubclass(cls, torch.optim.Optimizer) or hasattr(cls, "zero_grad")
+            if inside and is_optimizer and cls is not torch.optim.Optimizer:
+                key = f"{cls.__module__}:{cls.__qualname__}"
+                if key not in found or len(place) < len(found[key][1].partition(":")[0]):
+                    found[key] = (cls, f"{place}:{attribute}")
+    listed = []
+    for cls, target in found.values():
+        own_step = cls.step is not torch.optim.Optimizer.step
+        listed.append((target, "" if own_step and not inspect.isabstract(cls) else "it is abstract"))
+    return sorted(listed) + broken

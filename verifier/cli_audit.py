@@ -1,0 +1,80 @@
+"""The commands `audit` and `replay`."""
+
+from __future__ import annotations
+
+import json as jsons
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verifier.errors import UsageError
+
+OUT = Path("reports/audit")
+"""Where audits keep their evidence, scripts and replays."""
+
+
+def audit(
+    targets: tuple[str, ...],
+    *,
+    rule: str,
+    arguments: tuple[str, ...],
+    profile: str,
+    device: str,
+    seed: int,
+    workers: int | None,
+    out: Path,
+    baseline: Path | None,
+    baseline_update: bool,
+    memory: float | None,
+    json: Path | None,
+    quiet: bool,
+) -> int:
+    """Audits the targets, prints the report, writes it; the exit code."""
+    from verifier import audit as audits
+    from verifier import expected, render, rules
+
+    if rule and ".py" not in rule:
+        rules.get(rule)  # an unknown one is said before anything runs
+    for text in arguments:
+        if "=" not in text:
+            raise UsageError(f"--arg {text!r} should be NAME=VALUE")
+    if baseline is not None and not baseline.is_file() and not baseline_update:
+        raise UsageError("there is no such list of expected failures", where=str(baseline))
+    if baseline is not None:
+        expected.read(baseline)
+    folder = out / "audit" if out.name != "audit" else out
+    found = audits.audit(
+        *targets,
+        rule=rule,
+        args=arguments,
+        profile=profile,
+        device=device,
+        seed=seed,
+        workers=workers,
+        out=folder,
+        expected=baseline.resolve() if baseline is not None and baseline.is_file() else None,
+        memory=int(memory * 2**30) if memory is not None else None,
+        quiet=quiet,
+    )
+    if baseline_update:
+        path = baseline or Path("expected.toml")
+        listed = audits.baseline(found, path)
+        click.echo(f"{path}: {listed} expected failures; give each its reason")
+    render.render([found.evidence], folder, json, quiet=True)
+    click.echo(found.last_line if quiet else str(found))
+    return 0 if baseline_update and found.exit_code in (0, 1, 4) else found.exit_code
+
+
+def replay(name: str, out: Path, as_json: bool) -> int:
+    """Runs a recorded failure again; 0 where it is FIXED, 1 where it FAILED, 5 where it ended in an ERROR."""
+    from verifier import replay as replays
+
+    folder = (out / "audit" if out.name != "audit" else out) / "replays"
+    recorded = replays.load(name, folder)
+    status, text = replays.replay(recorded)
+    told: dict[str, Any] = {"status": status, "message": text, **recorded.to_json()}
+    code = {"FIXED": 0, "FAILED": 1, "ERROR": 5}[status]
+    said = f"{status}: {recorded.law} of {recorded.target} on {recorded.subject}: {text} (exit {code})"
+    click.echo(jsons.dumps(told, indent=2) if as_json else said)
+    return code
