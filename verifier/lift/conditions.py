@@ -211,5 +211,3 @@ def where(condition: Node, a: Node, b: Node) -> Node:
     if a is b:
         return b
     return make("where", condition, a, b)
-
-

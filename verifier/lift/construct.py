@@ -33,7 +33,8 @@ _REQUIRED: dict[str, Any] = {
     "lr": 0.01, "learning_rate": 0.01, "momentum": 0.9, "beta": 0.9, "beta1": 0.9, "beta2": 0.99, "rho": 0.05,
     "weight_decay": 0.1, "wd": 0.1, "eps": 1e-2, "alpha": 0.5, "betas": (0.9, 0.99), "gamma": 0.5, "k": 5,
     "num_training_steps": 1000, "total_steps": 1000, "num_iterations": 1000, "num_epochs": 10, "max_iters": 1000,
-    "num_batches_per_epoch": 10, "num_data": 100, "base_optimizer": torch.optim.SGD, "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0,
+    "num_batches_per_epoch": 10, "num_data": 100, "base_optimizer": torch.optim.SGD,
+    "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0,
 }  # fmt: skip
 _FLOAT_NAMES = frozenset(
     {*DECAY_NAMES, "lr", "momentum", "dampening", "eps", "lambd", "alpha", "beta", "beta1", "beta2", "lr_decay",
@@ -76,6 +77,7 @@ class Recipe:
     tracked: bool = True  # whether parameters require grad
     tensor_read: int = 0  # which parameter tensor the rule is read from
     path: str = ""  # how the L2 penalty lam*sum(theta^2) enters: '', penalty, weight_decay or groups
+    stateful: frozenset[tuple[str, ...]] = frozenset()  # paths known to be state even where a run leaves them alone
     modules: tuple[ModuleType, ...] = field(default=(), repr=False)
 
 
@@ -173,11 +175,20 @@ def recipe(
         literal=literal,
         parameters=first,
         shapes=tuple(tuple(s) for s in shapes) if shapes is not None else Recipe.shapes,
-        form="optimizer" if first in ("optimizer", "base_optimizer") else "model" if first in ("model", "models", "module") else "named" if first.startswith("named") else "list",
+        form=_form(first),
         tensor=frozenset(tensor),
         tracked=tracked,
         modules=modules_of(build),
     )
+
+
+def _form(argument: str) -> str:
+    """What the argument that takes the parameters wants, going by its name."""
+    if argument in ("optimizer", "base_optimizer"):
+        return "optimizer"
+    if argument in ("model", "models", "module"):
+        return "model"
+    return "named" if argument.startswith("named") else "list"
 
 
 def modules_of(build: Callable[..., Any]) -> tuple[ModuleType, ...]:

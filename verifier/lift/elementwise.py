@@ -13,7 +13,8 @@ from verifier.lift.shadow import Unreadable
 
 
 def _each(f: Callable[..., Node], count: int) -> Callable[..., Any]:
-    return np.frompyfunc(f, count, 1)
+    made: Callable[..., Any] = np.frompyfunc(f, count, 1)
+    return made
 
 
 ADD, SUB, MUL, DIV = (_each(f, 2) for f in (expr.add, expr.sub, expr.mul, expr.div))

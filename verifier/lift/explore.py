@@ -6,18 +6,20 @@ import contextlib
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from verifier.lift import construct, expr
 from verifier.lift.construct import Hyper, Recipe
 from verifier.lift.evaluate import holds
 from verifier.lift.expr import Node
-from verifier.lift.observe import Observation, Stuck, T, observe
+from verifier.lift.generic_state import T
+from verifier.lift.observe import MANY, Observation, Stuck, observe
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition
 
 RUNS = 24  # concrete runs a tensor spent on reaching other branches
+_REVISIONS = 3  # how often the first runs are repeated when they show more state
 _TIMES = (2, 3, 4, 5, 6, 8, 10, 13, 17, 25, 60, 223, 1009)
 
 Flip = tuple[tuple[Node, bool], ...]
@@ -52,10 +54,15 @@ def explore(recipe: Recipe, same: Callable[[Node, Node], bool], generic: Any = c
 
     `same` decides whether two expressions are equal for all values.
     """
-    main = observe(recipe, 0, generic=generic)
-    runs = [main]
-    with contextlib.suppress(Stuck):
-        runs.append(observe(recipe, 1, t=223, generic=generic))
+    for _ in range(_REVISIONS):
+        main = observe(recipe, 0, generic=generic)
+        runs = [main]
+        with contextlib.suppress(Stuck):
+            runs.append(observe(recipe, 1, t=223, generic=generic, natural=MANY))
+        known = [frozenset(v.path for v in r.variables) for r in runs]
+        if known[0] == known[-1] and not any(r.missed for r in runs):
+            break
+        recipe = replace(recipe, stateful=recipe.stateful.union(*known, *(r.missed for r in runs)))
     tried: set[Flip] = set()
     budget = RUNS * len(recipe.shapes)
     while budget > 0:
@@ -150,9 +157,7 @@ def wild(hyper: Hyper, draw: random.Random) -> float:
 Merged = tuple[Results, list[Condition], list[Condition]]
 
 
-def _merge(
-    main: Observation, runs: list[Observation], depth: int, same: Callable[[Node, Node], bool]
-) -> Merged:
+def _merge(main: Observation, runs: list[Observation], depth: int, same: Callable[[Node, Node], bool]) -> Merged:
     """One set of expressions for the runs that agree on their first `depth` branches; what it assumes and covers."""
     deeper = [r for r in runs if len(r.conditions) > depth]
     if not deeper:

@@ -174,11 +174,16 @@ def _extreme(op: str, a: Node, b: Node) -> Node:
     return make(op, a, b) if a.serial <= b.serial else make(op, b, a)
 
 
+_WHOLE: dict[str, Callable[[Fraction], int]] = {
+    "floor": math.floor, "ceil": math.ceil, "trunc": math.trunc, "round": round,
+}  # fmt: skip
+
+
 def function(name: str, *args: Node) -> Node:
     """A named real function (exp, log, sin, ...); folded only where its value is rational."""
     args = tuple(map(real, args))
     if name in ("floor", "ceil", "trunc", "round") and (x := number(args[0])) is not None:
-        return const({"floor": math.floor, "ceil": math.ceil, "trunc": math.trunc, "round": round}[name](x))
+        return const(_WHOLE[name](x))
     if name == "mod" and (x := number(args[0])) is not None and (y := number(args[1])):
         return const(x % y)
     if args == (ZERO,) and name in ("sin", "tan", "tanh", "atan", "asin", "sinh", "expm1", "log1p", "erf"):

@@ -68,14 +68,14 @@ class Findings:
         return self.elements > 0 and not self.violations and not self.unchecked
 
 
-class Faithful(TorchDispatchMode):
+class Faithful(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves its modes untyped
     """Runs every op and holds its output against the roundings it may have.
 
     `run` replaces the kernels, for tests that need a wrong one. At most `keep` violations are kept in full.
     """
 
     def __init__(self, run: Callable[[Any, Any, Any], Any] | None = None, keep: int = 20) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.findings = Findings()
         self.step = 0
         self._run = run or (lambda func, args, kwargs: func(*args, **kwargs))
@@ -155,11 +155,14 @@ def _allowed(name: str, operands: Sequence[tuple[str, Any]], result: torch.Tenso
     if name in _EXACT:
         return result.double().numpy(), [np.asarray(_moved(name, operands, result), dtype=np.float64)]
     if name in PROGRAMS and all(kind != "tensor" or np.issubdtype(v.dtype, np.integer) for kind, v in operands):
-        exact = {"add": lambda a, b, alpha=1: a + (1 if alpha is None else alpha) * b, "mul": np.multiply,
-                 "sub": np.subtract}.get(name)  # fmt: skip
-        if exact is not None:
+        whole: dict[str, Callable[..., Any]] = {
+            "add": lambda a, b, alpha=1: a + (1 if alpha is None else alpha) * b,
+            "mul": np.multiply,
+            "sub": np.subtract,
+        }
+        if name in whole:
             values = [v for _, v in operands]
-            return result.double().numpy(), [np.asarray(exact(*values), dtype=np.float64)]
+            return result.double().numpy(), [np.asarray(whole[name](*values), dtype=np.float64)]
     raise Unknown(str(result.dtype).removeprefix("torch."))
 
 

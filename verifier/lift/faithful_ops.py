@@ -106,8 +106,7 @@ def _pow(at: Level, a: Values, exponent: Values) -> Candidates:
         yield from known[power]()
         return
     value = np.power(a, exponent)  # no library rounds powers correctly: within one ulp, as for roots
-    for around in (value, np.nextafter(value, at.enter(0.0)), np.nextafter(value, at.enter(np.inf))):
-        yield around
+    yield from (value, np.nextafter(value, at.enter(0.0)), np.nextafter(value, at.enter(np.inf)))
 
 
 def _exact(f: Callable[..., Values]) -> Program:
@@ -140,10 +139,11 @@ PROGRAMS: dict[str, Program] = {
 """Ops on floating-point tensors; results are compared bit for bit."""
 
 
-def admissible(
-    name: str, dtype: torch.dtype, operands: Sequence[tuple[str, Any]]
-) -> list[Values]:
-    """Every result a correct kernel may return. `operands`: ('tensor', values), ('scalar', number) or ('none', None)."""
+def admissible(name: str, dtype: torch.dtype, operands: Sequence[tuple[str, Any]]) -> list[Values]:
+    """Every result a correct kernel may return.
+
+    `operands`: ('tensor', values), ('scalar', number) or ('none', None).
+    """
     program = PROGRAMS.get(name)
     if program is None:
         raise Unknown(name)
@@ -168,4 +168,4 @@ def _choices(kind: str, value: Any, dtype: torch.dtype, at: Level) -> list[Any]:
 
 
 def _identical(a: Values, b: Values) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())

@@ -224,5 +224,3 @@ def _tidy(term: Expr) -> Expr:
     if not term.has(sympy.Piecewise, sympy.Max, sympy.Min) and term.count_ops() < 120:
         candidates.append(sympy.factor(sympy.together(term)))
     return min(candidates, key=lambda e: e.count_ops())
-
-

@@ -10,19 +10,19 @@ from typing import Any
 import sympy
 from sympy import Interval, S, Symbol
 
-from verifier.lift import construct, expr
+from verifier.lift import checks, construct, expr
+from verifier.lift.checks import coupled_by, renaming
 from verifier.lift.construct import Recipe
-from verifier.lift.evaluate import holds, values
 from verifier.lift.explore import Explored, explore
 from verifier.lift.expr import Node
+from verifier.lift.generic_state import T
 from verifier.lift.lines import Step, lines
-from verifier.lift.observe import Observation, Stuck, T, Variable, observe
+from verifier.lift.observe import Stuck, Variable
 from verifier.lift.ranges import ranges
 from verifier.lift.same import same
 from verifier.lift.semantics import weight_decay_semantics
 from verifier.lift.symbolic import to_sympy
 from verifier.rule import Rule, RuleError
-
 
 _READABLE = 60  # operations up to which an expression is written out for a person
 
@@ -122,8 +122,8 @@ def _explored(recipe: Recipe) -> tuple[Recipe, Explored, Any]:
         flat = replace(recipe, shapes=_TWO_DIMENSIONAL)
         attempts += [(flat, construct.generic), (flat, construct.near_default)]
     for form in ("named", "model", "module list", "flagged"):
-        if form != recipe.form:
-            attempts.append((replace(recipe, form=form), construct.generic))
+        shapes = recipe.shapes if form != "flagged" or recipe.shapes != Recipe.shapes else _TWO_DIMENSIONAL
+        attempts.append((replace(recipe, form=form, shapes=shapes), construct.generic))
     for changed, generic in attempts:
         try:
             return changed, explore(changed, same, generic), generic
@@ -165,10 +165,10 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     start = expr.opaque_leaves(*(n for nodes in main.theta_first for n in nodes))
     if start:
         return Lift(**base, status="partial", rule=None, stopped_by=f"{main.opaque[0][0]} at {main.opaque[0][1]}")
-    wrong, checked = _check(explored)
+    wrong, checked = checks.check(explored)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
-    coupled = _coupled(main, explored, apart=recipe.path == "groups")
+    coupled = coupled_by(main, explored, apart=recipe.path == "groups")
     if coupled:
         return Lift(
             **base, status="lifted", rule=None, coupled=coupled, checked=checked,
@@ -178,14 +178,14 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         rule, nodes = _rule(recipe, explored, name or _rule_name(recipe))
     except (RuleError, _NoInitial) as error:
         return Lift(**base, status="partial", rule=None, stopped_by=str(error), checked=checked)
-    wrong, more = _check_other_shapes(recipe, explored, generic)
+    wrong, more = checks.check_other_shapes(recipe, explored, generic)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more)
     decay, kind = weight_decay_semantics(nodes, base["hyper"])
     formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
     return Lift(
         **base, status="lifted", rule=rule, weight_decay=kind, decay_symbol=decay, formula=formula,
-        checked=checked + more, nodes=nodes, scope=_scope(recipe, explored, generic),
+        checked=checked + more, nodes=nodes, scope=checks.scope(recipe, explored, generic),
     )  # fmt: skip
 
 
@@ -217,85 +217,6 @@ def domain(recipe: Recipe) -> dict[Symbol, sympy.Set]:
     return found
 
 
-def _check(explored: Explored) -> tuple[str, int]:
-    """Whether the expressions give what torch computed, at the point of every run; a sentence where they do not."""
-    checked = 0
-    names = list(explored.results)
-    for run in explored.runs:
-        if not all(holds(c.assumed, run.point) for c in explored.assumed):
-            continue
-        point = {s: 0.5 for s in expr.symbols(*explored.results.values())} | run.point  # what a branch has no use for
-        found = values([explored.results[n] for n in names], point)
-        for name, (value, error) in zip(names, found, strict=True):
-            if name not in run.concrete:
-                continue
-            checked += 1
-            if not abs(value - run.concrete[name]) <= error and not (value != value and error == float("inf")):
-                return (
-                    f"the expression lifted for {name} gives {value!r}, the code {run.concrete[name]!r} at t={run.t}",
-                    checked,
-                )
-    first = explored.main
-    found = values([n for n, _ in first.first_concrete], first.first_point)
-    for (value, error), (_, observed) in zip(found, first.first_concrete, strict=True):
-        checked += 1
-        if not abs(value - observed) <= error and error != float("inf"):
-            return f"the first step lifted gives {value!r}, the code {observed!r}", checked
-    return "", checked
-
-
-def _scalar(v: Variable, shape: tuple[int, ...]) -> bool:
-    return v.shape != shape and len(v.after) == 1
-
-
-def _renaming(variables: Sequence[Variable], shape: tuple[int, ...], i: int, k: int) -> dict[Node, Node]:
-    """Element k of tensor i renamed to element 0 of tensor 0."""
-    table = {expr.sym(n, (i, k)): expr.sym(n, (0, 0)) for n in ("theta", "g")}
-    for v in variables:
-        owner = -1 if v.owner is None else v.owner
-        if owner in (i, -1) and not v.counter:
-            table[expr.sym(v.name, (owner, 0 if _scalar(v, shape) else k))] = expr.sym(v.name, (0, 0))
-    return table
-
-
-_CLOSURE = frozenset({"loss", *(f"{n}{k}" for n in ("g", "loss") for k in range(2, 10))})
-
-
-def _coupled(main: Observation, explored: Explored, apart: bool = False) -> str:
-    """Whether an element's step reads other elements: '' if not, else 'elements' or 'tensors'.
-
-    `apart`: tensors are in groups of their own and may follow different rules.
-    """
-    shape = _shape(main)
-    for v in main.variables:
-        if not v.counter and v.shape != shape and len(v.after) != 1:
-            return "elements"
-    reference: dict[str, Node] = {}
-    for i, nodes in enumerate(main.theta_after):
-        if apart:
-            reference = {}
-        for k in range(len(nodes)):
-            table = _renaming(main.variables, shape, i, k)
-            roots = {"theta": explored.results[f"theta {i} {k}"]}
-            for v in main.variables:
-                owner = -1 if v.owner is None else v.owner
-                if owner in (i, -1):
-                    roots[v.name] = explored.results[f"{v.name} {owner} {0 if _scalar(v, shape) else k}"]
-            for name, node in zip(roots, expr.rebuild(roots.values(), table), strict=True):
-                if any(s.args[0] in _CLOSURE for s in expr.symbols(node)):
-                    return "closure calls"
-                foreign = {s for s in expr.symbols(node) if s.args[1] is not None and s.args[1] != (0, 0)}
-                if foreign:
-                    return "tensors" if any(s.args[1][0] not in (i, -1) for s in foreign) else "elements"
-                if reference.setdefault(name, node) is not node and not same(reference[name], node):
-                    return "elements"
-    return ""
-
-
-def _shape(main: Observation) -> tuple[int, ...]:
-    return main.shapes[0]
-
-
 def _matrix_formula(explored: Explored) -> str:
     node = explored.results["theta 0 0"]
     if expr.size(node) > _READABLE:
@@ -306,10 +227,10 @@ def _matrix_formula(explored: Explored) -> str:
 def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str, Node]]:
     """The step of element 0 as a rule (initial state, lines, the first step apart where it differs), and as nodes."""
     main = explored.main
-    shape = _shape(main)
+    shape = main.shapes[0]
     tensor = recipe.tensor_read
     variables = [v for v in main.variables if v.owner in (tensor, None) and not v.counter]
-    table = _renaming(variables, shape, tensor, 0)
+    table = renaming(variables, shape, tensor, 0)
     names = [v.name for v in variables]
     keys = [f"{v.name} {-1 if v.owner is None else v.owner} 0" for v in variables]
     new = dict(zip(["theta", *names],
@@ -373,65 +294,12 @@ def _initial(
     found: dict[str, Node] = {}
     for v in variables:
         seen = expr.rebuild([v.initial[0]], table)[0] if v.initial is not None else None
-        allowed = seen is not None and seen is not expr.NAN and not any(
-            s.args[0] == "g" or (s.args[1] is not None and s.args[0] != "theta") for s in expr.symbols(seen)
+        allowed = (
+            seen is not None
+            and seen is not expr.NAN
+            and not any(
+                s.args[0] == "g" or (s.args[1] is not None and s.args[0] != "theta") for s in expr.symbols(seen)
+            )
         )
         found[v.name] = seen if allowed and seen is not None else expr.ZERO
     return found
-
-
-def _check_other_shapes(recipe: Recipe, explored: Explored, generic: Any) -> tuple[str, int]:
-    """Whether the one-element step also gives what torch computes for several tensors of other shapes."""
-    if recipe.path == "groups":  # tensors of different groups follow different rules
-        return "", 0
-    return _check_shapes(
-        recipe, explored, generic, tuple(s for shape in recipe.shapes for s in (_larger(shape), shape))
-    )
-
-
-def _scope(recipe: Recipe, explored: Explored, generic: Any) -> str:
-    """'' where the rule also holds for a tensor of other dimension than it was read on; else which it holds for."""
-    flat = len(recipe.shapes[0]) == 1
-    wrong, _ = _check_shapes(recipe, explored, generic, ((2, 3),) if flat else ((4,),))
-    if recipe.path or not wrong:
-        return ""
-    return f"parameters of {'one dimension' if flat else 'two dimensions'}"
-
-
-def _check_shapes(
-    recipe: Recipe, explored: Explored, generic: Any, shapes: tuple[tuple[int, ...], ...]
-) -> tuple[str, int]:
-    other = replace(recipe, shapes=shapes)
-    try:
-        run = observe(other, 2, t=97, generic=generic)
-    except Stuck:
-        return "", 0
-    if not all(holds(c.assumed, run.point) for c in explored.assumed):
-        return "", 0
-    checked = 0
-    for i, shape in enumerate(other.shapes):
-        count = len(run.theta_after[i])
-        for k in range(count):
-            point = dict(run.point)
-            for v in run.variables:
-                owner = -1 if v.owner is None else v.owner
-                if owner in (i, -1):
-                    place = 0 if _scalar(v, shape) else k
-                    node = expr.sym(v.name, (owner, place))
-                    if node in run.point:
-                        point[expr.sym(v.name, (0 if v.owner is not None else -1, 0))] = run.point[node]
-            for n in ("theta", "g"):
-                point[expr.sym(n, (0, 0))] = run.point[expr.sym(n, (i, k))]
-            ((value, error),) = values([explored.results["theta 0 0"]], point)
-            checked += 1
-            if not abs(value - run.concrete[f"theta {i} {k}"]) <= error and error != float("inf"):
-                return (
-                    f"the rule gives {value!r} for element {k} of tensor {i}, the code "
-                    f"{run.concrete[f'theta {i} {k}']!r}: tensors or elements are not independent",
-                    checked,
-                )
-    return "", checked
-
-
-def _larger(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n + 1 for n in shape)

@@ -76,7 +76,7 @@ def lines(step: Step, olds: Mapping[str, Node]) -> tuple[tuple[Symbol, Expr], ..
     used = {s for _, value in program for s in value.free_symbols}
     keep = {Symbol(n, real=True) for n in written}
     program = [(s, v) for s, v in program if s in used or s in keep]
-    return tuple((s, v) for s, v in program if s != v)
+    return tuple((s, v) for s, v in program if s != v or s.name == "theta")
 
 
 def _with_new_values(new: Mapping[str, Node]) -> dict[str, Node]:

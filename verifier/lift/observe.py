@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from torch.utils._python_dispatch import _disable_current_modes
 from verifier.lift import construct, expr
 from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
+from verifier.lift.generic_state import T, birth, differ, flat, point_of, symbolise, value_of
 from verifier.lift.ranges import Range, ranges
-from verifier.lift.scalars import Condition, Site, TaggedFloat, TaggedInt, Trace, plain
+from verifier.lift.scalars import Condition, Site, Trace
 from verifier.lift.shadow import Memory, Nodes, Widening, prepared, watching
 from verifier.lift.slots import Slot, short_names, slots
 
@@ -28,8 +28,7 @@ GENERIC_T = 211
 _CALLS = 3  # calls of a closure whose gradients are told apart
 
 NATURAL = 4  # steps taken unobserved before the generic one, so that its state has values real runs reach
-
-T = expr.sym("t")
+MANY = 13  # and in a second run, for code that counts steps where no tag can follow
 
 
 @dataclass(eq=False)
@@ -43,6 +42,7 @@ class Variable:
     first: Nodes  # after the first step
     after: Nodes  # after the generic step
     counter: bool = False
+    path: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -64,6 +64,7 @@ class Observation:
     first_concrete: list[tuple[Node, float]] = field(default_factory=list)
     t: int = GENERIC_T
     shapes: tuple[tuple[int, ...], ...] = ()
+    missed: frozenset[tuple[str, ...]] = frozenset()  # paths that changed in the generic step and were not known to
     settings: Mapping[str, Any] = field(default_factory=dict)  # what `observe` was called with, to go on from
 
 
@@ -86,7 +87,7 @@ def _gradient_points(parameters: Sequence[torch.nn.Parameter], seed: int) -> dic
     point: dict[Node, float] = {}
     for call in range(1, _CALLS + 1):
         for k, g in enumerate(_grads(parameters, seed)):
-            point.update(_point("g" if call == 1 else f"g{call}", k, g * _spread(call)))
+            point.update(point_of("g" if call == 1 else f"g{call}", k, g * _spread(call)))
         point[expr.sym("loss" if call == 1 else f"loss{call}")] = 1.0 / call + 0.1234567
     return point
 
@@ -101,6 +102,7 @@ class _Run:
     optimizer: Any = None
     calls: int = 0
     needs_closure: bool = False
+    natural: int = NATURAL
     penalty: Any = None  # lam, where the penalty is in the loss
 
     def _backward(self, grads: Sequence[torch.Tensor], symbols: bool) -> None:
@@ -112,7 +114,7 @@ class _Run:
 
         def backward() -> None:
             for k, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
-                (g * p).sum().backward()
+                (g * p).sum().backward()  # type: ignore[no-untyped-call]
                 if k == 0 or self.recipe.path == "penalty":  # with groups, only the first tensor is penalised
                     (self.penalty * (p**2).sum()).backward()
 
@@ -163,7 +165,7 @@ class _Run:
             return
         trace.recording = False
         try:
-            with Widening():
+            with Widening():  # type: ignore[no-untyped-call]
                 self.optimizer.step(*arguments)
         finally:
             trace.recording = True
@@ -177,11 +179,12 @@ def observe(
     generic: Any = construct.generic,
     perturb: bool = True,
     force: Mapping[Node, float] | None = None,
+    natural: int = NATURAL,
 ) -> Observation:
     """Runs the optimizer of `recipe` under shadow memory at the concrete point that `seed` and `values` choose.
 
-    The generic step starts from the state of a few real steps, each number of it moved a little where `perturb`;
-    `force` gives numbers of it outright.
+    The generic step starts from the state of 1 + `natural` real steps, each number of it moved a little where
+    `perturb`; `force` gives numbers of it outright.
     """
     trace = Trace()
     memory = Memory(trace)
@@ -207,8 +210,10 @@ def observe(
         ranges.update(ranges_of(domain) | {T: Range(low=Fraction(1))})
         run.needs_closure = _closure_required(run.optimizer)
         draw = random.Random(seed) if perturb else None
+        run.natural = natural
         made = _steps(run, seed, domain, chosen, t, tagged_values, draw, force or {})
-        made.settings = {"seed": seed, "values": chosen, "t": t, "perturb": perturb, "force": dict(force or {})}
+        made.settings = {"seed": seed, "values": chosen, "t": t, "perturb": perturb, "force": dict(force or {}),
+                         "natural": natural}  # fmt: skip
         return made
 
 
@@ -271,8 +276,8 @@ def _steps(
     first_point = {expr.sym(n): v for n, v in chosen.items()} | {T: 1.0}
     first_point.update(_gradient_points(parameters, 10 * seed + 1))
     for k, p in enumerate(parameters):
-        first_point.update(_point("theta", k, p))
-    before = {(s.owner, s.path): (_number_node(memory, s), _plain(s)) for s in slots(run.optimizer, parameters)}
+        first_point.update(point_of("theta", k, p))
+    before = {(s.owner, s.path): (_number_node(memory, s), value_of(s)) for s in slots(run.optimizer, parameters)}
     try:
         _attempt(run, 10 * seed + 1, True)
     except Stuck:
@@ -288,31 +293,36 @@ def _steps(
     first_concrete = [
         (node, value)
         for p, nodes in zip(parameters, theta_first, strict=True)
-        for node, value in zip(nodes, _flat(p), strict=True)
+        for node, value in zip(nodes, flat(p), strict=True)
     ]
-    births = {(s.owner, s.path): _birth(memory, s) for s in held if s.is_tensor}
-    history = {(s.owner, s.path): [_plain(s)] for s in held}
-    for k in range(NATURAL):
-        _attempt(run, 10 * seed + 2 + k, False)
+    births = {(s.owner, s.path): birth(memory, s) for s in held if s.is_tensor}
+    history = {(s.owner, s.path): [value_of(s)] for s in held}
+    for k in range(run.natural):
+        _attempt(run, 100 * seed + 20 + k, False)
         for s in slots(run.optimizer, parameters):
-            history.setdefault((s.owner, s.path), []).append(_plain(s))
+            history.setdefault((s.owner, s.path), []).append(value_of(s))
     trace.conditions.clear()
     trace.values = dict(tagged_values)  # what earlier steps computed would be mistaken for what this one computes
     held = slots(run.optimizer, parameters)
     names = short_names([s.path for s in held])
     point: dict[Node, float] = {expr.sym(n): v for n, v in chosen.items()}
     point[T] = float(t)
-    found = _symbolise(memory, held, names, before, first, history, t, point, draw, force)
+    found = symbolise(memory, held, names, before, first, history, t, point, draw, force, run.recipe.stateful)
     generator = random.Random(seed)
     for k, p in enumerate(parameters):
         with torch.no_grad():
             p.mul_(1 + 0.1 * generator.random())
         memory.set_symbol(p, "theta", k)
-        point.update(_point("theta", k, p))
+        point.update(point_of("theta", k, p))
     start = trace.ops
+    still = {(s.owner, s.path): _number_node(memory, s) for s in held if (s.owner, s.path) not in found}
     _attempt(run, 10 * seed + 9, True)
     point.update(_gradient_points(parameters, 10 * seed + 9))
     after_slots = {(s.owner, s.path): s for s in slots(run.optimizer, parameters)}
+    missed = frozenset(
+        key[1] for key, nodes in still.items()
+        if key in after_slots and differ(nodes, _number_node(memory, after_slots[key]))
+    )  # fmt: skip
     variables: list[Variable] = []
     concrete: dict[str, float] = {}
     for key, (name, counter) in found.items():
@@ -321,138 +331,15 @@ def _steps(
             continue
         after = _number_node(memory, slot)
         owner = -1 if key[0] is None else key[0]
-        concrete.update({f"{name} {owner} {k}": v for k, v in enumerate(_flat(slot.value))})
+        concrete.update({f"{name} {owner} {k}": v for k, v in enumerate(flat(slot.value))})
         initial = before[key][0] if key in before else births.get(key)
         shape = tuple(slot.value.shape) if slot.is_tensor else ()
-        variables.append(Variable(name, key[0], shape, initial, first[key], after, counter))
+        variables.append(Variable(name, key[0], shape, initial, first[key], after, counter, key[1]))
     theta_after = [memory.read(p).reshape(-1).copy() for p in parameters]
     for k, p in enumerate(parameters):
-        concrete.update({f"theta {k} {j}": v for j, v in enumerate(_flat(p))})
+        concrete.update({f"theta {k} {j}": v for j, v in enumerate(flat(p))})
     return Observation(
         theta_first, theta_after, variables, domain, first_conditions, list(trace.conditions.values()),
         list(trace.opaque), trace.ops - start, chosen, point, concrete, first_point, first_concrete, t,
-        tuple(tuple(p.shape) for p in parameters),
+        tuple(tuple(p.shape) for p in parameters), missed,
     )  # fmt: skip
-
-
-def _plain(slot: Slot) -> Any:
-    """A slot's value to compare later with: a number, or a copy of the tensor."""
-    return slot.value.detach().clone() if slot.is_tensor else plain(slot.value)
-
-
-def _flat(value: Any) -> list[float]:
-    if isinstance(value, torch.Tensor):
-        return [float(x) for x in value.detach().reshape(-1).tolist()]
-    return [plain(value)]
-
-
-def _point(name: str, index: int, tensor: torch.Tensor) -> dict[Node, float]:
-    return {expr.sym(name, (index, k)): v for k, v in enumerate(_flat(tensor))}
-
-
-def _birth(memory: Memory, slot: Slot) -> Nodes | None:
-    """What a tensor's memory held when it was made, in the tensor's own order."""
-    born = memory.birth(slot.value)
-    if born is None:
-        return None
-    offset, count = slot.value.storage_offset(), slot.value.numel()
-    if not slot.value.is_contiguous() or offset + count > len(born):
-        return born[:count].copy() if len(set(born)) == 1 and len(born) >= count else None
-    return born[offset : offset + count].copy()
-
-
-def _changes(values: Sequence[Any]) -> bool:
-    first = values[0]
-    if isinstance(first, torch.Tensor):
-        return any(not isinstance(v, torch.Tensor) or v.shape != first.shape or not torch.equal(v, first)
-                   for v in values[1:])  # fmt: skip
-    return any(isinstance(v, torch.Tensor) or v != first for v in values[1:])
-
-
-def _counts(values: Sequence[Any]) -> float | None:
-    """What a counter held before the first step, if these values after steps 1, 2, ... are those of one."""
-    numbers = []
-    for v in values:
-        if isinstance(v, torch.Tensor):
-            if v.numel() != 1 or not torch.isfinite(v).all():
-                return None
-            v = v.item()
-        numbers.append(float(v))
-    if len(numbers) < 3 or not numbers[0].is_integer():
-        return None
-    return numbers[0] - 1 if all(b - a == 1 for a, b in itertools.pairwise(numbers)) else None
-
-
-def _symbolise(
-    memory: Memory,
-    held: Sequence[Slot],
-    names: Mapping[tuple[str, ...], str],
-    before: Mapping[Any, Any],
-    first: Mapping[Any, Nodes],
-    history: Mapping[Any, list[Any]],
-    t: int,
-    point: dict[Node, float],
-    draw: random.Random | None,
-    force: Mapping[Node, float],
-) -> dict[tuple[int | None, tuple[str, ...]], tuple[str, bool]]:
-    """Gives every state variable its symbols, and counters the step number. slot -> (name, whether a counter)"""
-    trace = memory.trace
-    named: dict[tuple[int | None, tuple[str, ...]], tuple[str, bool]] = {}
-    for slot in held:
-        key, name = (slot.owner, slot.path), names[slot.path]
-        values = history.get(key, [])
-        in_state = "state" in slot.path or slot.owner is not None
-        new = key not in before
-        moved = bool(values) and _changes([*([before[key][1]] if not new else []), *values])
-        if not values or key not in first or not (moved or (slot.is_tensor and in_state)):
-            continue
-        if slot.is_tensor and not moved and not slot.value.is_floating_point():
-            continue  # a flag or an index the optimizer keeps at hand
-        base = _counts(values)
-        if base is not None:
-            node = expr.add(T, expr.const(base - 1))
-            _set(memory, slot, float(t - 1 + base), node)
-            named[key] = (name, True)
-            continue
-        if not slot.is_tensor and slot.put is None:
-            continue
-        named[key] = (name, False)
-        owner = slot.owner if slot.owner is not None else -1
-        if slot.is_tensor:
-            if draw is not None and slot.value.is_floating_point():
-                with torch.no_grad():
-                    for place in np.ndindex(tuple(slot.value.shape)):
-                        slot.value[place] *= 1 + 0.2 * draw.random()
-            if force:
-                with torch.no_grad():
-                    for k, place in enumerate(np.ndindex(tuple(slot.value.shape))):
-                        if expr.sym(name, (owner, k)) in force:
-                            slot.value[place] = force[expr.sym(name, (owner, k))]
-            memory.set_symbol(slot.value, name, owner)
-            point.update(_point(name, owner, slot.value))
-        else:
-            node = expr.sym(name, (owner, 0))
-            value = _bare(slot.value)
-            if draw is not None and isinstance(value, float):
-                value *= 1 + 0.2 * draw.random()
-            value = force.get(node, value)
-            point[node] = float(value)
-            assert slot.put is not None
-            slot.put(trace.tag(value, node))
-    return named
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, TaggedInt):
-        return int(value)
-    return plain(value) if isinstance(value, TaggedFloat) else value
-
-
-def _set(memory: Memory, slot: Slot, value: float, node: Node) -> None:
-    """Sets a counter, in place where it is a tensor."""
-    if slot.is_tensor:
-        with torch.no_grad():
-            slot.value.fill_(value)
-        memory.write(slot.value, node)
-    elif slot.put is not None:
-        slot.put(memory.trace.tag(int(value) if isinstance(slot.value, int | TaggedInt) else value, node))

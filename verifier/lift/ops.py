@@ -18,11 +18,13 @@ _SCALAR_TYPES = ("number", "float", "int", "bool", "Scalar")
 _NOT_NUMBERS = frozenset({"non_blocking", "out", "dtype", "ord", "unbiased", "accumulate", "memory_format", "layout",
                           "device", "pin_memory", "copy"})  # fmt: skip
 _UNTOUCHED = frozenset({"sym_size", "sym_numel", "sym_stride", "is_same_size", "_has_compatible_shallow_copy_type"})
-_SHARES = frozenset({"_unsafe_view", "_reshape_alias", "t", "transpose", "unsqueeze", "squeeze", "swapaxes", "as_strided",
-                     "detach"})  # memory is shared although the schema does not say so
-_FACTORY = {"zeros": expr.ZERO, "zeros_like": expr.ZERO, "new_zeros": expr.ZERO, "ones": expr.ONE, "ones_like": expr.ONE,
-            "new_ones": expr.ONE, "empty": expr.NAN, "empty_like": expr.NAN, "new_empty": expr.NAN,
-            "empty_strided": expr.NAN, "new_empty_strided": expr.NAN, "_efficientzerotensor": expr.ZERO}  # fmt: skip
+_SHARES = frozenset({"_unsafe_view", "_reshape_alias", "t", "transpose", "unsqueeze", "squeeze", "swapaxes",
+                     "as_strided", "detach"})  # fmt: skip
+"""Ops whose result shares memory although their schema does not say so, and in-place changes of shape."""
+
+_FACTORY = {"zeros": expr.ZERO, "zeros_like": expr.ZERO, "new_zeros": expr.ZERO, "ones": expr.ONE,
+            "ones_like": expr.ONE, "new_ones": expr.ONE, "empty": expr.NAN, "empty_like": expr.NAN,
+            "new_empty": expr.NAN, "empty_strided": expr.NAN, "new_empty_strided": expr.NAN, "_efficientzerotensor": expr.ZERO}  # fmt: skip
 _FILLED = frozenset({"full", "full_like", "new_full", "scalar_tensor"})
 _CONSTANT = frozenset({"arange", "eye", "linspace", "tril_indices", "triu_indices"})
 _MOVES = frozenset({"repeat", "flip", "roll", "tril", "triu", "cat", "stack", "index_select", "gather", "diag", "take",
@@ -374,4 +376,3 @@ _SPECIAL: dict[str, Handler] = {
     "index_put": _index_put, "_index_put_impl": _index_put, "index": _index, "masked_select": _masked_select,
     "set": _set, "resize": _resize,
 }  # fmt: skip
-

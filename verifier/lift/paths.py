@@ -38,9 +38,7 @@ def lift_path(
     hypers = (*(h for h in recipe.hypers if h.name != "weight_decay"), Hyper(PENALTY, PENALTY, None, LAM))
     literal = {n: v for n, v in recipe.literal.items() if n != "weight_decay"}
     shapes = (*recipe.shapes, *recipe.shapes) if path == "groups" else recipe.shapes
-    recipe = replace(
-        recipe, hypers=hypers, literal=literal, path=path, shapes=shapes, tensor_read=1 if biases else 0
-    )
+    recipe = replace(recipe, hypers=hypers, literal=literal, path=path, shapes=shapes, tensor_read=1 if biases else 0)
     return lifted.lift_recipe(recipe, implementation, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -42,10 +43,10 @@ def range_of(node: Node, depth: int = _DEPTH) -> Range | None:
         return known
     if node.op in ("sqrt", "abs"):
         return Range(_ZERO)
-    args = [range_of(a, depth - 1) for a in node.args] if node.op in _RULES else []
-    if not args or any(a is None for a in args):
+    if node.op not in _RULES:
         return None
-    return _RULES[node.op](*args)  # type: ignore[operator]
+    a, b = (range_of(x, depth - 1) for x in node.args)
+    return _RULES[node.op](a, b) if a is not None and b is not None else None
 
 
 def _add(a: Range, b: Range) -> Range:
@@ -104,7 +105,9 @@ def _minimum(a: Range, b: Range) -> Range:
     return Range(min(a.low, b.low) if lows else None, min(highs) if highs else None)  # type: ignore[type-var]
 
 
-_RULES = {"add": _add, "mul": _mul, "div": _div, "pow": _power, "max": _maximum, "min": _minimum}
+_RULES: dict[str, Callable[[Range, Range], Range | None]] = {
+    "add": _add, "mul": _mul, "div": _div, "pow": _power, "max": _maximum, "min": _minimum,
+}  # fmt: skip
 
 
 def narrow(node: Node, low: Fraction | None, high: Fraction | None, is_open: bool) -> None:

@@ -56,7 +56,9 @@ def mean(self: Nodes, dim: Dims = None, keepdim: bool = False) -> Any:
     return MUL(expr.const(Fraction(1, _count(self, dim))), total(self, dim, keepdim))
 
 
-def variance(self: Nodes, dim: Dims = None, unbiased: bool = True, keepdim: bool = False, correction: Any = None) -> Any:
+def variance(
+    self: Nodes, dim: Dims = None, unbiased: bool = True, keepdim: bool = False, correction: Any = None
+) -> Any:
     """The variance; Bessel's correction unless `correction` or `unbiased` says otherwise."""
     less = (1 if unbiased else 0) if correction is None else correction
     centred = SUB(self, mean(self, dim, True))
@@ -128,7 +130,8 @@ def _cumulate(f: Callable[[Node, Node], Node]) -> Callable[..., Any]:
 
 def _truth_fold(f: Callable[[Node, Node], Node], empty: Node) -> Callable[..., Any]:
     def run(self: Nodes, dim: Dims = None, keepdim: bool = False) -> Any:
-        return fold(np.frompyfunc(expr.truth, 1, 1)(self), dim, keepdim, f, empty)
+        conditions: Any = np.frompyfunc(expr.truth, 1, 1)(self)
+        return fold(conditions, dim, keepdim, f, empty)
 
     return run
 

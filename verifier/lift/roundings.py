@@ -149,7 +149,8 @@ class Level:
     def sqrt(self, a: Values) -> list[Values]:
         """The root within one ulp: three neighbours."""
         root = np.sqrt(a)
-        around = [root, np.nextafter(root, np.asarray(0, root.dtype)), np.nextafter(root, np.asarray(np.inf, root.dtype))]
+        zero, infinity = np.asarray(0, root.dtype), np.asarray(np.inf, root.dtype)
+        around = [root, np.nextafter(root, zero), np.nextafter(root, infinity)]
         exact = (root == 0) | ~np.isfinite(root) | (root * root == a)
         return [self._round(np.where(exact, root, r)) for r in around]
 
@@ -165,7 +166,7 @@ def levels(dtype: torch.dtype) -> list[Level]:
 
 
 def scalars(value: float, dtype: torch.dtype, level: Level) -> list[Values]:
-    """What a Python number may be by the time a kernel uses it at `level`: in full, or rounded to the tensor's dtype."""
+    """What a Python number may be when a kernel uses it at `level`: in full, or rounded to the tensor's dtype."""
     full = level.enter(np.float64(value))
     rounded = level.enter(to_dtype(np.float64(value), dtype))
     return [full] if np.array_equal(full, rounded, equal_nan=True) else [full, rounded]

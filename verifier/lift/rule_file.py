@@ -87,7 +87,8 @@ def rule_source(lifted: Lift, name: str = "") -> str:
     }
     written = "".join(body.values())
     reads_t = any(t in sympy.sympify(e).free_symbols for _, e in rule.step)
-    used = [n for n in _IMPORTABLE if f"{n}(" in written.replace(".open", "").replace(".Ropen", "").replace(".Lopen", "")]
+    calls = written.replace(".open", "").replace(".Ropen", "").replace(".Lopen", "")
+    used = [n for n in _IMPORTABLE if f"{n}(" in calls]
     title = lifted.target.rpartition(":")[2]
     quoted = ", ".join(f'"{n}"' for n in names)
     symbols = 'theta, g = (Symbol(n, real=True) for n in ("theta", "g"))\n'

@@ -1,4 +1,4 @@
-"""Whether two lifted expressions are equal for all values: identity, then a point that tells them apart, then algebra."""
+"""Whether two lifted expressions are equal for all values: identity, a point that parts them, algebra."""
 
 from __future__ import annotations
 

@@ -163,18 +163,18 @@ def widened(kwargs: Any) -> dict[str, Any]:
     return kwargs or {}
 
 
-class Widening(TorchDispatchMode):
+class Widening(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves its modes untyped
     """Runs every op in double, so that the state of unobserved steps has the dtypes of observed ones."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **widened(kwargs))
 
 
-class Shadowing(TorchDispatchMode):
+class Shadowing(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Runs every op for real, in double where `widen`, and brings the shadow up to date."""
 
     def __init__(self, memory: Memory, widen: bool = False) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.memory = memory
         self.widen = widen
 

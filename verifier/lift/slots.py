@@ -82,7 +82,8 @@ def _has_state(value: Any) -> bool:
     if isinstance(value, torch.optim.Optimizer):
         return True
     module = type(value).__module__
-    return hasattr(value, "__dict__") and not module.startswith(("torch", "numpy", "builtins", "functools", "collections"))
+    foreign = ("torch", "numpy", "builtins", "functools", "collections")
+    return hasattr(value, "__dict__") and not module.startswith(foreign)
 
 
 def _entries(holder: Any) -> Iterator[tuple[Any, Any, Callable[[Any], None] | None]]:

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import sympy
 from sympy import Symbol
@@ -83,10 +84,8 @@ def _translate(e: sympy.Basic, known: dict[sympy.Basic, Node]) -> Node:
     raise Untranslatable(type(e).__name__)
 
 
-def sympy_fraction(e: sympy.Rational) -> object:
+def sympy_fraction(e: sympy.Rational) -> Fraction:
     """A sympy rational as a Fraction."""
-    from fractions import Fraction
-
     return Fraction(int(e.p), int(e.q))
 
 
@@ -161,5 +160,3 @@ def _run(rule: Rule, inputs: Mapping[str, sympy.Rational], grads: list[sympy.Rat
         now = dict(zip(names, values(nodes, here), strict=True))
         trace.append(now[rule.theta.name])
     return trace
-
-

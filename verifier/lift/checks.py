@@ -1,0 +1,152 @@
+"""What a lift must pass before it is shown: the real code's numbers, elements and tensors apart from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from verifier.lift import expr
+from verifier.lift.construct import Recipe
+from verifier.lift.evaluate import holds, values
+from verifier.lift.explore import Explored
+from verifier.lift.expr import Node
+from verifier.lift.observe import Observation, Stuck, Variable, observe
+from verifier.lift.same import same
+
+
+def check(explored: Explored) -> tuple[str, int]:
+    """Whether the expressions give what torch computed, at the point of every run; a sentence where they do not."""
+    checked = 0
+    names = list(explored.results)
+    for run in explored.runs:
+        if not all(holds(c.assumed, run.point) for c in explored.assumed):
+            continue
+        point = {s: 0.5 for s in expr.symbols(*explored.results.values())} | run.point  # what a branch has no use for
+        found = values([explored.results[n] for n in names], point)
+        for name, (value, error) in zip(names, found, strict=True):
+            if name not in run.concrete:
+                continue
+            checked += 1
+            if not abs(value - run.concrete[name]) <= error and not (value != value and error == float("inf")):
+                return (
+                    f"the expression lifted for {name} gives {value!r}, the code {run.concrete[name]!r} at t={run.t}",
+                    checked,
+                )
+    first = explored.main
+    found = values([n for n, _ in first.first_concrete], first.first_point)
+    for (value, error), (_, observed) in zip(found, first.first_concrete, strict=True):
+        checked += 1
+        if not abs(value - observed) <= error and error != float("inf"):
+            return f"the first step lifted gives {value!r}, the code {observed!r}", checked
+    return "", checked
+
+
+def scalar(v: Variable, shape: tuple[int, ...]) -> bool:
+    """Whether a variable is one number for the whole tensor."""
+    return v.shape != shape and len(v.after) == 1
+
+
+def renaming(variables: Sequence[Variable], shape: tuple[int, ...], i: int, k: int) -> dict[Node, Node]:
+    """Element k of tensor i renamed to element 0 of tensor 0."""
+    table = {expr.sym(n, (i, k)): expr.sym(n, (0, 0)) for n in ("theta", "g")}
+    for v in variables:
+        owner = -1 if v.owner is None else v.owner
+        if owner in (i, -1) and not v.counter:
+            table[expr.sym(v.name, (owner, 0 if scalar(v, shape) else k))] = expr.sym(v.name, (0, 0))
+    return table
+
+
+_CLOSURE = frozenset({"loss", *(f"{n}{k}" for n in ("g", "loss") for k in range(2, 10))})
+
+
+def coupled_by(main: Observation, explored: Explored, apart: bool = False) -> str:
+    """Whether an element's step reads other elements: '' if not, else 'elements' or 'tensors'.
+
+    `apart`: tensors are in groups of their own and may follow different rules.
+    """
+    shape = main.shapes[0]
+    for v in main.variables:
+        if not v.counter and v.shape != shape and len(v.after) != 1:
+            return "elements"
+    early = [n for nodes in main.theta_first for n in nodes]
+    early += [n for v in main.variables for nodes in (v.first, v.initial) if nodes is not None for n in nodes]
+    if any(len({s.args[1] for s in expr.symbols(n) if s.args[0] in ("theta", "g")}) > 1 for n in early):
+        return "elements"  # at the first step
+    reference: dict[str, Node] = {}
+    for i, nodes in enumerate(main.theta_after):
+        if apart:
+            reference = {}
+        for k in range(len(nodes)):
+            table = renaming(main.variables, shape, i, k)
+            roots = {"theta": explored.results[f"theta {i} {k}"]}
+            for v in main.variables:
+                owner = -1 if v.owner is None else v.owner
+                if owner in (i, -1):
+                    roots[v.name] = explored.results[f"{v.name} {owner} {0 if scalar(v, shape) else k}"]
+            for name, node in zip(roots, expr.rebuild(roots.values(), table), strict=True):
+                if any(s.args[0] in _CLOSURE for s in expr.symbols(node)):
+                    return "closure calls"
+                foreign = {s for s in expr.symbols(node) if s.args[1] is not None and s.args[1] != (0, 0)}
+                if foreign:
+                    return "tensors" if any(s.args[1][0] not in (i, -1) for s in foreign) else "elements"
+                if reference.setdefault(name, node) is not node and not same(reference[name], node):
+                    return "elements"
+    return ""
+
+
+def check_other_shapes(recipe: Recipe, explored: Explored, generic: Any) -> tuple[str, int]:
+    """Whether the one-element step also gives what torch computes for several tensors of other shapes."""
+    if recipe.path == "groups":  # tensors of different groups follow different rules
+        return "", 0
+    return _check_shapes(
+        recipe, explored, generic, tuple(s for shape in recipe.shapes for s in (_larger(shape), shape))
+    )
+
+
+def scope(recipe: Recipe, explored: Explored, generic: Any) -> str:
+    """'' where the rule also holds for a tensor of other dimension than it was read on; else which it holds for."""
+    flat = len(recipe.shapes[0]) == 1
+    wrong, _ = _check_shapes(recipe, explored, generic, ((2, 3),) if flat else ((4,),))
+    if recipe.path or not wrong:
+        return ""
+    return f"parameters of {'one dimension' if flat else 'two dimensions'}"
+
+
+def _check_shapes(
+    recipe: Recipe, explored: Explored, generic: Any, shapes: tuple[tuple[int, ...], ...]
+) -> tuple[str, int]:
+    other = replace(recipe, shapes=shapes)
+    try:
+        run = observe(other, 2, t=97, generic=generic)
+    except Stuck:
+        return "", 0
+    if not all(holds(c.assumed, run.point) for c in explored.assumed):
+        return "", 0
+    checked = 0
+    for i, shape in enumerate(other.shapes):
+        count = len(run.theta_after[i])
+        for k in range(count):
+            point = dict(run.point)
+            for v in run.variables:
+                owner = -1 if v.owner is None else v.owner
+                if owner in (i, -1):
+                    place = 0 if scalar(v, shape) else k
+                    node = expr.sym(v.name, (owner, place))
+                    if node in run.point:
+                        point[expr.sym(v.name, (0 if v.owner is not None else -1, 0))] = run.point[node]
+            for n in ("theta", "g"):
+                point[expr.sym(n, (0, 0))] = run.point[expr.sym(n, (i, k))]
+            ((value, error),) = values([explored.results["theta 0 0"]], point)
+            checked += 1
+            if not abs(value - run.concrete[f"theta {i} {k}"]) <= error and error != float("inf"):
+                return (
+                    f"the rule gives {value!r} for element {k} of tensor {i}, the code "
+                    f"{run.concrete[f'theta {i} {k}']!r}: tensors or elements are not independent",
+                    checked,
+                )
+    return "", checked
+
+
+def _larger(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n + 1 for n in shape)
