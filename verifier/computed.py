@@ -111,7 +111,8 @@ class Enclosure:
         factors = tuple(f._replace(least=part(f.least), most=part(f.most)) for f in self.factors)
         nan = None if self.nan is None else part(self.nan)
         e = Enclosure(lo, hi, self.fmt, nan=nan, kind=self.kind, rounds=self.rounds, factors=factors)
-        e.alternatives = reading.part_of(self.alternatives, np.arange(size)[which], size)
+        if self.alternatives:
+            e.alternatives = reading.part_of(self.alternatives, np.arange(size)[which], size)
         e.scalar = self.scalar
         return e
 
