@@ -41,6 +41,7 @@ class _Session:
         self.is_controller = not hasattr(config, "workerinput")
         self.verdicts: dict[str, str] = {}
         self.stale: list[str] = []
+        self.untestable: list[dict[str, Any]] = []
         if self.path is not None and self.is_controller and option.verifier_resume and self.path.exists():
             rows = (row for row in evidence.read(self.path) if row.get("kind") == "evidence")
             self.done = {row["id"]: row["verdict"] for row in rows}
@@ -119,8 +120,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         found = lineup.mutants(rule)
     else:
         found = lineup.of(rule, state.device, smoke=state.profile == "smoke")
+    if state.path is not None and any(not subject.untestable for subject in found):
+        # Thousands of rows for a device that is not here need no test each: they are written in one go.
+        law = f"{rule.name}.{metafunc.function.__name__.removeprefix('test_')}"
+        state.untestable += [_untestable(law, subject) for subject in found if subject.untestable]
+        found = [subject for subject in found if not subject.untestable]
     metafunc.parametrize("subject", found, ids=[subject.id for subject in found])
     _set_profile(metafunc.function, state.profile, shrink=state.kind == "real")
+
+
+def _untestable(law: str, subject: Subject) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": f"{law}@{subject.id}", "law": law, "subject": subject.id, "target": subject.target}
+    return row | {"verdict": "untestable", "strength": "held", "reason": subject.untestable}
 
 
 def _set_profile(function: Any, profile: str, *, shrink: bool) -> None:
@@ -163,7 +174,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # With xdist the workers collect; worker 0 speaks for all of them.
     first = getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0"
     if state.path is not None and first:
-        evidence.append(state.path, {"kind": "planned", "planned": len(ours), "resumed": len(done)})
+        absent = [row for row in state.untestable if row["id"] not in state.done]
+        planned = len(ours) + len(state.untestable)
+        resumed = planned - len(absent) - (len(ours) - len(done))
+        evidence.append(state.path, {"kind": "planned", "planned": planned, "resumed": resumed})
+        evidence.append_all(state.path, ({"kind": "evidence", **row} for row in absent))
 
 
 def _is_ours(item: pytest.Item) -> bool:
