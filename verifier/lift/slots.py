@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,8 +40,19 @@ def slots(optimizer: Any, parameters: Sequence[torch.Tensor]) -> list[Slot]:
             if key in seen or slot.value.numel() == 0:
                 continue
             seen.add(key)
-        found.append(slot)
+        found.append(slot if slot.owner is not None else _owned(slot, parameters))
     return found
+
+
+def _owned(slot: Slot, parameters: Sequence[torch.Tensor]) -> Slot:
+    """A tensor kept outside `state[p]` given to the one parameter of its shape; its path without that one's name."""
+    if not slot.is_tensor or slot.value.numel() < 2:
+        return slot
+    fits = [k for k, p in enumerate(parameters) if p.shape == slot.value.shape]
+    if len(fits) != 1 or not {f"weight{fits[0]}", str(fits[0])} & set(slot.path[1:]) or slot.path[0] == "param_groups":
+        return slot
+    path = tuple(w for w in slot.path[1:] if w not in (f"weight{fits[0]}", str(fits[0])))
+    return replace(slot, owner=fits[0], path=(slot.path[0], *path))
 
 
 def _walk(

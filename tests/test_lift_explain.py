@@ -1,0 +1,145 @@
+"""`explain` and `init`: what is printed for every optimizer of torch.optim, kept as golden files and executed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from verifier import rules
+from verifier.errors import UsageError
+from verifier.lift import construct, lift, prove
+from verifier.lift.explain import explain
+from verifier.lift.rule_file import rule_source, write_rule
+from verifier.normal import Status
+
+GOLDEN = Path(__file__).parent / "golden" / "lift"
+CLASSES = sorted(n for n, c in vars(torch.optim).items() if inspect.isclass(c) and c is not torch.optim.Optimizer)
+WHOLE = [n for n in CLASSES if n not in ("Adafactor", "Muon", "SparseAdam", "LBFGS", "AdafactorW")]
+RELEASE = torch.__version__.startswith("2.13.")
+
+
+@pytest.mark.skipif(not RELEASE, reason="golden text names the lines of torch 2.13")
+@pytest.mark.parametrize("name", CLASSES)
+def test_explanation_is_as_it_was(name: str, golden: Callable[[str, str], None]) -> None:
+    """The explanation of every class of torch.optim equals its golden file."""
+    golden(f"lift/{name}.txt", explain(f"torch.optim:{name}").text)
+
+
+@pytest.mark.skipif(not RELEASE, reason="golden text is of torch 2.13")
+@pytest.mark.parametrize("name", WHOLE)
+def test_rule_file_is_as_it_was(name: str, golden: Callable[[str, str], None]) -> None:
+    """The rule file of every elementwise class equals its golden file."""
+    golden(f"lift/{name.lower()}_rule.py", rule_source(lift(f"torch.optim:{name}")))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_rule_file_lifts_back_to_itself(name: str) -> None:
+    """The golden rule file, executed, is the rule the code is proved to follow."""
+    file = GOLDEN / f"{name.lower()}_rule.py"
+    rule = rules.load(str(file))
+
+    found = lift(f"torch.optim:{name}")
+
+    assert runpy.run_path(str(file))["rule"].step == rule.step
+    assert Status.PROVED == prove(found, rule).status
+
+
+def test_every_class_of_torch_has_an_explanation() -> None:
+    """No class of torch.optim is left out of the golden files."""
+    assert {f"{n}.txt" for n in CLASSES} == {p.name for p in GOLDEN.glob("*.txt")} if RELEASE else True
+
+
+def test_explanation_names_the_mistake() -> None:
+    """Adam with decoupled decay, held to the rule adam, is called by the mistake's name."""
+    proof = prove(lift("torch.optim:AdamW"), "adam")
+
+    assert "adam__decoupled_decay" == proof.mutant
+
+
+def test_json_is_plain_data() -> None:
+    """The JSON form survives a round trip and names the matched rule."""
+    entry = json.loads(json.dumps(explain("torch.optim:RMSprop").to_json()))
+
+    assert ("rmsprop", "matched", "coupled") == (entry["rule"], entry["rule_source"], entry["weight_decay"])
+    assert "proved" == entry["proof"]["status"]
+
+
+def test_latex_is_one_environment() -> None:
+    """The LaTeX form is an align* environment."""
+    text = explain("torch.optim:AdamW").latex
+
+    assert text.startswith("\\begin{align*}")
+    assert text.rstrip().endswith("\\end{align*}")
+
+
+class Lion(torch.optim.Optimizer):
+    """An optimizer with a list of named parameters, a required argument and state in an attribute."""
+
+    def __init__(self, named_params, clip_at: float, lr: float = 1e-3, betas=(0.9, 0.98), wd: float = 0.0) -> None:
+        self.moments: dict[str, torch.Tensor] = {}
+        self.clip_at, self.names = clip_at, [n for n, _ in named_params]
+        super().__init__([p for _, p in named_params], {"lr": lr, "betas": betas, "wd": wd})
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for name, p in zip(self.names, group["params"], strict=True):
+                m = self.moments.setdefault(name, torch.zeros_like(p))
+                update = (beta1 * m + (1 - beta1) * p.grad).sign()
+                p.mul_(1 - group["lr"] * group["wd"]).add_(update, alpha=-group["lr"])
+                m.mul_(beta2).add_(p.grad, alpha=1 - beta2)
+
+
+def test_a_question_is_asked() -> None:
+    """A required argument nothing is known of is asked for, by name and by the option that answers."""
+    with pytest.raises(construct.Question) as raised:
+        lift(Lion)
+
+    assert "clip_at" == raised.value.argument
+    assert "--arg clip_at=VALUE" in str(raised.value)
+    assert isinstance(raised.value, UsageError)
+
+
+def test_state_in_attributes_is_found() -> None:
+    """State in an attribute's dictionary, named parameters and `wd` lift like torch's own habits."""
+    found = lift(Lion, args={"clip_at": 1.0})
+
+    assert ("lifted", "decoupled", "wd") == (found.status, found.weight_decay, found.decay_symbol)
+    assert found.rule is not None
+    assert 1 == len(found.rule.state)
+    assert Status.PROVED == prove(found, write_rule(found)).status
+
+
+def test_unknown_option_gets_the_nearest() -> None:
+    """A misspelt option is answered with the nearest one."""
+    with pytest.raises(UsageError, match="did you mean 'momentum'"):
+        lift("torch.optim:SGD", momentun=0.9)
+
+
+class Delayed(torch.optim.SGD):
+    """A step that changes after as many steps as a list nobody can tag grows long."""
+
+    def __init__(self, params, lr: float = 0.1) -> None:
+        super().__init__(params, lr=lr)
+        self.seen: list[str] = []
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:
+        self.seen.append("step")
+        for p in self.param_groups[0]["params"]:
+            p.sub_(p.grad * self.param_groups[0]["lr"] * (1 if len(self.seen) < 9 else 2))
+
+
+def test_a_wrong_lift_is_not_shown() -> None:
+    """Where the code does something no tag can follow, the check against the real code withholds the rule."""
+    found = lift(Delayed)
+
+    assert ("partial", None) == (found.status, found.rule)
+    assert "the code" in str(found.stopped_by)
