@@ -234,6 +234,26 @@ def test_an_unwritable_folder_is_a_usage_error(tmp_path: Path) -> None:
         writable(tmp_path / "reports" / "evidence")
 
 
+def test_progress_counts_what_takes_time(tmp_path: Path) -> None:
+    """Rows an earlier run left and rows no device could run are neither planned nor done; a torn line waits."""
+    path = tmp_path / "rows.jsonl"
+    evidence.append(path, {"kind": "evidence", "verdict": "held"})
+    tail = pytest_run.Tail(path)
+    evidence.append(path, {"kind": "planned", "planned": 6, "resumed": 1})
+    evidence.append(path, {"kind": "evidence", "verdict": "untestable"})
+    evidence.append(path, {"kind": "evidence", "verdict": "violated"})
+    evidence.append(path, {"kind": "evidence", "verdict": "violated", "expected_failure": "known"})
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"kind": "evidence", "verdict": "bro')
+
+    seen = tail.read()
+    assert (4, 2, "1 violated") == (seen.planned, seen.done, seen.note)
+
+    with path.open("a", encoding="utf-8") as file:
+        file.write('ken"}\n')
+    assert (3, "1 violated, 1 broken") == (tail.read().done, seen.note)
+
+
 def test_the_pytest_command_can_be_run_by_hand(tmp_path: Path) -> None:
     """Everything that decides the result is on the command line; the environment only keeps other plugins out."""
     task = pytest_run.PytestRun(

@@ -67,7 +67,7 @@ class PytestRun:
 
 @dataclass
 class Seen:
-    """What has been read of an evidence file so far."""
+    """What has been read of an evidence file so far, apart from what an earlier run left or no device could run."""
 
     planned: int = 0
     done: int = 0
@@ -102,7 +102,9 @@ class Tail:
 
     def _take(self, record: dict[str, object]) -> None:
         if record.get("kind") == "planned":
-            self.seen.planned = int(str(record["planned"]))
+            self.seen.planned += int(str(record["planned"])) - int(str(record.get("resumed", 0)))
+        elif record.get("verdict") == "untestable":  # written in one go: it says nothing of the pace
+            self.seen.planned -= 1
         elif record.get("kind") == "evidence":
             self.seen.done += 1
             self.seen.violated += record.get("verdict") == "violated" and not record.get("expected_failure")
