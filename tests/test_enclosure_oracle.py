@@ -138,7 +138,7 @@ def test_both_hold_the_real_value(name: str, fmt: Format) -> None:
 
 @pytest.mark.parametrize("name", rules.names())
 def test_a_real_trajectory_is_enclosed(name: str) -> None:
-    """Five steps of real arithmetic, never rounded, stay in propagate(real=True), which is narrow."""
+    """Five steps of real arithmetic, never rounded, stay in propagate(real=True)."""
     rule, count, steps = rules.get(name), 6, 5
     rng = np.random.default_rng([5, sum(map(ord, name))])
     hyper, theta, grads = draw_case(rule, FP64, rng, count, steps, wild=False)

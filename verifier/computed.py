@@ -60,18 +60,16 @@ class Enclosure:
             lost = np.isnan(lo) | np.isnan(hi)
             if lost.any():
                 lo, hi = np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
-                nan = lost if nan is None else nan | lost
-        self.lo, self.hi, self.fmt, self.nan = lo, hi, fmt, None if nan is None or not nan.any() else nan
-        self.kind, self.rounds, self.factors = kind, rounds, factors
-        self.alternatives = alternatives
+                nan = either(nan, lost)
+        self.lo, self.hi, self.fmt, self.nan = lo, hi, fmt, nan
+        self.kind, self.rounds, self.factors, self.alternatives = kind, rounds, factors, alternatives
         self.scalar = False  # set where the values are scalars of the step, one an element when groups differ
         self._settled: Enclosure | None = None
 
     @classmethod
     def exact(cls, values: Any, fmt: Format | None = None) -> Enclosure:
         """The enclosure that holds exactly `values` (float64 or long double, one an element)."""
-        dtype = interval.base_dtype(fmt)
-        point = np.atleast_1d(np.asarray(values)).astype(dtype)
+        point = np.atleast_1d(np.asarray(values)).astype(interval.base_dtype(fmt))
         return cls(point, point, fmt)
 
     @classmethod
@@ -110,9 +108,8 @@ class Enclosure:
         hi = lo if self.is_point else part(self.hi)
         factors = tuple(f._replace(least=part(f.least), most=part(f.most)) for f in self.factors)
         nan = None if self.nan is None else part(self.nan)
-        e = Enclosure(lo, hi, self.fmt, nan=nan, kind=self.kind, rounds=self.rounds, factors=factors)
-        if self.alternatives:
-            e.alternatives = reading.part_of(self.alternatives, np.arange(size)[which], size)
+        kept = reading.part_of(self.alternatives, np.arange(size)[which], size) if self.alternatives else ()
+        e = Enclosure(lo, hi, self.fmt, nan=nan, kind=self.kind, rounds=self.rounds, factors=factors, alternatives=kept)
         e.scalar = self.scalar
         return e
 
@@ -240,12 +237,7 @@ class Enclosure:
 
     def __abs__(self) -> Enclosure:
         a = self.settled()
-        return Enclosure(
-            interval.smallest(a.lo, a.hi),
-            interval.magnitude(a.lo, a.hi),
-            a.fmt,
-            nan=a.nan,
-        )
+        return Enclosure(interval.smallest(a.lo, a.hi), interval.magnitude(a.lo, a.hi), a.fmt, nan=a.nan)
 
     def maximum(self, other: Operand) -> Enclosure:
         """The larger of the two, endpoint by endpoint; NaN wins, as in torch and numpy."""

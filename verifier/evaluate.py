@@ -106,7 +106,8 @@ def _in_kept_format(number: int, code: Any, values: Mapping[int, Value], setting
     def value(n: int) -> Scalar:
         i = by_target.get(n)
         if i is None or i.op in ("hold", "hold product", "select"):
-            return values[n].narrowed(within)
+            known: Scalar = values[n]
+            return known.narrowed(within)
         if i.op == "number":
             return within.number(*i.detail)
         args = [value(a) for a in i.args]

@@ -85,10 +85,11 @@ def half_ulp(fmt: Format, magnitude: Base, inner: bool = True) -> Base:
     """
     plain = np.ascontiguousarray(magnitude, dtype=np.float64)
     power = (plain.view(np.int64) & _EXPONENT).view(np.float64).astype(magnitude.dtype)
-    half = np.maximum(power * fmt.u, magnitude.dtype.type(fmt.tiny) / 2)
+    half: Base = np.maximum(power * fmt.u, magnitude.dtype.type(fmt.tiny) / 2)
     if inner and fmt.precision < FP32.precision:
         half = half + magnitude * 2.0**-24 + FP32.tiny
-    return half * (magnitude != 0)
+    half *= magnitude != 0
+    return half
 
 
 def relative(fmt: Format, roundings: int) -> float:
