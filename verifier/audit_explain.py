@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -78,6 +79,8 @@ def _script(signature: Any, law: str, subject: str, violation: Any) -> str:
     from verifier.subjects.torch_foreign import SWITCHED
 
     case = violation.follow_up
+    if violation.step is not None and not case.events:
+        case = case.with_(grads=case.grads[: max(1, violation.step)])
     implementation = violation.subject.implementation
     known = {"foreach", "fused", "differentiable"} & set(signature.switches)
     switches = {name: value for name, value in SWITCHED[implementation].items() if name in known}
@@ -120,7 +123,7 @@ def _run_scripts(known: Sequence[dict[str, Any]]) -> None:
         running = [
             subprocess.Popen(
                 [sys.executable, one["repro"]],
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 stdin=subprocess.DEVNULL,
                 env=environment,
@@ -130,13 +133,22 @@ def _run_scripts(known: Sequence[dict[str, Any]]) -> None:
         ]
         for one, child in zip(batch, running, strict=True):
             try:
-                code = child.wait(SECONDS)
+                printed, _ = child.communicate(timeout=SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
-                code = child.wait()
-            if code != 1:
-                one["no_script"] = f"a script of its own does not show it: it exits {code}"
+                printed, _ = child.communicate()
+            if child.returncode != 1 or not _shows(printed.decode(errors="replace"), one):
+                one["no_script"] = f"a script of its own does not show it (it exits {child.returncode})"
                 Path(one.pop("repro")).unlink(missing_ok=True)
+
+
+def _shows(printed: str, known: Mapping[str, Any]) -> bool:
+    """Whether a script that compares one number with a known one printed the number that was observed."""
+    found = re.match(r"observed (\S+) expected", printed)
+    if found is None:
+        return True  # it compares two runs of its own, or ends in an exception
+    seen = str(known["observed"]).partition(" ")[0]
+    return found[1] == seen or float(found[1]) == float(seen)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -194,7 +194,7 @@ CONTRACTS = (
         "maximize",
         "maximize ascends: it equals negated gradients.",
         EVERYTHING,
-        ("check.maximize(subject, case)",),
+        ("check.ascends(subject, case)",),
         because='"maximize the objective with respect to the params, instead of minimizing"',
         about="options",
     ),

@@ -40,7 +40,7 @@ def script(scene: Scene) -> str:
 
 
 def _lines(scene: Scene) -> list[str]:
-    twice = _event(scene)
+    twice = (0, "") if scene.law in ("state_dtypes", "state_apart") else _event(scene)
     head = [f'"""{_headline(scene)}"""', *_imports(scene.target)]
     return [*head, "", *_run(scene, twice), "", *_ending(scene, twice)]
 
@@ -208,6 +208,10 @@ def _ending(scene: Scene, twice: tuple[int, str]) -> list[str]:
     values = re.search(r"observed (\S+).*? but should be (in \[)?(\S+?)(?:,| |$)(?:.*?, (\S+?)[\] ])?", scene.message)
     if place is None or place[3] is None or values is None:
         raise ValueError("nothing to compare with")
+    if re.search(r"\(\w+\) at step", scene.message):
+        raise ValueError("it shows in the state")
+    if int(place[1]) != scene.case.steps:
+        raise ValueError("it shows before the last step")
     flat = scene.case.slices[int(place[2])].start + int(place[3])
     if values[2]:
         low, high = _bounds(scene.message)

@@ -19,6 +19,7 @@ from verifier.check.bits import (
 from verifier.check.contracts import (
     acts_on_all,
     as_reals,
+    ascends,
     bounded_memory,
     implementations_agree,
     in_company,
@@ -50,6 +51,7 @@ from verifier.check.symmetry import permuted, same_state, scaled
 __all__ = [
     "acts_on_all",
     "as_reals",
+    "ascends",
     "between",
     "bounded_memory",
     "deterministic",

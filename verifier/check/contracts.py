@@ -72,16 +72,20 @@ def _is_formula(runs: Mapping[str, tuple[Trajectory, Trajectory]]) -> bool:
 
     Rounding differs by units in the last place, so between fp32 and fp64 such a difference shrinks by 2^29; one of the
     formula does not shrink at all. The two are told apart at the geometric mean, 2^-14.5 of the difference in fp32,
-    which counts as a unit roundoff of the largest parameter where it is less.
+    which counts as a unit roundoff of the largest parameter where it is less. Scalars may be held in fp32 whatever the
+    format: in fp64 a formula must therefore show in more than 2^-12 of the way an element went, the geometric mean of
+    a unit roundoff of fp32 and of all the way.
     """
-    gaps, size = {}, 0.0
+    gaps: dict[str, Array] = {}
     for name, (one, other) in runs.items():
         finite = np.isfinite(one.theta) & np.isfinite(other.theta)
         gap = np.abs(np.where(finite, one.theta, 0.0) - np.where(finite, other.theta, 0.0))
-        gap = np.where(np.isfinite(one.theta) != np.isfinite(other.theta), np.inf, gap)
-        gaps[name] = float(gap.max(initial=0.0))
-        size = max(size, float(np.abs(np.where(finite, other.theta, 0.0)).max(initial=0.0)))
-    return bool(gaps["float64"] > max(gaps["float32"], FP32.u * size) * 2.0**-14.5)
+        gaps[name] = np.where(np.isfinite(one.theta) != np.isfinite(other.theta), np.inf, gap)
+    theta = np.nan_to_num(runs["float64"][1].theta, nan=0.0, posinf=0.0, neginf=0.0)
+    coarse = max(float(gaps["float32"].max(initial=0.0)), FP32.u * float(np.abs(theta).max(initial=0.0)))
+    way = np.abs(np.diff(theta, axis=0)).sum(axis=0)
+    fine = gaps["float64"].max(axis=0, initial=0.0)
+    return bool(((fine > coarse * 2.0**-14.5) & (fine > way * 2.0**-12)).any())
 
 
 def _with(case: Case, event: str) -> Case:
@@ -429,7 +433,7 @@ def sparse_as_dense(subject: Subject, case: Case) -> None:
     def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
         return other, run(subject, _with(other, event)) if event else seen, run(subject, _with(plain, event))
 
-    _alike("a sparse gradient acts otherwise than the dense one", subject, pair)
+    _alike("a sparse gradient acts otherwise than the dense one", subject, pair, scalars=True)
 
 
 def tensor_lr(subject: Subject, case: Case) -> None:
@@ -547,3 +551,14 @@ def steps_follow(subject: Subject, case: Case) -> None:
             raise found from None
         current().violation = None
         current().notes["a step leaves the enclosure by rounding alone"] += 1
+
+
+def ascends(subject: Subject, case: Case) -> None:
+    """`maximize` equals negated gradients: ascending a function is descending its negative."""
+    up = case.with_(maximize=True, grads=-case.grads)
+    down = case.with_(maximize=False)
+
+    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
+        return up, run(subject, _with(up, event)), run(subject, _with(down, event))
+
+    _alike("maximize differs from negated gradients", subject, pair)

@@ -167,7 +167,8 @@ class Life:
         elif kind == "idle":
             for p in self.parameters:
                 p.grad = None
-            self.optimizer.step()
+            with refusals():
+                self.optimizer.step()
         elif kind == "zero_grad":
             self.optimizer.zero_grad()
         elif kind == "neighbour":
@@ -249,7 +250,9 @@ class Life:
         optimizer, others = self._neighbour
         for p in others:
             p.grad = torch.full_like(p, 3.0)
-        optimizer.step()
+        closure = [lambda: torch.zeros(())] if getattr(self.subject, "always_closure", False) else []
+        with refusals():
+            optimizer.step(*closure)
 
     # -- a step
 
