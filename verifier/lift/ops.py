@@ -22,9 +22,11 @@ _SHARES = frozenset({"_unsafe_view", "_reshape_alias", "t", "transpose", "unsque
                      "as_strided", "detach"})  # fmt: skip
 """Ops whose result shares memory although their schema does not say so, and in-place changes of shape."""
 
-_FACTORY = {"zeros": expr.ZERO, "zeros_like": expr.ZERO, "new_zeros": expr.ZERO, "ones": expr.ONE,
-            "ones_like": expr.ONE, "new_ones": expr.ONE, "empty": expr.NAN, "empty_like": expr.NAN,
-            "new_empty": expr.NAN, "empty_strided": expr.NAN, "new_empty_strided": expr.NAN, "_efficientzerotensor": expr.ZERO}  # fmt: skip
+_FACTORY = {
+    **dict.fromkeys(("zeros", "zeros_like", "new_zeros", "_efficientzerotensor"), expr.ZERO),
+    **dict.fromkeys(("ones", "ones_like", "new_ones"), expr.ONE),
+    **dict.fromkeys(("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided"), expr.NAN),
+}
 _FILLED = frozenset({"full", "full_like", "new_full", "scalar_tensor"})
 _CONSTANT = frozenset({"arange", "eye", "linspace", "tril_indices", "triu_indices"})
 _MOVES = frozenset({"repeat", "flip", "roll", "tril", "triu", "cat", "stack", "index_select", "gather", "diag", "take",
