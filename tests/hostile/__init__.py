@@ -1,0 +1,1 @@
+"""Optimizers that misbehave towards the process they run in."""

@@ -1,0 +1,90 @@
+"""Contracts hold of a right optimizer, and each rejects one that breaks it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import hypothesis
+import pytest
+
+from tests.broken import optimizers as broken
+from verifier import audit_collect, contracts, record
+from verifier.audit_collect import Request
+from verifier.audit_probe import learn
+
+FAST = hypothesis.settings(
+    max_examples=12,
+    database=None,
+    deadline=None,
+    derandomize=True,
+    phases=(hypothesis.Phase.generate,),
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+
+
+@functools.cache
+def audited(name: str) -> Any:
+    """The contract module of one optimizer of this folder."""
+    from dataclasses import replace
+
+    found = learn(Request(f"tests.broken.optimizers:{name}"))
+    build = getattr(importlib.import_module("tests.broken.optimizers"), name)
+    assert found.signature is not None
+    found = replace(found, signature=replace(found.signature, build=build))
+    return audit_collect._contract_module(found, "smoke")
+
+
+@functools.cache
+def fast(test: Any) -> Any:
+    """The test with few cases and no shrinking."""
+    return FAST(test)
+
+
+def rejects(module: Any, law: str) -> str:
+    """What the law finds wrong, over the float32 subjects; empty where it holds."""
+    for subject in module.subjects:
+        if subject.format.name == "float32" and not subject.untestable:
+            record.start()
+            try:
+                fast(getattr(module, f"test_{law}"))(subject=subject)
+            except record.Violation as found:
+                return found.sentence
+    return ""
+
+
+@pytest.mark.parametrize("wrong", broken.REJECTED, ids=lambda c: c.__name__)
+def test_rejects_what_breaks_it(wrong: type) -> None:
+    """A contract rejects the optimizer that breaks it."""
+    law = broken.REJECTED[wrong]
+
+    assert rejects(audited(wrong.__name__), law) != "", f"{law} holds of {wrong.__name__}"
+
+
+def test_right_optimizer_keeps_every_contract() -> None:
+    """Nothing is found wrong with the optimizer the broken ones are made of."""
+    module = audited("Right")
+    names = [name.removeprefix("test_") for name in vars(module) if name.startswith("test_")]
+
+    assert {} == {name: said for name in names if (said := rejects(module, name))}
+
+
+def test_every_contract_has_words_and_a_test() -> None:
+    """Every row of the table says something, says why, and calls a check."""
+    from verifier.contract_table import CONTRACTS
+
+    for row in CONTRACTS:
+        assert row.says.endswith(".") and row.because and "check." in row.body[-1], row.name
+    assert len({row.name for row in CONTRACTS}) == len(CONTRACTS)
+
+
+def test_contracts_are_stated_of_rules() -> None:
+    """A rule of the catalogue has the contracts that need no signature, with a proof that says STATED."""
+    from verifier.rules import get
+
+    found = contracts.laws(get("adamw"))
+
+    assert "purity" in {contract.name for contract in found}
+    assert {"stated"} == {contract.proof.status.value for contract in found}
+    assert "implementations" in contracts.inapplicable(get("adamw"))

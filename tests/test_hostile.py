@@ -1,0 +1,78 @@
+"""Targets that misbehave get rows of their own, and change nothing for the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile import optimizers as hostile
+from verifier.audit import audit
+from verifier.subjects.torch_sandbox import Died, in_child
+
+ENDS = {"Segfaults": "SIGSEGV", "Exits": "exit code 0", "Hangs": "does not return"}
+
+
+def stepped(name: str) -> Any:
+    """One step of a target, in a child."""
+
+    def step() -> str:
+        import torch
+
+        p = torch.nn.Parameter(torch.ones(2))
+        optimizer = getattr(hostile, name)([p], lr=0.1)
+        p.grad = torch.ones(2)
+        optimizer.step()
+        return "stepped"
+
+    return in_child(step, seconds=5, memory=4 << 30)
+
+
+@pytest.mark.parametrize(("name", "how"), ENDS.items())
+def test_misbehaves_when_run_alone(name: str, how: str) -> None:
+    """A hostile target really does what it is here for."""
+    found = stepped(name)
+
+    assert isinstance(found, Died)
+    assert how in found.how
+
+
+@pytest.mark.parametrize("name", ["SystemExits", "FillsMemory", "RaisesOddly", "RaisesBase"])
+def test_raises_when_run_alone(name: str) -> None:
+    """A hostile target really raises what it is here for."""
+    found = stepped(name)
+
+    assert isinstance(found, tuple)
+    assert found[0] in ("SystemExit", "RuntimeError", "MemoryError", "Unprintable", "KeyboardInterrupt")
+
+
+def rows_of(target: str, out: Path) -> list[dict[str, Any]]:
+    """The evidence of an audit of one target, and of a well-behaved one after it."""
+    report = audit(target, "tests.broken.optimizers:Right", profile="smoke", out=out, workers=2, quiet=True)
+    return [dict(row) for row in report.rows]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the well-behaved optimizer's rows are without any neighbour."""
+    folder = tmp_path_factory.mktemp("alone")
+    report = audit("tests.broken.optimizers:Right", profile="smoke", out=folder, workers=2, quiet=True)
+    return {str(row["id"]): str(row["verdict"]) for row in report.rows}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "name",
+    ["Segfaults", "Exits", "SystemExits", "Forks", "Floods", "FillsMemory", "ChangesSettings", "Monkeypatches",
+     "CannotBePickled", "RaisesOddly", "RaisesBase", "DiesLater"],
+)  # fmt: skip
+def test_hostile_target_gets_its_rows_and_harms_no_other(name: str, alone: dict[str, str], tmp_path: Path) -> None:
+    """The target has at least one row; every row of another target is what it is alone."""
+    rows = rows_of(f"tests.hostile.optimizers:{name}", tmp_path)
+    theirs = [row for row in rows if str(row["target"]).endswith(name) or str(row["id"]).startswith(name.lower())]
+
+    assert theirs
+    assert alone == {str(r["id"]): r["verdict"] for r in rows if str(r["target"]).endswith(":Right")}
+    assert not [row["id"] for row in rows if row["verdict"] == "broken"], json.dumps(rows[:3])
