@@ -15,10 +15,25 @@ from verifier.lift.observe import Observation, Stuck, Variable, observe
 from verifier.lift.same import same
 
 
+def remembered(explored: Explored) -> list[str]:
+    """The results a rule is made of: theta, tensors, and those plain numbers that theta or they depend on.
+
+    Numbers nothing reads are caches, such as the last ten step sizes by step number modulo ten.
+    """
+    numbers = {v.name for v in explored.main.variables if not v.is_tensor and not v.counter}
+    kept = [n for n in explored.results if n.split(" ")[0] not in numbers]
+    while True:
+        read = {s.args[0] for s in expr.symbols(*(explored.results[n] for n in kept))}
+        more = [n for n in explored.results if n not in kept and n.split(" ")[0] in read & numbers]
+        if not more:
+            return kept
+        kept += more
+
+
 def check(explored: Explored) -> tuple[str, int]:
     """Whether the expressions give what torch computed, at the point of every run; a sentence where they do not."""
     checked = 0
-    names = list(explored.results)
+    names = remembered(explored)
     for run in explored.runs:
         if not all(holds(c.assumed, run.point) for c in explored.assumed):
             continue

@@ -97,6 +97,8 @@ def symbolise(
         new = key not in before
         moved = bool(values) and _changes([*([before[key][1]] if not new else []), *values])
         moved = moved or slot.path in stateful
+        if key in first and any(symbol.args[1] is not None for symbol in expr.symbols(*first[key])):
+            moved = True  # made of the first step's gradient, which is not this step's
         if not values or key not in first or not (moved or (slot.is_tensor and in_state)):
             continue
         if slot.is_tensor and not moved and not slot.value.is_floating_point():

@@ -229,7 +229,8 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str
     main = explored.main
     shape = main.shapes[0]
     tensor = recipe.tensor_read
-    variables = [v for v in main.variables if v.owner in (tensor, None) and not v.counter]
+    kept = {n.split(" ")[0] for n in checks.remembered(explored)}
+    variables = [v for v in main.variables if v.owner in (tensor, None) and not v.counter and v.name in kept]
     table = renaming(variables, shape, tensor, 0)
     names = [v.name for v in variables]
     keys = [f"{v.name} {-1 if v.owner is None else v.owner} 0" for v in variables]

@@ -43,6 +43,7 @@ class Variable:
     after: Nodes  # after the generic step
     counter: bool = False
     path: tuple[str, ...] = ()
+    is_tensor: bool = True
 
 
 @dataclass(eq=False)
@@ -334,7 +335,7 @@ def _steps(
         concrete.update({f"{name} {owner} {k}": v for k, v in enumerate(flat(slot.value))})
         initial = before[key][0] if key in before else births.get(key)
         shape = tuple(slot.value.shape) if slot.is_tensor else ()
-        variables.append(Variable(name, key[0], shape, initial, first[key], after, counter, key[1]))
+        variables.append(Variable(name, key[0], shape, initial, first[key], after, counter, key[1], slot.is_tensor))
     theta_after = [memory.read(p).reshape(-1).copy() for p in parameters]
     for k, p in enumerate(parameters):
         concrete.update({f"theta {k} {j}": v for j, v in enumerate(flat(p))})
