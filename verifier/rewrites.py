@@ -27,13 +27,13 @@ def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
     if fmt is None or w.is_zero:
         return direct
     x, y, b, w = x.settled(), y.settled(), b.settled(), w.settled()
+    one = Enclosure.number(1, fmt)
+    back = b.hull(one - w).settled()  # lerp's second form subtracts its own rounded weight from one
     if not (((w.lo >= 0) & (w.hi <= 1)).all() and ((b.lo >= 0) & (b.hi <= 1)).all()):
-        return direct.hull(x + w * (y - x), y - b * (y - x))
+        return direct.hull(x + w * (y - x), y - back * (y - x))
     forms = [x + w * (y - x) if x.is_point else _lerp_range(x, y, w, fmt)]
     small = b.lo <= 0.5  # at one half lerp takes this form too: it asks whether the weight is below one half
     if small.any():
-        one = Enclosure.number(1, fmt)
-        back = b.hull(one - w).settled()
         other = y - back * (y - x) if y.is_point else _lerp_range(y, x, back, fmt)
         forms.append(other if small.all() else select(small, other, direct))
     result = _overflowing(direct.hull(*forms))
