@@ -354,7 +354,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     A smoke run draws too few cases, of too few subjects, to say that a listed failure is gone.
     """
     state = session.config.stash[STATE]
-    if state.profile == "smoke" or not state.is_controller or not (state.verdicts or state.complete) or state.kind == "mutants":
+    if state.profile == "smoke" or state.kind == "mutants" or not state.is_controller:
+        return
+    if exitstatus == pytest.ExitCode.INTERRUPTED:  # what was not run says nothing of what is listed
+        return
+    if not (state.verdicts or state.complete):
         return
     folders: Iterable[Path] = {Path(a.split("::")[0]) for a in session.config.args}
     folders = {folder if folder.is_dir() else folder.parent for folder in folders}

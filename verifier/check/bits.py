@@ -66,16 +66,21 @@ def frozen(subject: Subject, case: Case, name: str = "theta") -> None:
 
 
 def monotone(subject: Subject, case: Case, name: str, direction: str = "nondecreasing") -> None:
-    """The state variable `name` never falls ("nondecreasing") or never rises ("nonincreasing"); NaN is neither."""
+    """The state variable `name` never falls ("nondecreasing") or never rises ("nonincreasing"); NaN is neither.
+
+    Elements that overflow are vacuous from there on: inf - inf is NaN by the rules of arithmetic, not by a mistake.
+    """
     trajectory = run(subject, case)
     values = observed(trajectory, subject.rule, name)
     if values is None:
         current().notes[f"{name} cannot be read"] += 1
         return
+    finite = np.ones(case.theta.shape, dtype=bool)
     for step in range(1, case.steps + 1):
         before, after = values[step - 1], values[step]
-        holds = after >= before if direction == "nondecreasing" else after <= before
-        current().compared(holds.size)
+        finite &= np.isfinite(before) & np.isfinite(trajectory.theta[step - 1])
+        holds = (after >= before if direction == "nondecreasing" else after <= before) | ~finite
+        current().compared(holds.size, int((~finite).sum()))
         if not holds.all():
             where = first(~holds)
             tensor, element = place_of(case, where)
