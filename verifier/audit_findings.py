@@ -114,8 +114,8 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     counts = Counter("expected" if r.get("expected_failure") else str(r["verdict"]) for r in rows)
     tally = ", ".join(f"{n} {word}" for word, n in counts.most_common())
     lines = [target, f"    rows            {len(rows)}: {tally}"]
-    if described is None:
-        return lines
+    if described is None or "lift" not in described:
+        return [*lines, *(f"    untestable      {r['reason']}" for r in rows if r["verdict"] == "untestable")][:4]
     lift = described.get("lift") or {}
     formula = str(lift.get("formula") or f"not read: {lift.get('stopped_by')}")
     lines += textwrap.wrap(formula, WIDTH, initial_indent="    formula         ", subsequent_indent=" " * 20)

@@ -188,7 +188,7 @@ def _lift(module: Any, known: Signature, implementation: str, literal: list[str]
             read = module.lift(
                 known.build, implementation, symbolic=symbolic, shapes=shapes, args=args, name=known.name, **switches
             )
-        except Exception:  # foreign code under an interpreter: nothing read, and the contracts still run
+        except (Exception, SystemExit):  # foreign code under an interpreter: nothing read, and the contracts still run
             continue
         if read.status != "opaque":
             return read

@@ -22,6 +22,7 @@ from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
 from verifier.subjects.torch_foreign import Foreign, run
+from verifier.subjects.torch_life import Escaped
 from verifier.subjects.torch_signature import Signature
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
@@ -103,7 +104,12 @@ class Probe:
 
     def _taken(self, hyper: Mapping[str, float]) -> bool:
         """Whether the constructor and a step take these options; an error that is not the optimizer's own counts."""
-        return not isinstance(self.error(case_of(self.signature, [self.shape], hyper, 2)), Refused)
+        error = self.error(case_of(self.signature, [self.shape], hyper, 2))
+        if isinstance(error, Escaped):
+            away = [f"{n} = {v:g}" for n, v in hyper.items() if v != self.signature.option(n).default]
+            if len(away) == 1:
+                self.notes.append(("note", f"{away[0]} makes it raise {error}"))
+        return not isinstance(error, Refused | Escaped | ImportError)
 
     def _configurations(self) -> None:
         """Values each option may have, and combinations of them, every pair of values that is taken in one of them."""
@@ -200,6 +206,9 @@ class Probe:
             why = "it has no state_dict"
             names_ = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
             self.exempt |= dict.fromkeys((*names_, "resume_across", "state_dtypes", "state_apart", "saving"), why)
+        load = getattr(self.signature.build, "load_state_dict", None)
+        if load is torch.optim.Optimizer.load_state_dict and not self.signature.target.startswith("torch.optim"):
+            self.exempt["state_apart"] = "load_state_dict is torch's own, which shares memory with what it loads"
         if not hasattr(optimizer, "add_param_group") or not own:
             self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
         if not own or not isinstance(getattr(optimizer, "defaults", None), dict):

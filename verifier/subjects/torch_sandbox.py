@@ -25,7 +25,7 @@ class Died:
 
 
 def limit_memory(size: int) -> None:
-    """Lets this process and its children allocate `size` bytes; asking for more raises, and does not fill the machine."""
+    """Lets this process and its children allocate `size` bytes; asking for more raises instead of filling memory."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (size if hard < 0 else min(size, hard), hard))
 
