@@ -6,14 +6,16 @@ import inspect
 import json
 import runpy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from verifier import rules
 from verifier.errors import UsageError
-from verifier.lift import construct, lift, prove
+from verifier.lift import construct, lift, lifted, prove
 from verifier.lift.explain import explain
 from verifier.lift.rule_file import rule_source, write_rule
 from verifier.normal import Status
@@ -143,3 +145,48 @@ def test_a_wrong_lift_is_not_shown() -> None:
 
     assert ("partial", None) == (found.status, found.rule)
     assert "the code" in str(found.stopped_by)
+
+
+class Shadowed(torch.optim.Optimizer):
+    """State under the names of a hyperparameter and of the parameter itself, and a number kept from the first step."""
+
+    def __init__(self, params, lr: float = 0.1) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state["theta"], state["first"] = torch.zeros_like(p), p.grad.clone()
+                state["theta"].mul_(0.5).add_(p.grad)
+                p.add_(state["theta"] + state["first"], alpha=-group["lr"])
+            group["lr"] = group["lr"] * 0.99
+
+
+def test_names_that_are_taken_and_gradients_of_long_ago() -> None:
+    """State called theta or lr gets a name of its own; the first step's gradient is state, not this step's."""
+    found = lift(Shadowed)
+
+    assert "lifted" == found.status, found.stopped_by
+    assert found.rule is not None
+    assert {"theta_state", "first", "lr_state"} == {s.name for s in found.rule.state}
+
+
+def test_a_rule_written_down_wrong_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that lost a term between the expressions and its lines is withheld: replayed, it leaves the code."""
+    kept = lifted._rule
+
+    def careless(*arguments: Any) -> Any:
+        rule, nodes = kept(*arguments)
+        lines = [(s, e.subs(rule.symbol("eps"), 0)) for s, e in rule.step]
+        used = {s for _, e in lines for s in e.free_symbols}
+        return replace(rule, step=tuple(lines), hyper={s: d for s, d in rule.hyper.items() if s in used}), nodes
+
+    monkeypatch.setattr(lifted, "_rule", careless)
+
+    found = lift("torch.optim:Adam")
+
+    assert ("partial", None) == (found.status, found.rule)
+    assert "from the start" in str(found.stopped_by)

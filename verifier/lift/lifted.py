@@ -19,6 +19,7 @@ from verifier.lift.generic_state import T
 from verifier.lift.lines import Step, lines
 from verifier.lift.observe import Stuck, Variable
 from verifier.lift.ranges import ranges
+from verifier.lift.replay import replayed
 from verifier.lift.same import same
 from verifier.lift.semantics import weight_decay_semantics
 from verifier.lift.symbolic import to_sympy
@@ -181,6 +182,10 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     wrong, more = checks.check_other_shapes(recipe, explored, generic)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more)
+    wrong, again = replayed(recipe, rule, base["path_conditions"], generic)
+    if wrong:
+        return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more + again)
+    more += again
     decay, kind = weight_decay_semantics(nodes, base["hyper"])
     formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
     return Lift(
@@ -245,7 +250,7 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str
     new = {n: e for n, e in new.items() if n in used}
     first = {n: e for n, e in first.items() if n in used}
     initial = _initial(variables, new, first, table)
-    constants = {n for n in new if n != "theta" and new[n] is expr.sym(n, (0, 0)) and not expr.symbols(initial[n])}
+    constants = {n for n in initial if new[n] is expr.sym(n, (0, 0)) and first[n] is initial[n]}
     if constants:
         fold = {expr.sym(n, (0, 0)): initial[n] for n in constants}
         new = {n: expr.rebuild([e], fold)[0] for n, e in new.items() if n not in constants}

@@ -305,7 +305,7 @@ def _steps(
     trace.conditions.clear()
     trace.values = dict(tagged_values)  # what earlier steps computed would be mistaken for what this one computes
     held = slots(run.optimizer, parameters)
-    names = short_names([s.path for s in held])
+    names = short_names([s.path for s in held], chosen)
     point: dict[Node, float] = {expr.sym(n): v for n, v in chosen.items()}
     point[T] = float(t)
     found = symbolise(memory, held, names, before, first, history, t, point, draw, force, run.recipe.stateful)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,8 +132,15 @@ def _entries(holder: Any) -> Iterator[tuple[Any, Any, Callable[[Any], None] | No
                 yield key, value, put
 
 
-def short_names(paths: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """A readable identifier for each path: its last word, with as many words before it as it takes to be unique."""
+RESERVED = frozenset({"theta", "g", "t", "loss"})
+"""Names a rule has for other things than state."""
+
+
+def short_names(paths: Sequence[tuple[str, ...]], taken: Collection[str] = ()) -> dict[tuple[str, ...], str]:
+    """A readable identifier for each path: its last word, with as many words before it as it takes to be unique.
+
+    One that is `taken`, by a hyperparameter, or reserved gets `_state` behind it.
+    """
     names: dict[tuple[str, ...], str] = {}
     unique = list(dict.fromkeys(paths))
     for path in unique:
@@ -143,7 +150,8 @@ def short_names(paths: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
             if tail[0].isdigit() and count < len(words):
                 continue
             if sum(_tail(p, count) == tail for p in unique) == 1 or count == len(words):
-                names[path] = _identifier("_".join(tail))
+                name = _identifier("_".join(tail))
+                names[path] = f"{name}_state" if name in RESERVED or name in taken else name
                 break
     return names
 
