@@ -150,7 +150,8 @@ class Trajectory:
 
     def __getitem__(self, step: int) -> Array:
         """theta after `step` steps. shape=(elements,)"""
-        return self.theta[step]
+        row: Array = self.theta[step]
+        return row
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from verifier.case import Subject
 from verifier.floats import FORMATS
 from verifier.rule import Rule
 
-
 SMOKE_FORMATS = ("float32",)
 SMOKE_IMPLEMENTATIONS = ("forloop", "foreach", "fused")
 

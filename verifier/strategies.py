@@ -142,6 +142,10 @@ def shapes(draw: st.DrawFn, tensors: int = 3) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
+def _regimes(usual: tuple[str, ...], tame: bool, wild: bool) -> tuple[str, ...]:
+    return ("plain", "tame") if tame else (*usual, "wild") if wild else usual
+
+
 @st.composite
 def cases(
     draw: st.DrawFn,
@@ -193,12 +197,13 @@ def cases(
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     eps = hyper.get("eps", 1e-8)
 
-    regimes = ("plain", "tame") if tame or grad == "balanced" else (*PARAMETERS, "wild") if wild else PARAMETERS
-    theta = elements(draw(st.sampled_from(regimes)), rng, total)
+    theta = elements(draw(st.sampled_from(_regimes(PARAMETERS, tame or grad == "balanced", wild))), rng, total)
     if isinstance(grad, int | float):
         grads = np.full((count, total), float(grad))
     elif grad == "balanced":
-        theta = np.float64(np.float16(theta))  # few enough bits for weight_decay * theta to be exact in every format
+        theta = theta.astype(np.float16).astype(
+            np.float64
+        )  # few enough bits for weight_decay * theta to be exact in every format
         grads = np.repeat(-hyper["weight_decay"] * theta[None], count, axis=0)
     elif grad == "constant":
         grads = np.repeat(elements(draw(st.sampled_from(("plain", "normal", "wide"))), rng, total)[None], count, axis=0)
@@ -206,8 +211,7 @@ def cases(
         grads = gradients(draw(st.sampled_from(("plain", "normal", "wide"))), rng, count, total, eps)
         grads = np.where(grads == 0, 1.0, grads)
     else:
-        regimes = ("plain", "tame") if tame else (*GRADIENTS, "wild") if wild else GRADIENTS
-        grads = gradients(draw(st.sampled_from(regimes)), rng, count, total, eps)
+        grads = gradients(draw(st.sampled_from(_regimes(GRADIENTS, tame, wild))), rng, count, total, eps)
 
     free = {n: s for n, s in strategies.items() if n not in fixed and n not in ROUND_STATE}
     split: tuple[Group, ...] = ()

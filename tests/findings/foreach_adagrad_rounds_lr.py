@@ -17,5 +17,7 @@ def step(grad: float, weight_decay: float, foreach: bool) -> float:
 
 
 cases = [g / 16 for g in range(1, 64)]
-differ = {foreach: any(step(g, 0.5, foreach) != step(g + 0.5, 0.0, foreach) for g in cases) for foreach in (False, True)}
+differ = {
+    foreach: any(step(g, 0.5, foreach) != step(g + 0.5, 0.0, foreach) for g in cases) for foreach in (False, True)
+}
 raise SystemExit(int(differ != {False: False, True: False}))

@@ -66,7 +66,8 @@ def _scaled(values: Mapping[str, float], factors: Mapping[str, float]) -> dict[s
 def _ordinary(fmt: Format, values: Array) -> Mask:
     """Where a value is zero, or far enough inside the normal range."""
     size = np.abs(values)
-    return (size == 0) | ((size >= fmt.smallest_normal * ROOM) & (size <= fmt.largest / ROOM))
+    inside: Mask = (size == 0) | ((size >= fmt.smallest_normal * ROOM) & (size <= fmt.largest / ROOM))
+    return inside
 
 
 def permuted(subject: Subject, case: Case) -> None:
