@@ -59,9 +59,9 @@ def _shrinks(new: Mapping[str, Node], without: Mapping[str, Node], decay: Node, 
         shrunk = {_THETA: expr.mul(factor, _THETA)}
         beside = expr.sub(without["theta"], expr.mul(rate, _THETA))
         before = dict(zip(new, expr.rebuild(without.values(), shrunk), strict=True))
-        if same(theta, beside) and _states(new, without):
-            return kind
         if same(theta, before["theta"]) and (_states(new, without) or _states(new, before)):
+            return kind  # asked first: torch's own code gives the very same node
+        if same(theta, beside) and _states(new, without):
             return kind
         if same(theta, expr.mul(factor, without["theta"])):  # after the update
             return kind
