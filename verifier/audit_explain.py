@@ -110,6 +110,7 @@ def _script(signature: Any, law: str, subject: str, violation: Any) -> str:
             group_options=own,
             changes=changes,
             always_closure=signature.needs_closure,
+            wants_train=callable(getattr(signature.build, "train", None)),
         )
     )
 

@@ -29,6 +29,7 @@ class Scene:
     group_options: Mapping[int, Mapping[str, Any]]  # group -> the arguments it has of its own
     changes: Mapping[int, Mapping[str, Any]]  # step -> arguments that change before it, in every group
     always_closure: bool = False
+    wants_train: bool = False
 
 
 def script(scene: Scene) -> str:
@@ -107,6 +108,7 @@ def _run(scene: Scene, twice: tuple[int, str]) -> list[str]:
     if step == 0 and event:
         lines += ["    if changed:", *(f"        {line}" for line in _CODE[event.partition(":")[0]])]
     lines.append("    opt = build(p)")
+    lines += ["    opt.train()"] if scene.wants_train else []
     rows = [[_grad(scene, s, k) for k in range(len(case.shapes))] for s in range(1, case.steps + 1)]
     shown = ", ".join(f"[{', '.join(row)}]" for row in rows)
     lines.append(f"    for step, grads in enumerate([{shown}], 1):")

@@ -108,7 +108,10 @@ class Foreign:
             )
         elif len(groups) == 1 and len(groups[0]) == 1:
             given = groups[0]["params"]
-        return signature.build(**{signature.first: given}, **{**plain, **chosen})
+        made = signature.build(**{signature.first: given}, **{**plain, **chosen})
+        if callable(getattr(made, "train", None)):  # schedule-free optimizers want to be told that training begins
+            made.train()
+        return made
 
 
 def _equal(a: Any, b: Any) -> bool:
