@@ -126,7 +126,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         state.untestable += [_untestable(law, subject) for subject in found if subject.untestable]
         found = [subject for subject in found if not subject.untestable]
     metafunc.parametrize("subject", found, ids=[subject.id for subject in found])
-    _set_profile(metafunc.function, state.profile, shrink=state.kind == "real")
+    seeded = metafunc.config.getoption("--hypothesis-seed", None) is not None
+    _set_profile(metafunc.function, state.profile, shrink=state.kind == "real", seeded=seeded)
 
 
 def _untestable(law: str, subject: Subject) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _untestable(law: str, subject: Subject) -> dict[str, Any]:
     return row | {"verdict": "untestable", "strength": "held", "reason": subject.untestable}
 
 
-def _set_profile(function: Any, profile: str, *, shrink: bool) -> None:
+def _set_profile(function: Any, profile: str, *, shrink: bool, seeded: bool = False) -> None:
     """Gives a property its number of cases; once a function, since pytest asks again for every class it is in."""
     from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
@@ -145,6 +146,7 @@ def _set_profile(function: Any, profile: str, *, shrink: bool) -> None:
         max_examples=PROFILES[profile],
         deadline=None,  # a slow machine is not a broken optimizer
         database=None,  # a run depends on its seed alone
+        derandomize=not seeded,  # and without one draws the same cases every time, so that a failure can be run again
         report_multiple_bugs=False,
         print_blob=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
@@ -285,7 +287,7 @@ def _is_flaky(error: BaseException | None) -> bool:
 
 
 def _show_violation(item: pytest.Item, report: pytest.TestReport, row: dict[str, Any]) -> None:
-    seed = item.config.getoption("hypothesisseed", None)
+    seed = item.config.getoption("--hypothesis-seed", None)
     again = f"pytest '{item.nodeid}' --verifier-profile {item.config.stash[STATE].profile}"
     again += f" --hypothesis-seed={seed}" if seed is not None else ""
     if row["expected_failure"] is not None:
