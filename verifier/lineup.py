@@ -50,3 +50,35 @@ def along(subject: Subject, path: str) -> Subject | None:
 
     learns = subject.implementation != "differentiable"  # its in-place step forbids parameters that require grad
     return with_path(subject, path) if learns and subject.target.startswith("torch.optim:") else None
+
+
+def unexamined(rule: Rule, *, smoke: bool = False) -> dict[str, str]:
+    """What of an optimizer's options and forms no subject of this lineup examines -> why; counted in every report."""
+    from verifier.subjects.torch import IMPLEMENTATIONS
+    from verifier.subjects.torch_options import constructor_options, optimizer_class, options
+
+    selecting = {name for chosen in IMPLEMENTATIONS.values() for name in chosen}
+    drawn = {*options({symbol.name: 0.5 for symbol in rule.hyper}), *optimizer_class(rule.name)[1], "maximize"}
+    found = {
+        name: REASONS.get(name, "no case draws it; `verifier audit` does")
+        for name in constructor_options(rule.name)
+        if name not in drawn | selecting
+    }
+    found["compiled"] = "torch.compile needs a compiler and minutes an optimizer"
+    if smoke:
+        for fmt in FORMATS:
+            if fmt not in SMOKE_FORMATS:
+                found[f"dtype {fmt}"] = "the smoke profile runs float32 alone"
+        found["differentiable"] = "left out of the smoke profile"
+    return found
+
+
+REASONS = {
+    "capturable": "accepted on CUDA and other accelerators only",
+    "amsgrad": "a rule of its own",
+    "nesterov": "a rule of its own",
+    "centered": "a rule of its own",
+    "momentum": "a rule of its own",
+    "dampening": "must be 0 here",
+    "decoupled_weight_decay": "a rule of its own",
+}

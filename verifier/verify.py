@@ -184,10 +184,13 @@ class _Job:
 
     def prove(self, phase: Phase) -> None:
         """Proves the laws of every rule, reads the rules out of torch's code, and looks at every rounding there."""
-        from verifier import code_proofs, rules
+        from verifier import code_proofs, lineup, rules
 
         for name, reason in rules.not_covered().items():
             self.append("not_covered", name=name, reason=reason)
+        for name in rules.names():
+            for option, reason in lineup.unexamined(rules.get(name), smoke=self.options.profile == "smoke").items():
+                self.append("unexamined", rule=name, option=option, reason=reason)
         entries = expected.read(self.listing)
         drawn: dict[str, Any] = {"profile": self.options.profile, "seed": self.options.seed}
         for record in self.pooled(partial(code_proofs.of_rule_and_code, **drawn), phase):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections.abc import Mapping
 
 from verifier.errors import UsageError
@@ -64,3 +66,11 @@ def options(hyper: Mapping[str, float]) -> dict[str, float | tuple[float, float]
         else:
             found[name] = value
     return found
+
+
+def constructor_options(rule_name: str) -> tuple[str, ...]:
+    """The names of all options of the class that claims a rule, `params` apart, in the signature's order."""
+    target, _ = optimizer_class(rule_name)
+    module, _, name = target.partition(":")
+    parameters = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    return tuple(option for option in parameters if option != "params")
