@@ -215,7 +215,7 @@ class Life:
             fresh = self.subject.optimizer(self.case.with_(hyper=first, groups=own, schedule={}), self.parameters)
         fresh.state = self.optimizer.state  # not through a state_dict: whether that keeps state is another contract
         for group, old in zip(fresh.param_groups, self.optimizer.param_groups, strict=True):
-            group.update({name: value for name, value in old.items() if name not in fresh.defaults})
+            group.update({name: value for name, value in old.items() if name not in self._options(first)})
         self.optimizer = fresh
 
     def _join(self, number: int, step: int) -> None:
