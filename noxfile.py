@@ -38,7 +38,7 @@ def verify(session: nox.Session) -> None:
     install(session, "verify")
     session.run("verifier", "write", "--check")
     run_verify(session)
-    session.run("verifier", "report", *option(session.posargs, "--out"))
+    session.run("verifier", "report", "-q", *option(session.posargs, "--out"))
 
 
 @nox.session
