@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from verifier.audit_collect import Request
 from verifier.audit_probe import learn
-from verifier.life import machine
+from verifier.audit_life import machine
 
 FEW = hypothesis.settings(
     max_examples=25,

@@ -127,7 +127,7 @@ def of(config: pytest.Config) -> Collector:
     option = config.option
     args = tuple(argument(text) for text in option.verifier_arg)
     requests = [
-        Request(target, option.verifier_rule, args, option.verifier_profile, option.verifier_memory)  # type: ignore[arg-type]  # pairs
+        Request(target, option.verifier_rule, args, option.verifier_profile, option.verifier_memory)
         for target in dict.fromkeys(option.verifier_target)
     ]
     path = Path(option.verifier_evidence) if option.verifier_evidence else None
@@ -271,6 +271,7 @@ def _proof_module(found: Any) -> ModuleType:
     from verifier.floats import FP64
     from verifier.record import Violation, current
 
+    signature: Any = found.signature  # stands where a rule stands
     proofs = {proof.subject: proof for proof in found.proofs}  # plain data, by implementation
 
     def test_implements(subject: Subject) -> None:
@@ -293,8 +294,7 @@ def _proof_module(found: Any) -> ModuleType:
             seen.notes[f"undecided: {proof.difference}"] += 1
 
     subjects = [
-        Subject(found.signature.target, found.signature, "cpu", FP64, name, "step", _never, found.signature.target)
-        for name in proofs
+        Subject(signature.target, signature, "cpu", FP64, name, "step", _never, signature.target) for name in proofs
     ]
     made = _module(f"{found.signature.name}_proof", found.signature, subjects, {})
     made.test_implements = test_implements  # type: ignore[attr-defined]
@@ -312,7 +312,7 @@ def _reason_module(found: Any) -> ModuleType:
     from verifier.record import Violation, current
     from verifier.subjects.torch_signature import Signature, stem
 
-    signature = Signature(found.target, stem(found.target), lambda: None, "params", (), {}, ("forloop",), False)
+    signature: Any = Signature(found.target, stem(found.target), lambda: None, "params", (), {}, ("forloop",), False)
 
     def test_runs(subject: Subject) -> None:
         """It can be imported, built and stepped."""

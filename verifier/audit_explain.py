@@ -125,7 +125,7 @@ def _run_scripts(known: Sequence[dict[str, Any]]) -> None:
             subprocess.Popen(
                 [sys.executable, one["repro"]],
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,
@@ -145,9 +145,13 @@ def _run_scripts(known: Sequence[dict[str, Any]]) -> None:
 
 def _shows(printed: str, known: Mapping[str, Any]) -> bool:
     """Whether a script that compares one number with a known one printed the number that was observed."""
-    found = re.match(r"observed (\S+) expected", printed)
+    raised = re.search(r"raised instead of stepping: observed (\w+)", str(known["message"]))
+    ended = printed.strip().splitlines()[-1:] or [""]
+    if raised is not None or "Traceback" in printed:
+        return raised is not None and re.match(rf"(\w+\.)*{raised[1]}\b", ended[0]) is not None
+    found = re.search(r"^observed (\S+) expected", printed, re.MULTILINE)
     if found is None:
-        return True  # it compares two runs of its own, or ends in an exception
+        return True  # it compares two runs of its own
     seen = str(known["observed"]).partition(" ")[0]
     return found[1] == seen or float(found[1]) == float(seen)
 

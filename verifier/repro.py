@@ -180,7 +180,7 @@ def _dict(values: Mapping[str, Any]) -> str:
 def _ending(scene: Scene, twice: tuple[int, str]) -> list[str]:
     """How the script decides, prints both values, and exits."""
     if "raised instead of stepping" in scene.message:
-        return ["run()  # raises, and so exits 1"]
+        return ["run(True)  # raises, and so exits 1" if twice[1] else "run()  # raises, and so exits 1"]
     if scene.law == "purity":
         grads = ", ".join(_grad(scene, scene.case.steps, k) for k in range(len(scene.case.shapes)))
         return _compare("run()", f"torch.cat([g.flatten() for g in ({grads},)])")

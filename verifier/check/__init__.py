@@ -20,32 +20,34 @@ from verifier.check.contracts import (
     acts_on_all,
     as_reals,
     ascends,
-    bounded_memory,
     implementations_agree,
     in_company,
+    layout_free,
+    partitioned,
+    sized,
+    sparse_as_dense,
+    stays_in_element,
+    steps_follow,
+    takes_shapes,
+    tensor_lr,
+    threads_do_not_matter,
+)
+from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
+from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
+from verifier.check.paths import paths_agree, paths_enclosed
+from verifier.check.state import (
+    bounded_memory,
     joined,
     keeps_no_graph,
     keeps_state_apart,
     keeps_state_dtypes,
     late,
-    layout_free,
-    partitioned,
     resumes,
     scheduled,
     set_later,
-    sized,
-    sparse_as_dense,
-    stays_in_element,
-    steps_follow,
     takes_closures,
-    takes_shapes,
-    tensor_lr,
-    threads_do_not_matter,
     unmoved_by,
 )
-from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
-from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
-from verifier.check.paths import paths_agree, paths_enclosed
 from verifier.check.symmetry import permuted, same_state, scaled
 
 __all__ = [

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import random
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,9 +20,10 @@ import torch
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
+from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, source
 from verifier.subjects.torch_foreign import Foreign, run
-from verifier.subjects.torch_life import Escaped
 from verifier.subjects.torch_signature import Signature
+from verifier.subjects.torch_travel import Escaped
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
 """Shapes tried in turn until the class takes one."""
@@ -363,28 +363,6 @@ class Probe:
 
     def options(self) -> dict[str, Any]:
         return self.signature.arguments(self.signature.defaults)
-
-
-ELEMENTWISE = ("nan_stays", "infinity_stays", "partition", "sizes", "large_sizes", "layouts", "all_parameters",
-               "threads", "complex_numbers", "sparse_gradients")  # fmt: skip
-SHAPED = ("partition", "all_parameters", "sizes", "large_sizes", "complex_numbers", "threads")
-ACROSS_TENSORS = ("groups", "added_group", "late_parameters", "order", "mixed_dtypes", "absent_gradients")
-STRUCTURE = (*ELEMENTWISE, *ACROSS_TENSORS)
-RESUMES = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
-
-
-def source(build: Any) -> str:
-    """The source of the modules that define the class and its bases, torch's base class apart; "" where unknown."""
-    found = []
-    for cls in getattr(build, "__mro__", (build,)):
-        module = sys.modules.get(cls.__module__)
-        if cls.__module__ in ("builtins", "torch.optim.optimizer") or module is None:
-            continue
-        try:
-            found.append(inspect.getsource(module))
-        except (OSError, TypeError):
-            continue
-    return "\n".join(found)
 
 
 def _pairs(configuration: Mapping[str, float]) -> set[tuple[tuple[str, float], tuple[str, float]]]:

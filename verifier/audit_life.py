@@ -103,7 +103,7 @@ def machine(signature: Any, dtype: str = "float32", implementation: str = "forlo
         @rule(how=st.sampled_from(("memory", "file", "pickle", "deepcopy")))
         def resume(self, how: str) -> None:
             """The state is saved, and a new optimizer loads it."""
-            from verifier.subjects.torch_life import travel
+            from verifier.subjects.torch_travel import travel
 
             saved = travel(self.optimizer.state_dict(), how)
             fresh = built(subject, self.real[:1], self.hyper, {})

@@ -1,0 +1,149 @@
+"""An audit names what is wrong with an optimizer, passes what is right, and says what it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verifier import audit_findings, audit_targets, expected, replay
+from verifier.audit import AuditFailed, AuditReport, audit, baseline
+from verifier.cli import run
+from verifier.errors import UsageError
+
+HERE = "tests.broken.optimizers"
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> AuditReport:
+    """The audit of an optimizer that writes its gradient, and of the right one beside it."""
+    folder = tmp_path_factory.mktemp("audit")
+    return audit(f"{HERE}:WritesGradient", f"{HERE}:Right", profile="smoke", out=folder, workers=2, quiet=True)
+
+
+def finding(report: AuditReport, law: str) -> audit_findings.Finding:
+    """The finding that shows in a law."""
+    return next(f for f in report.findings if any(f".{law}@" in row for row in f.rows))
+
+
+def test_names_the_wrong_one_and_passes_the_right_one(wrong: AuditReport) -> None:
+    """Only the wrong optimizer has findings; the exit code is 1, and raise_for_status raises."""
+    assert {f"{HERE}:WritesGradient"} == {f.target for f in wrong.findings}
+    assert 1 == wrong.exit_code
+    with pytest.raises(AuditFailed, match="writesgradient"):
+        wrong.raise_for_status()
+
+
+def test_finding_has_a_script_that_was_run(wrong: AuditReport) -> None:
+    """The script has 25 lines at most, imports torch and the target alone, and exits 1."""
+    found = finding(wrong, "purity")
+    lines = Path(found.repro).read_text(encoding="utf-8").splitlines()
+
+    assert len(lines) <= 25
+    imports = [line for line in lines if line.startswith(("import", "from"))]
+    assert ["import torch", f"from {HERE} import WritesGradient"] == imports
+    done = subprocess.run([sys.executable, found.repro], capture_output=True, check=False, env={"PYTHONPATH": "."})
+    assert 1 == done.returncode
+
+
+def test_finding_says_which_settings_matter(wrong: AuditReport) -> None:
+    """Without weight decay nothing is written to .grad, so weight decay matters, and nothing else does."""
+    assert ["weight_decay"] == [text.partition(" ")[0] for text in finding(wrong, "purity").matters]
+
+
+def test_equal_failures_are_one_finding(wrong: AuditReport) -> None:
+    """The same breach in several formats and implementations is one finding with a count."""
+    assert len(finding(wrong, "purity").rows) > 1
+
+
+def test_report_begins_with_what_the_optimizer_is(wrong: AuditReport) -> None:
+    """The first lines of a target give its formula and its weight-decay semantics."""
+    text = str(wrong)
+
+    assert "formula" in text and "weight decay    coupled" in text
+
+
+def test_replay_fails_while_the_defect_is_there(wrong: AuditReport) -> None:
+    """A recorded failure that is still there is FAILED; one whose law holds now is FIXED; a lost target is an ERROR."""
+    folder = wrong.options.out / "replays"
+    recorded = replay.load(finding(wrong, "purity").replay, folder)
+
+    assert "FAILED" == replay.replay(recorded)[0]
+    mended = replay.Recorded(**{**vars(recorded), "target": f"{HERE}:Right", "law": "right.purity"})
+    assert "FIXED" == replay.replay(mended)[0]
+    lost = replay.Recorded(**{**vars(recorded), "target": f"{HERE}:Gone"})
+    assert "ERROR" == replay.replay(lost)[0]
+
+
+def test_baseline_lists_what_fails(wrong: AuditReport, tmp_path: Path) -> None:
+    """The list written covers every violated row, sorted, and is read back."""
+    path = tmp_path / "expected.toml"
+
+    count = baseline(wrong, path)
+    entries = expected.read(path)
+
+    assert count == len(entries) == len({row["id"] for row in wrong.rows if row["verdict"] == "violated"})
+    assert [entry.id for entry in entries] == sorted(entry.id for entry in entries)
+    again = baseline(wrong, path)
+    assert count == again
+
+
+def test_equals_the_declared_rule_or_says_which_mistake(tmp_path: Path) -> None:
+    """Held to adamw, torch's Adam is refuted, and the difference is named."""
+    report = audit("torch.optim:Adam", rule="adamw", profile="smoke", out=tmp_path, workers=2, quiet=True)
+    found = [f for f in report.findings if any("implements@" in row for row in f.rows)]
+
+    assert found and "adamw" in found[0].message
+
+
+def test_same_seed_same_rows(tmp_path: Path) -> None:
+    """One worker or two: the same rows, verdicts and observed values."""
+
+    def rows(workers: int) -> list[tuple[Any, ...]]:
+        out = tmp_path / str(workers)
+        report = audit(f"{HERE}:SwallowsNaN", profile="smoke", seed=7, out=out, workers=workers, quiet=True)
+        return sorted((r["id"], r["verdict"], r.get("observed"), r.get("cases")) for r in report.rows)
+
+    assert rows(1) == rows(2)
+
+
+def test_package_means_all_its_optimizers() -> None:
+    """A package stands for its classes; what is left out is said, with the reason."""
+    found = audit_targets.expand(("tests.broken",))
+
+    assert f"{HERE}:Right" in found.audited
+    assert "torch.optim:SGD" not in found.audited
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit", "no.such.package"], "no module"),
+        (["audit", "torch.optim:AdamW", "--rule", "adamww"], "adamw"),
+        (["audit", "torch.optim:AdamW", "--profile", "smok"], "smoke"),
+        (["audit", "torch.optim:AdamW", "--arg", "lr"], "NAME=VALUE"),
+        (["replay", "zzzzz"], "no recorded failure"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Bad input ends with exit code 2 and one line that says what would have been right."""
+    code = run([*arguments, "--out", str(tmp_path)])
+    printed = capsys.readouterr().err
+
+    assert 2 == code
+    assert said in printed and len(printed.strip().splitlines()) == 1
+
+
+def test_malformed_replay_is_refused(tmp_path: Path) -> None:
+    """A file that holds no failure is a usage error that names it."""
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"target": "torch.optim:SGD"}), encoding="utf-8")
+
+    with pytest.raises(UsageError, match="no recorded failure"):
+        replay.load(str(path), tmp_path)

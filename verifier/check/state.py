@@ -1,0 +1,232 @@
+"""What state, schedules and events between steps must not change: runs compared bit for bit, and facts read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.check.alike import breach, during, middle
+from verifier.check.bits import same_trajectory
+from verifier.check.seen import run
+from verifier.record import Violation, current
+from verifier.rule import Rule
+
+
+def unmoved_by(subject: Subject, case: Case, event: str, *steps: int) -> None:
+    """An event between two steps changes nothing: the run goes on as if it had not happened."""
+    other = during(case, event, *(steps or (middle(case),)))
+    what = f"differs after {EVENTS.get(event.partition(':')[0], event)}"
+    try:
+        seen = run(subject, other)
+    except Refused as no:
+        current().notes[str(no)] += 1
+        return
+    same_trajectory(what, subject, other, seen, run(subject, case))
+
+
+EVENTS = {
+    "save": "a state_dict was taken",
+    "copy": "deepcopy of the optimizer",
+    "pickle": "pickling the optimizer",
+    "idle": "a step without gradients",
+    "zero_grad": "zero_grad()",
+    "neighbour": "a step of another optimizer of the same class",
+    "found_inf": "a step that found_inf says to skip",
+    "threads": "changing the number of threads",
+    "filled": "filling fresh memory: it reads memory it never wrote",
+    "closure": "a step whose gradients a closure computed",
+}
+
+
+def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
+    """A state_dict loaded into a new optimizer continues the run bit for bit; loading moves no parameter.
+
+    `how`: memory, file, pickle or deepcopy for the way it travels; "other" for a constructor given other values;
+    the name of an implementation for one built to run another.
+    """
+    other = during(case, f"resume:{how}", *sorted({2, middle(case), case.steps} & set(range(2, case.steps + 1))))
+    if not other.events:
+        return
+    seen = run(subject, other)
+    if any(seen.facts.get("moved", ())):
+        raise breach("load_state_dict moved a parameter", subject, other, "another value", "the same value")
+    same_trajectory(
+        f"resumed from a state_dict ({how}), it goes on differently", subject, other, seen, run(subject, case)
+    )
+
+
+def keeps_state_dtypes(subject: Subject, case: Case) -> None:
+    """Loading a state_dict leaves every state tensor its dtype."""
+    other = during(case, "resume:memory", middle(case))
+    for changed in run(subject, other).facts.get("dtypes", ()):
+        current().compared(1)
+        if changed:
+            name, _, dtypes = changed[0].rpartition(" of ")
+            seen, wanted = changed[0].rpartition(" -> ")[2], dtypes.split("parameter ")[-1].partition(" -> ")[0]
+            raise breach(f"load_state_dict changes the dtype of {name}", subject, other, seen, wanted)
+
+
+def keeps_state_apart(subject: Subject, case: Case) -> None:
+    """A loaded state_dict shares no memory with the optimizer that loaded it."""
+    other = during(case, "resume:deepcopy", middle(case))
+    for shared in run(subject, other).facts.get("shared", ()):
+        current().compared(1)
+        if shared:
+            names = ", ".join(shared)
+            raise breach(
+                "the state_dict that was loaded changes with every later step",
+                subject,
+                other,
+                f"shared {names}",
+                "a copy",
+            )
+
+
+def takes_closures(subject: Subject, case: Case) -> None:
+    """step(closure) calls the closure once, with gradients enabled, before it reads them, and returns its value."""
+    steps = range(1, case.steps + 1)
+    other = during(case.with_(absent=frozenset()), "closure", *steps)
+    seen = run(subject, other)
+    for step, (calls, enabled, value) in zip(steps, seen.facts["closure"], strict=True):
+        current().compared(1)
+        if calls < 1:
+            raise breach("step(closure) never calls the closure", subject, other, f"{calls} calls", "1 call", step)
+        if not enabled:
+            raise breach("the closure is called with gradients disabled", subject, other, "disabled", "enabled", step)
+        if value != float(step):
+            raise breach("step(closure) does not return the loss", subject, other, f"{value}", f"{float(step)}", step)
+    plain = run(subject, case.with_(absent=frozenset()))
+    same_trajectory("step(closure) differs from step()", subject, other, seen, plain)
+
+
+def bounded_memory(subject: Subject, case: Case) -> None:
+    """State does not grow with the number of steps."""
+    other = case.with_(
+        grads=np.concatenate([case.grads] * (1 + 12 // max(1, case.steps)))[:12], schedule={}, absent=frozenset()
+    )
+    other = during(other, "inspect", 0)
+    seen = run(subject, other)
+    memory, objects = seen.facts["memory"], seen.facts["objects"]
+    current().compared(len(memory))
+    half = len(memory) // 2
+    growing = all(a < b for a, b in zip(memory[half:-1], memory[half + 1 :], strict=True))
+    if growing or all(a < b for a, b in zip(objects[half:-1], objects[half + 1 :], strict=True)):
+        text = f"{memory[-1]} bytes in {objects[-1]} tensors"
+        raise breach(
+            "state grows with every step", subject, other, text, f"{memory[0]} bytes in {objects[0]} tensors", 12
+        )
+
+
+def keeps_no_graph(subject: Subject, case: Case) -> None:
+    """No state tensor and no parameter keeps an autograd graph after a step."""
+    other = during(case, "inspect", 0)
+    for step, graphs in enumerate(run(subject, other).facts["graphs"], 1):
+        current().compared(1)
+        if graphs:
+            raise breach("an autograd graph is kept", subject, other, f"{graphs} tensors with grad_fn", "none", step)
+
+
+def scheduled(subject: Subject, case: Case) -> None:
+    """An option changed between steps acts from the next step on, as if the optimizer had been built with it."""
+    steps = sorted(k for k in case.schedule if 1 < k <= case.steps)
+    if not steps:
+        return
+    other = during(case, "rebuild", *steps)
+    try:
+        rebuilt = run(subject, other)
+    except Refused as no:
+        current().notes[str(no)] += 1
+        return
+    what = "an option changed between steps acts otherwise than one given to the constructor"
+    _acts(what, subject, case, rebuilt, case.with_(schedule={}))
+
+
+def set_later(subject: Subject, case: Case) -> None:
+    """Options written into `param_groups` before the first step act as those given to the constructor."""
+    other = case.with_(schedule={1: dict(case.hyper)}, groups=(), hyper=_another(subject, case.hyper))
+    what = "an option set in param_groups acts otherwise than in the constructor"
+    plain = run(subject, case.with_(groups=(), schedule={}))
+    _acts(what, subject, other, plain, other.with_(schedule={}))
+
+
+def _acts(what: str, subject: Subject, case: Case, expected: Trajectory, without: Case) -> None:
+    """The run of `case`, whose options change, is the expected one; without a rule, it at least is not that without.
+
+    An optimizer may remember the lr it was built with, as a reference; one that ignores what is written is wrong.
+    """
+    seen = run(subject, case)
+    try:
+        same_trajectory(what, subject, case, seen, expected)
+    except Violation as found:
+        if isinstance(subject.rule, Rule):
+            raise
+        record = current()
+        record.violation = None
+        try:
+            same_trajectory(what, subject, case, Trajectory(seen.theta), run(subject, without))
+        except Violation:
+            record.violation = None
+            record.notes[what] += 1
+            return
+        found.what = "an option changed in param_groups has no effect"
+        record.violation = found
+        raise found from None
+
+
+def _another(subject: Subject, hyper: Mapping[str, float]) -> dict[str, float]:
+    from verifier.strategies import ROUND_STATE, alternatives
+
+    if not isinstance(subject.rule, Rule):  # a signature knows what its constructor takes
+        found: dict[str, float] = subject.rule.another(hyper)
+        return found
+    domains = {symbol.name: domain for symbol, domain in subject.rule.hyper.items()}
+    return {n: v if n in ROUND_STATE else alternatives(n, domains[n], v)[0] for n, v in hyper.items()}
+
+
+def joined(subject: Subject, case: Case) -> None:
+    """A group added with add_param_group in the middle of a run moves as in an optimizer of its own from then on."""
+    if len(case.all_groups) < 2 or case.steps < 2:
+        return
+    late, step = len(case.all_groups) - 1, middle(case)
+    case = case.with_(schedule={}, absent=frozenset(), events={})
+    other = during(case, f"group:{late}", step)
+    together = run(subject, other)
+    for number, group in enumerate(case.all_groups):
+        index = case.elements_of(group)
+        start = step - 1 if number == late else 0
+        alone = case.with_(
+            shapes=tuple(case.shapes[k] for k in sorted(group.tensors)),
+            theta=case.theta[index],
+            grads=case.grads[start:, index],
+            hyper={**case.hyper, **group.hyper},
+            groups=(),
+        )
+        seen = Trajectory(together.theta[start:, index], {n: rows[start:, index] for n, rows in together.state.items()})
+        what = "a group added in the middle of a run moves otherwise than alone"
+        same_trajectory(what, subject, alone, seen, run(subject, alone))
+
+
+def late(subject: Subject, case: Case) -> None:
+    """A parameter whose gradients begin late, or pause, moves as if the steps it missed had never been."""
+    if case.steps < 3:
+        return
+    number = len(case.shapes) - 1
+    missing = {1, middle(case)} if case.steps > 3 else {1}
+    other = case.with_(absent=frozenset((step, number) for step in missing), groups=(), schedule={})
+    together = run(subject, other)
+    part = case.slices[number]
+    taken = [k for k in range(1, case.steps + 1) if k not in missing]
+    alone = case.with_(
+        shapes=(case.shapes[number],),
+        theta=case.theta[part],
+        grads=case.grads[[k - 1 for k in taken], part],
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+    )
+    rows = [0, *taken]
+    seen = Trajectory(together.theta[rows][:, part])
+    what = "a parameter that missed steps moves otherwise than one that never had them"
+    same_trajectory(what, subject, alone, seen, run(subject, alone))

@@ -1,0 +1,121 @@
+"""What leaves an optimizer and comes back: errors it raises, copies of it, state_dicts, the tensors it holds."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import pickle
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from verifier.case import Refused
+
+
+class Escaped(RuntimeError):
+    """The optimizer raised something that is no ordinary exception, or one that cannot be printed."""
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what an optimizer raises into what a run may raise.
+
+    An error raised on purpose, in a `raise` or `assert` of the optimizer's own, becomes `Refused`. SystemExit and its
+    like become `Escaped`, except where they end this very test. A forked child that comes out of a step ends here.
+    """
+    mine = os.getpid()
+    try:
+        yield
+    except Exception as error:
+        _end_forks(mine)
+        try:
+            text = str(error)
+        except BaseException:  # its __str__ is foreign code too
+            raise Escaped(f"{type(error).__name__}, which cannot be printed") from None
+        frames = traceback.extract_tb(error.__traceback__)
+        line = (frames[-1].line or "") if frames else ""
+        if isinstance(error, _DELIBERATE) and line.startswith(("raise", "assert")):
+            raise Refused(f"{type(error).__name__}: {text}") from error
+        raise
+    except BaseException as error:
+        _end_forks(mine)
+        if type(error).__module__.startswith(("_pytest", "pytest", "hypothesis")):
+            raise
+        raise Escaped(f"{type(error).__name__} out of a step") from None
+    else:
+        _end_forks(mine)
+
+
+_DELIBERATE = (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError)
+
+
+def _end_forks(mine: int) -> None:
+    if os.getpid() != mine:
+        os._exit(0)
+
+
+def pickled(living: Any) -> Any:
+    """A pickled copy; Refused where it cannot be pickled at all, which nothing promises."""
+    try:
+        data = pickle.dumps(living)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise Refused(f"cannot be pickled: {error}") from error
+    return pickle.loads(data)
+
+
+def travel(saved: dict[str, Any], how: str) -> dict[str, Any]:
+    """A state_dict after it went through memory, a file, pickle or deepcopy."""
+    if how == "file":
+        file = io.BytesIO()
+        torch.save(saved, file)
+        file.seek(0)
+        loaded: dict[str, Any] = torch.load(file, weights_only=False)
+        return loaded
+    if how == "pickle":
+        loaded = pickle.loads(pickle.dumps(saved))
+        return loaded
+    return copy.deepcopy(saved) if how == "deepcopy" else saved
+
+
+def sparse(grad: Tensor) -> Tensor:
+    """The same gradient, uncoalesced: every row twice, with summands whose sum is exact."""
+    rows = torch.arange(grad.shape[0]).repeat(2)[None]
+    return torch.sparse_coo_tensor(rows, torch.cat([grad * 0.5, grad * 0.5]), grad.shape, is_coalesced=False)
+
+
+def tensors(held: Any, seen: set[int]) -> Iterator[Tensor]:
+    """Every tensor reachable through dicts, lists, tuples and sets, each once; `seen` are ids left out."""
+    if id(held) in seen:
+        return
+    seen.add(id(held))
+    if isinstance(held, Tensor):
+        yield held
+    elif isinstance(held, Mapping):
+        for value in held.values():
+            yield from tensors(value, seen)
+    elif isinstance(held, list | tuple | set | frozenset):
+        for value in held:
+            yield from tensors(value, seen)
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same values, NaNs alike."""
+    return bool(torch.equal(torch.nan_to_num(a.detach()), torch.nan_to_num(b.detach())))
+
+
+def shared(given: Any, taken: Any) -> set[str]:
+    """The names of state whose tensors, in both state_dicts, lie in the same memory."""
+    found = set()
+    for key, values in given.items():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            other = taken.get(key, {}).get(name)
+            if not (isinstance(value, Tensor) and isinstance(other, Tensor) and value.numel()):
+                continue
+            if value.untyped_storage().data_ptr() == other.untyped_storage().data_ptr():
+                found.add(str(name))
+    return found
