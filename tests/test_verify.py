@@ -138,7 +138,7 @@ def test_a_violation_ends_with_1_until_it_is_listed(job: Callable[..., list[str]
     code_listed, out_listed, _ = finish(start([*job(HOLDS, VIOLATED, listed=listed), "--out", "again"], tmp_path))
 
     assert 1 == code, out
-    assert "observed 1.0, but should be 2.0" in out
+    assert "observed 1.0, but should be 2.0" in " ".join(out.split())
     assert 0 == code_listed, out_listed
 
 
