@@ -74,7 +74,9 @@ class WritesGradient(Right):
     """The decay is added to .grad itself."""
 
     def gradient(self, p: Any, group: Any) -> Any:
-        return p.grad.add_(p, alpha=group["weight_decay"]) if group["weight_decay"] else super().gradient(p, group)
+        if group["weight_decay"] and not group["maximize"]:
+            return p.grad.add_(p, alpha=group["weight_decay"])
+        return super().gradient(p, group)
 
 
 class DecaysAbsent(Right):

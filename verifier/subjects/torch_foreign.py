@@ -162,7 +162,7 @@ class Seen:
     def trajectory(self, grads: Array) -> Trajectory:
         """Everything recorded, as float64 arrays."""
         theta: Array = torch.stack(self._theta).numpy()
-        names = sorted({name for row in self._state for name in row} | set(self._initial))
+        names = sorted({name for row in self._state for name in row})  # what the code calls otherwise cannot be read
         state = {}
         for name in names:
             initial = torch.from_numpy(self._initial[name]) if name in self._initial else None
