@@ -1,10 +1,16 @@
-"""Which contracts suppose what of an optimizer, and what its source says of it."""
+"""Which contracts suppose what of an optimizer, what its source says of it, and a case to try it on."""
 
 from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+
+from verifier.case import Case
+from verifier.subjects.torch_signature import Signature
 
 ELEMENTWISE = ("nan_stays", "infinity_stays", "partition", "sizes", "large_sizes", "layouts", "all_parameters",
                "threads", "complex_numbers", "sparse_gradients")  # fmt: skip
@@ -26,3 +32,14 @@ def source(build: Any) -> str:
         except (OSError, TypeError):
             continue
     return "\n".join(found)
+
+
+def case_of(
+    signature: Signature, shapes: Sequence[tuple[int, ...]], hyper: Mapping[str, float], steps: int = 3, **more: Any
+) -> Case:
+    """A small case of plain values, none of them zero."""
+    count = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
+    draw = np.random.default_rng(7)
+    theta, grads = draw.uniform(0.5, 2, count), draw.uniform(0.25, 2, (steps, count))
+    signs = draw.choice((-1.0, 1.0), (steps + 1, count))
+    return Case(tuple(shapes), theta * signs[0], grads * signs[1:], dict(hyper), **more)

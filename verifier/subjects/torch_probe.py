@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +20,9 @@ import torch
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
-from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, source
+from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
 from verifier.subjects.torch_foreign import Foreign, run
-from verifier.subjects.torch_signature import Signature
+from verifier.subjects.torch_signature import Option, Signature
 from verifier.subjects.torch_travel import Escaped
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
@@ -33,17 +33,6 @@ CONFIGURATIONS = 24
 
 class Untestable(Exception):
     """Nothing can be run: the message says why."""
-
-
-def case_of(
-    signature: Signature, shapes: Sequence[tuple[int, ...]], hyper: Mapping[str, float], steps: int = 3, **more: Any
-) -> Case:
-    """A small case of plain values, none of them zero."""
-    count = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
-    draw = np.random.default_rng(7)
-    theta, grads = draw.uniform(0.5, 2, count), draw.uniform(0.25, 2, (steps, count))
-    signs = draw.choice((-1.0, 1.0), (steps + 1, count))
-    return Case(tuple(shapes), theta * signs[0], grads * signs[1:], dict(hyper), **more)
 
 
 class Probe:
@@ -130,15 +119,18 @@ class Probe:
         return any(self._taken({**defaults, name: value, o.name: v}) for o in others for v in o.values[1:2])
 
     def _covering(self) -> list[dict[str, float]]:
-        """The defaults, then combinations chosen so that pairs of values not yet seen together come first."""
+        """Combinations chosen so that pairs of values not yet seen together come first, and the defaults last.
+
+        Searches begin with the first and shrink towards it: the defaults would hide most mistakes.
+        """
         options = [o for o in self.signature.options if len(o.values) > 1]
         draw = random.Random(0)
         seen: set[tuple[tuple[str, float], tuple[str, float]]] = set()
-        found = [self.signature.defaults]
+        found: list[dict[str, float]] = []
         if not options:
-            return found
+            return [self.signature.defaults]
         for _ in range(6 * CONFIGURATIONS):
-            if len(found) > CONFIGURATIONS:
+            if len(found) >= CONFIGURATIONS:
                 break
             candidates = []
             for _ in range(12):
@@ -149,6 +141,20 @@ class Probe:
             if best is not None and best not in found:
                 seen |= _pairs(best)
                 found.append(best)
+        for option in [o for o in options if o.kind == "switch"]:
+            found = [*self._turned(option, options, draw), *found]
+        return [*found, self.signature.defaults]
+
+    def _turned(self, switch: Option, options: list[Option], draw: random.Random) -> list[dict[str, float]]:
+        """A few combinations in which one switch is turned, which is what many of its combinations do not allow."""
+        found: list[dict[str, float]] = []
+        for _ in range(40):
+            away = {o.name: draw.choice(o.values[1:] if draw.random() < 0.5 else o.values[:1]) for o in options}
+            made = {**self.signature.defaults, **away, switch.name: switch.values[1]}
+            if made not in found and self._taken(made):
+                found.append(made)
+            if len(found) == 4:
+                break
         return found
 
     def _shapes(self) -> None:
@@ -250,7 +256,7 @@ class Probe:
     def _telling(self) -> list[Mapping[str, float]]:
         """The defaults, and combinations in which most options are away from their defaults."""
         far = sorted(
-            self.signature.configurations[1:],
+            self.signature.configurations[:-1],
             key=lambda c: -sum(c[o.name] != o.default for o in self.signature.options),
         )
         return [self.signature.defaults, *far[:5]]
@@ -335,7 +341,7 @@ class Probe:
         """What a person should know and nothing promises: lr = 0, unchecked options, misspelt ones."""
         names = {o.name for o in self.signature.options}
         if "lr" in names:
-            hyper = {**self.signature.configurations[-1], "lr": 0.0}
+            hyper = {**self.signature.configurations[0], "lr": 0.0}
             case = case_of(self.signature, [self.shape], hyper)
             if self.error(case) is None:
                 seen = self.run(case).theta
