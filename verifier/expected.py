@@ -1,4 +1,4 @@
-"""Expected failures: known defects, each with its reason, so that a listed failure is fine and a stale listing is not."""
+"""Expected failures: known defects with reasons. A listed failure is fine; a stale listing is not."""
 
 from __future__ import annotations
 

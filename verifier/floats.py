@@ -93,6 +93,7 @@ FORMATS: dict[str, Format] = {f.name: f for f in (FP64, FP32, BF16, FP16)}
 """By torch's name of the dtype, widest first."""
 
 
-def same_bits(x: Array, y: Array) -> NDArray[np.bool_]:
+def same_bits(x: Array, y: Array) -> Mask:
     """Where `x` and `y` are the same value with the same sign of zero; two NaNs count as the same."""
-    return ((x == y) & (np.signbit(x) == np.signbit(y))) | (np.isnan(x) & np.isnan(y))
+    same: Mask = ((x == y) & (np.signbit(x) == np.signbit(y))) | (np.isnan(x) & np.isnan(y))
+    return same
