@@ -92,7 +92,8 @@ def _writable(out: Path) -> Path:
 
 def _follow(words: list[str], log: Path, seen: Callable[[int, int], None]) -> int:
     """Runs `words`, keeps what they print in `log`, and calls `seen(done, planned)`; Ctrl-C ends them first."""
-    inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
+    foreign = ("PYTEST_ADDOPTS", "PYTEST_XDIST_")  # a run of pytest around this one must not reach into it
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     fixed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     path = os.pathsep.join(filter(None, (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH"))))
     done = planned = 0
