@@ -201,10 +201,10 @@ class _Job:
             evidence.append(self.evidence, record)
 
     def pooled(self, records: Callable[[str], list[dict[str, Any]]], phase: Phase) -> Iterator[dict[str, Any]]:
-        """What `records` gives for every rule, in the catalogue's order, worked out on every core."""
+        """What `records` gives for every rule, worked out on every core, the longer rules first."""
         from verifier import rules
 
-        names = rules.names()
+        names = rules.names()[::-1]  # the catalogue goes from the plain to the involved
         context = multiprocessing.get_context("spawn")  # a fork would copy the progress bar's thread half alive
         with ProcessPoolExecutor(self.options.processes, mp_context=context) as pool:
             with _ctrl_c_ignored():  # what a process ignores, those it starts ignore: Ctrl-C is ours to handle
