@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from verifier.lift.faithful import watch
-from verifier.lift.roundings import fma, same_bits, to_dtype
+from verifier.lift.roundings import fma, levels, same_bits, to_dtype
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 OPTIMIZERS = {
@@ -147,3 +147,14 @@ def test_double_to_bfloat16_rounds_once() -> None:
     observed = to_dtype(np.array([tie, tie + 2.0**-40, tie - 2.0**-40]), torch.bfloat16)
 
     assert [1.0, 1 + 2.0**-7, 1.0] == observed.tolist()
+
+
+def test_a_root_whose_square_only_rounds_back_may_be_one_ulp_off() -> None:
+    """fl(r*r) == a does not make r the exact root: the MKL build's fp64 root of this number is its neighbour."""
+    a = np.array([float.fromhex("0x1.04e9b3a922712p+7")])
+    (level,) = levels(torch.float64)
+
+    admissible = {float(r[0]).hex() for r in level.sqrt(a)}
+
+    assert {"0x1.6d7f00cfc4a44p+3", "0x1.6d7f00cfc4a45p+3", "0x1.6d7f00cfc4a46p+3"} == admissible
+    assert {"0x1.8000000000000p+1"} == {float(r[0]).hex() for r in level.sqrt(np.array([9.0]))}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from verifier.case import Subject
     from verifier.record import Violation
 
-PROFILES = {"smoke": 4, "ci": 8, "nightly": 200}
+PROFILES = {"smoke": 4, "ci": 6, "nightly": 200}
 """Hypothesis examples a test runs."""
 
 STATE = pytest.StashKey["_Session"]()

@@ -76,7 +76,8 @@ def hyperparameter(name: str, domain: sympy.Set) -> st.SearchStrategy[float]:
         return st.sampled_from(inside)
     a, b = math.log(min(positive)), math.log(max(positive))
     spread = st.floats(a, b, allow_nan=False).map(lambda x: min(max(math.exp(x), min(positive)), max(positive)))
-    return st.one_of(st.sampled_from(inside), spread)
+    off = [DEFAULTS_OFF[name]] if DEFAULTS_OFF.get(name) in inside else []  # optimizers take another path there
+    return st.one_of(st.sampled_from(inside), spread, *map(st.just, off))
 
 
 def alternatives(name: str, domain: sympy.Set, value: float) -> list[float]:

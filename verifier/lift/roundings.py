@@ -151,7 +151,8 @@ class Level:
         root = np.sqrt(a)
         zero, infinity = np.asarray(0, root.dtype), np.asarray(np.inf, root.dtype)
         around = [root, np.nextafter(root, zero), np.nextafter(root, infinity)]
-        exact = (root == 0) | ~np.isfinite(root) | (root * root == a)
+        # root * root rounds to `a` for many roots that are not exact; the remainder, rounded once, tells them apart
+        exact = (root == 0) | ~np.isfinite(root) | (fma(root, root, -a) == 0)
         return [self._round(np.where(exact, root, r)) for r in around]
 
 
