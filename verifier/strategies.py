@@ -51,7 +51,7 @@ HYPER: Mapping[str, tuple[float, ...]] = {
 DEFAULTS_OFF = {"weight_decay": 0.0, "dampening": 0.0, "lr_decay": 0.0, "initial_accumulator_value": 0.0}
 """Options whose default switches them off: a case that draws another value examines them."""
 
-GRADIENTS = ("plain", "normal", "wide", "impulse", "shrinking", "near_eps", "sparse")
+GRADIENTS = ("plain", "normal", "wide", "constant", "impulse", "shrinking", "near_eps", "sparse")
 PARAMETERS = ("plain", "normal", "wide", "zeros")
 
 
@@ -119,6 +119,8 @@ def gradients(regime: str, rng: np.random.Generator, steps: int, count: int, eps
         grads = np.zeros((steps, count))
         grads[0] = elements("normal", rng, count)
         return grads
+    if regime == "constant":  # variances vanish, and what subtracts squares of means may round below zero
+        return np.repeat(elements("normal", rng, count)[None], steps, axis=0)
     grads = elements(regime, rng, steps * count, eps).reshape(steps, count)
     if regime == "shrinking":  # running maxima must remember the first
         grads *= np.exp2(-np.arange(steps, dtype=np.float64))[:, None]
