@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import sympy
 from hypothesis import find, given, settings
-from hypothesis import strategies as st
 
 from verifier.case import Case
 from verifier.rules import get, names
@@ -89,9 +88,3 @@ def test_unknown_hyperparameters_are_refused() -> None:
     """Holding a hyperparameter the rule does not have is an error that names those it has."""
     with pytest.raises(ValueError, match=r"\['momentum'\] is not among \['lr'"):
         find(cases(get("adam"), momentum=0.5), lambda case: True)
-
-
-def test_failures_shrink_to_one_plain_element() -> None:
-    """The smallest case has one tensor of one element, one step and plain values."""
-    smallest = find(st.shared(cases(get("adam"), groups=True)), lambda case: True)
-    assert (smallest.shapes, smallest.steps, smallest.groups) == (((1,),), 1, ())
