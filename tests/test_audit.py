@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from verifier import audit_findings, audit_targets, expected, replay
-from verifier.audit import AuditFailed, AuditReport, audit, baseline
+from verifier import expected
+from verifier.auditing import findings as audit_findings
+from verifier.auditing import replay
+from verifier.auditing import targets as audit_targets
+from verifier.auditing.audit import AuditFailed, AuditReport, audit, baseline
 from verifier.cli import run
 from verifier.errors import UsageError
 

@@ -14,8 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from verifier import bench, bench_paths, bench_ratio, bench_suite, bench_table
-from verifier.bench_paths import COUPLED, PATHS, SIZES, Ratio, TrainingStep, median_interval
+from verifier.bench import paths as bench_paths
+from verifier.bench import ratio as bench_ratio
+from verifier.bench import run as bench
+from verifier.bench import suite as bench_suite
+from verifier.bench import table as bench_table
+from verifier.bench.paths import COUPLED, PATHS, SIZES, Ratio, TrainingStep, median_interval
 from verifier.errors import UsageError
 from verifier.evidence import Verdict
 
@@ -287,7 +291,7 @@ def test_a_run_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """A real run of a few rows writes pytest-benchmark's report, with the machine added, and the table."""
     whole = bench.command
     monkeypatch.setattr(bench, "command", lambda *given: [*whole(*given), "-k", "cpu-small-sgd-fused"])
-    monkeypatch.setattr(bench, "suite", lambda: Path(bench.__file__).with_name("bench_suite.py"))
+    monkeypatch.setattr(bench, "suite", lambda: Path(bench.__file__).with_name("suite.py"))
     assert bench.run(profile="smoke", out=tmp_path, quiet=True) == 0
     data = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
     assert {row["extra_info"]["path"] for row in data["benchmarks"]} == set(PATHS)
@@ -296,8 +300,8 @@ def test_a_run_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_importing_the_bench_is_light() -> None:
-    """`verifier.bench` imports no torch: the command line reads its help in no time."""
-    code = "import sys, verifier.bench; print('torch' in sys.modules, 'sympy' in sys.modules)"
+    """`verifier.bench.run` imports no torch: the command line reads its help in no time."""
+    code = "import sys, verifier.bench.run; print('torch' in sys.modules, 'sympy' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["False", "False"]
 

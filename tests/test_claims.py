@@ -15,24 +15,18 @@ import pytest
 import sympy
 import torch
 
-from verifier import (
-    bench_ratio,
-    claim_algebra,
-    claim_lift,
-    claims,
-    families,
-    penalty,
-    rows,
-    rules,
-    tutorial,
-    tutorial_exact,
-)
-from verifier.bench_paths import Ratio
+from verifier import claims, families, penalty, rows, rules
+from verifier.bench import ratio as bench_ratio
+from verifier.bench.paths import Ratio
 from verifier.claims import CLAIMS, Setting, settled, to_json
 from verifier.contract_table import CONTRACTS
 from verifier.evidence import Evidence, Strength, Verdict
 from verifier.rows import Claim
 from verifier.rules.symbols import d, g, theta, weight_decay
+from verifier.tutorial import algebra as claim_algebra
+from verifier.tutorial import exact as tutorial_exact
+from verifier.tutorial import from_code as claim_lift
+from verifier.tutorial import loop as tutorial
 
 
 class Options(torch.optim.SGD):

@@ -10,9 +10,10 @@ import hypothesis
 import pytest
 
 from tests.broken import optimizers as broken
-from verifier import audit_collect, contracts, record
-from verifier.audit_collect import Request
-from verifier.audit_probe import learn
+from verifier import contracts, record
+from verifier.auditing import collect as audit_collect
+from verifier.auditing.collect import Request
+from verifier.auditing.probe import learn
 
 FAST = hypothesis.settings(
     max_examples=12,

@@ -15,7 +15,7 @@ from flint import arb
 from tests.legitimate import draw_case
 from verifier import enclosure, rules
 from verifier.case import Case
-from verifier.computed import Enclosure
+from verifier.enclosure.computed import Enclosure
 from verifier.floats import FORMATS, FP64, Format
 from verifier.rule import Rule, t
 

@@ -9,12 +9,12 @@ import pytest
 import sympy
 
 from verifier import check, rules
+from verifier.equality.normal import Status, equal
 from verifier.families import EACH_STATE, FAMILIES, examined, inapplicable, laws
 from verifier.families.closed import solve_run
 from verifier.families.facts import coupled, decoupled_factor, parity, scaling
 from verifier.law import Inapplicable, Law, N, prove, refuted
 from verifier.mutants import mutants
-from verifier.normal import Status, equal
 from verifier.rule import Rule
 from verifier.rules.symbols import beta1, beta2, eps, g, lr, theta, weight_decay
 

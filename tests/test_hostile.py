@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.hostile import optimizers as hostile
-from verifier.audit import audit
+from verifier.auditing.audit import audit
 from verifier.subjects.torch_sandbox import Died, in_child
 
 ENDS = {"Segfaults": "SIGSEGV", "Exits": "exit code 0", "Hangs": "does not return"}

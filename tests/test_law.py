@@ -8,8 +8,8 @@ import sympy
 from sympy import Abs, Eq, Integer, Piecewise, Symbol
 
 from verifier import rules
+from verifier.equality.normal import Decision, Status
 from verifier.law import Decided, FollowUp, Goal, Law, domain_of, first_step, needs, prove, shown, start
-from verifier.normal import Decision, Status
 from verifier.rule import Rule, defined_where, invariants
 from verifier.rules.symbols import eps, g, lr, theta, weight_decay
 

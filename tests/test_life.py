@@ -10,9 +10,9 @@ import hypothesis
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from verifier.audit_collect import Request
-from verifier.audit_life import machine
-from verifier.audit_probe import learn
+from verifier.auditing.collect import Request
+from verifier.auditing.life import machine
+from verifier.auditing.probe import learn
 
 FEW = hypothesis.settings(
     max_examples=25,

@@ -10,10 +10,10 @@ import torch
 from sympy import Symbol
 
 from verifier import rules
+from verifier.equality.normal import Status
 from verifier.lift import lift, match, prove
 from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift
-from verifier.normal import Status
 from verifier.rule import Rule, maximized, transition
 from verifier.subjects.torch_options import optimizer_class
 

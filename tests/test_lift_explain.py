@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from verifier import rules
+from verifier.equality.normal import Status
 from verifier.errors import UsageError
 from verifier.lift import construct, lift, lifted, prove
 from verifier.lift.explain import explain
 from verifier.lift.rule_file import rule_source, write_rule
-from verifier.normal import Status
 
 GOLDEN = Path(__file__).parent / "golden" / "lift"
 CLASSES = sorted(n for n, c in vars(torch.optim).items() if inspect.isclass(c) and c is not torch.optim.Optimizer)

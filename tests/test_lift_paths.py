@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from verifier.equality.normal import Status
 from verifier.lift.paths import lift_path, prove_paths
-from verifier.normal import Status
 from verifier.printing import to_text
 
 COUPLED = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from verifier import rules
+from verifier.equality.normal import Status
 from verifier.families import laws, refutes
 from verifier.law import prove
 from verifier.mutants import Mutant, differs, mutants
-from verifier.normal import Status
 from verifier.rule import transition
 
 

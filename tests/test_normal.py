@@ -9,14 +9,14 @@ import pytest
 import sympy
 from sympy import Abs, Function, Integer, Interval, Max, Min, Mul, Piecewise, Pow, Rational, log, oo, sign, sqrt
 
-from verifier import witness
-from verifier.field import Field
-from verifier.normal import Status, conditions, equal, nonnegative
+from verifier.equality import witness
+from verifier.equality.field import Field
+from verifier.equality.normal import Status, conditions, equal, nonnegative
+from verifier.equality.witness import evaluate
 from verifier.rule import t, transition, unroll
 from verifier.rules.adamw import exp_avg, exp_avg_sq
 from verifier.rules.adamw import rule as adamw
 from verifier.rules.symbols import beta1, beta2, eps, g, lr, theta, weight_decay
-from verifier.witness import evaluate
 
 x, y, z = sympy.symbols("x y z", real=True)
 DOMAIN = {**adamw.hyper, exp_avg_sq: Interval(0, oo)}

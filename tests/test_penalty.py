@@ -7,8 +7,8 @@ import sympy
 from sympy import Abs, sign
 
 from verifier import rules
+from verifier.equality.normal import equal
 from verifier.families.facts import coupled
-from verifier.normal import equal
 from verifier.penalty import ELASTIC_NET, L1, L2, Penalty, lam, ratio, rescaled, w, weight_decay
 from verifier.rule import Rule, transition
 from verifier.rules.symbols import lr

@@ -7,7 +7,7 @@ import sympy
 from sympy import Abs, Eq, Expr, Implies, Integer, Max, Piecewise, Rational, Symbol, sign, sqrt
 
 from verifier import rules
-from verifier.normal import equal
+from verifier.equality.normal import equal
 from verifier.printing import rule_latex, rule_text, to_latex, to_python, to_text
 from verifier.rule import t
 from verifier.rules.symbols import beta1, beta2, eps, g, lr, theta, weight_decay

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from verifier import tutorial, tutorial_sets
 from verifier.evidence import Verdict
 from verifier.floats import BF16, FORMATS, FP16, FP32, FP64
-from verifier.tutorial import PAIRS, Loop, compare
+from verifier.tutorial import loop as tutorial
+from verifier.tutorial import sets as tutorial_sets
+from verifier.tutorial.loop import PAIRS, Loop, compare
 
 ALL, GROUPS = PAIRS
 DYADIC, OTHER = 2.0**-5, 0.3

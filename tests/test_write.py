@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from verifier import families, write
+from verifier.equality.normal import Status
 from verifier.law import prove
-from verifier.normal import Status
 from verifier.rules import get
 
 ROOT = Path(__file__).parent.parent

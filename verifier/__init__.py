@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`audit`, `lift`, `prove` and `pytest`, imported when they are first asked for."""
     if name == "audit":
-        return importlib.import_module("verifier.audit").audit
+        return importlib.import_module("verifier.auditing.audit").audit
     if name == "pytest":
         return importlib.import_module("verifier.pytest")
     if name == "lift":

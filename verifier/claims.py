@@ -13,15 +13,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier import claim_algebra as algebra
 from verifier import evidence as evidence_file
 from verifier import rules
-from verifier.claim_algebra import Finding, worst
 from verifier.evidence import Evidence, Strength, Verdict
 from verifier.rows import Claim
+from verifier.tutorial import algebra
+from verifier.tutorial.algebra import Finding, worst
 
 if TYPE_CHECKING:
-    from verifier.tutorial import Penalty
+    from verifier.tutorial.loop import Penalty
 
 __all__ = ["Claim", "Setting", "settle", "to_json"]
 
@@ -121,7 +121,8 @@ def settle(
     """
     import torch
 
-    from verifier import tutorial, tutorial_exact
+    from verifier.tutorial import exact as tutorial_exact
+    from verifier.tutorial import loop as tutorial
 
     rows, proofs = _recorded(evidence)
     asked = ("cpu", "cuda") if device == "all" else (device,)
@@ -180,7 +181,7 @@ Findings = tuple[Sequence[Finding], Sequence[Finding]]
 
 def vanilla(setting: Setting) -> Findings:
     """SGD without options is theta - lr*g: the rule, the code that implements it, and exact steps."""
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
 
     lifted = _code_of_sgd(setting)
     steps = [exact.plain_steps(setting.optimizers, device, setting.seed) for device in setting.devices]
@@ -190,7 +191,7 @@ def vanilla(setting: Setting) -> Findings:
 
 def gradient(setting: Setting) -> Findings:
     """The gradient of the L2 term by differentiation, and by autograd to the bit."""
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
 
     theta = rules.get("sgd").theta
     seen = [exact.penalty_gradient(setting.l2, device, setting.seed) for device in setting.devices]
@@ -199,7 +200,7 @@ def gradient(setting: Setting) -> Findings:
 
 def l1(setting: Setting) -> Findings:
     """The gradient of the L1 term by differentiation, no weight decay for it, and autograd to the bit."""
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
 
     theta = rules.get("sgd").theta
     seen = [exact.penalty_gradient(setting.l1, device, setting.seed, power=1) for device in setting.devices]
@@ -208,7 +209,7 @@ def l1(setting: Setting) -> Findings:
 
 def shrink(setting: Setting) -> Findings:
     """Without a gradient every weight keeps the same share of itself each step."""
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
 
     steps = [exact.shrink_steps(setting.optimizers, device, setting.seed) for device in setting.devices]
     rule, lifted = algebra.shrink(rules.get("sgd")), _code_of_sgd(setting)
@@ -217,8 +218,9 @@ def shrink(setting: Setting) -> Findings:
 
 def equivalent(setting: Setting) -> Findings:
     """The solved decay of every rule; the loop on real data for every coupled optimizer; a witness for the others."""
-    from verifier import claim_lift, tutorial
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
+    from verifier.tutorial import from_code as claim_lift
+    from verifier.tutorial import loop as tutorial
 
     known = {name: rules.get(name) for name in exact.OPTIMIZERS}
     solved, coupled, without = algebra.equivalent(known, algebra.l2_penalty(known["sgd"].theta))
@@ -242,7 +244,7 @@ def equivalent(setting: Setting) -> Findings:
 
 def rescaled(setting: Setting) -> Findings:
     """The decoupled amount solved for, witnesses for momentum and Adam, and exact steps of torch's SGD."""
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
 
     by_algebra = algebra.rescaled(rules.get("sgd"), rules.get("sgd_momentum"), rules.get("adam"))
     steps = [exact.rescaled_steps(setting.optimizers, device, setting.seed) for device in setting.devices]
@@ -251,8 +253,8 @@ def rescaled(setting: Setting) -> Findings:
 
 def cost(setting: Setting) -> Findings:
     """The autograd graph grows with the penalty and not with weight_decay; the two paths' time and memory."""
-    from verifier import bench_ratio
-    from verifier import tutorial_exact as exact
+    from verifier.bench import ratio as bench_ratio
+    from verifier.tutorial import exact
 
     found: list[Finding] = []
     for device in setting.devices:
@@ -266,7 +268,7 @@ def cost(setting: Setting) -> Findings:
 
 def all_parameters(setting: Setting) -> Findings:
     """Every tensor of a group decays, and as it would alone."""
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
 
     return [
         _together(
@@ -279,8 +281,8 @@ def all_parameters(setting: Setting) -> Findings:
 
 def groups(setting: Setting) -> Findings:
     """Two groups move as two optimizers would; the tutorial's loop with groups is the penalty on the weights."""
-    from verifier import tutorial
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
+    from verifier.tutorial import loop as tutorial
 
     found: list[Finding] = []
     for device in setting.devices:
@@ -295,7 +297,7 @@ def groups(setting: Setting) -> Findings:
 
 def smaller(setting: Setting) -> Findings:
     """The ridge fixed point by algebra; SGD trained to it; the tutorial's model on real data."""
-    from verifier import tutorial_exact as exact
+    from verifier.tutorial import exact
 
     sgd = rules.get("sgd")
     by_algebra = algebra.smaller(sgd, algebra.l2_penalty(sgd.theta))
@@ -322,7 +324,7 @@ SETTLERS: dict[str, Callable[[Setting], Findings]] = {
 
 def _code_of_sgd(setting: Setting) -> list[Finding]:
     """The proof that the code of SGD is the rule sgd; empty where the code cannot be read, or nothing can run."""
-    from verifier import claim_lift
+    from verifier.tutorial import from_code as claim_lift
 
     return claim_lift.sgd_is_its_rule(setting.optimizers) if setting.devices else []
 

@@ -33,8 +33,8 @@ def audit(
     quiet: bool,
 ) -> int:
     """Audits the targets, prints the report, writes it; the exit code."""
-    from verifier import audit as audits
     from verifier import expected, render, rules
+    from verifier.auditing import audit as audits
 
     if rule and ".py" not in rule:
         rules.get(rule)  # an unknown one is said before anything runs
@@ -71,7 +71,7 @@ def audit(
 
 def replay(name: str, out: Path, as_json: bool) -> int:
     """Runs a recorded failure again; 0 where it is FIXED, 1 where it FAILED, 5 where it ended in an ERROR."""
-    from verifier import replay as replays
+    from verifier.auditing import replay as replays
 
     folder = (out / "audit" if out.name != "audit" else out) / "replays"
     recorded = replays.load(name, folder)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from verifier import proofs, rules
+from verifier.equality.normal import Status
 from verifier.evidence import Evidence, Strength, Verdict
 from verifier.floats import FORMATS
 from verifier.lift import faithful, induction, matching, paths
 from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift, lift
-from verifier.normal import Status
 from verifier.rule import Rule
 from verifier.subjects.torch import DTYPES, optimizer_class
 

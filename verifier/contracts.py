@@ -14,9 +14,9 @@ import sympy
 from sympy import Symbol
 
 from verifier.contract_table import CONTRACTS, Row
+from verifier.equality.normal import Status
 from verifier.evidence import Strength
 from verifier.law import FollowUp, Inapplicable, Proof
-from verifier.normal import Status
 from verifier.rule import Rule
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import sympy
 from sympy import Expr, Integer, Symbol
 
-from verifier import normal
+from verifier.equality import normal
+from verifier.equality.normal import Decision, Domain, Status, equal
 from verifier.evidence import Strength
-from verifier.normal import Decision, Domain, Status, equal
 from verifier.printing import to_latex, to_text
 from verifier.rule import Rule, defined_from, invariants, t, transition
 from verifier.tidy import tidy

@@ -12,8 +12,8 @@ from functools import cache
 import sympy
 
 from verifier.edits import Edit
+from verifier.equality.normal import Status, equal
 from verifier.mistakes import MISTAKES
-from verifier.normal import Status, equal
 from verifier.rule import Rule, invariants, transition
 
 

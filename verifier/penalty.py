@@ -10,11 +10,11 @@ from itertools import product
 import sympy
 from sympy import Expr, Integer, Rational, Symbol
 
-from verifier import witness
-from verifier.field import Field
+from verifier.equality import witness
+from verifier.equality.field import Field
+from verifier.equality.normal import Domain, equal
+from verifier.equality.polynomials import Full, Undefined
 from verifier.law import domain_of
-from verifier.normal import Domain, equal
-from verifier.polynomials import Full, Undefined
 from verifier.rule import Rule, t, transition
 
 w = Symbol("w", real=True)

@@ -89,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; a malformed list of expected failures is a usage error."""
     config.stash[STATE] = _Session(config)
     if config.option.verifier_target:
-        from verifier import audit_collect
+        from verifier.auditing import collect as audit_collect
 
         config.pluginmanager.register(audit_collect.of(config), "verifier-audit")
 

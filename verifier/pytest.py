@@ -21,8 +21,8 @@ def parametrize(target: Any, *, rule: str = "", profile: str = "smoke", **args: 
     """
     import pytest
 
-    from verifier.audit import _name
-    from verifier.audit_collect import Request, modules
+    from verifier.auditing.audit import _name
+    from verifier.auditing.collect import Request, modules
     from verifier.plugin import _set_profile
 
     request = Request(_name(target), rule, tuple(sorted(args.items())), profile)

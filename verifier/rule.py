@@ -156,7 +156,7 @@ def _needed(rule: Rule) -> list[tuple[sympy.Basic, sympy.Basic]]:
 
 def _conditions(rule: Rule) -> list[tuple[sympy.Basic, sympy.Basic]]:
     """Each condition as its line is written, and in terms of what is known before the step."""
-    from verifier.normal import conditions, unmet
+    from verifier.equality.normal import conditions, unmet
 
     now: dict[Symbol, Expr] = {}
     found: dict[sympy.Basic, sympy.Basic] = {}
@@ -181,7 +181,7 @@ def invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
 
 
 def _invariants(rule: Rule) -> dict[Symbol, sympy.Set]:
-    from verifier.normal import nonnegative
+    from verifier.equality.normal import nonnegative
 
     def inside(value: Expr, values: sympy.Set, domain: Mapping[Symbol, sympy.Set]) -> bool:
         if not nonnegative(value, domain).proved:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Symbol
 
-from verifier.field import Field
-from verifier.normal import Domain, equal
-from verifier.polynomials import Full, Undefined
+from verifier.equality.field import Field
+from verifier.equality.normal import Domain, equal
+from verifier.equality.polynomials import Full, Undefined
 from verifier.printing import to_text
 
 

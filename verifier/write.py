@@ -13,8 +13,8 @@ from pathlib import Path
 
 from verifier import contracts, families
 from verifier.contracts import Contract
+from verifier.equality.normal import Status
 from verifier.law import Law, prove
-from verifier.normal import Status
 from verifier.rule import Rule
 from verifier.rules import get, names
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import sympy
 from sympy import Expr, Integer, Symbol
 
+from verifier.equality.normal import Domain, equal
 from verifier.families.written import assigned, call, equation, implies, law, named, reads, source
 from verifier.law import (
     Goal,
@@ -21,7 +22,6 @@ from verifier.law import (
     same_named,
     start,
 )
-from verifier.normal import Domain, equal
 from verifier.printing import to_text
 from verifier.rule import Rule, shared, t, transition
 from verifier.tidy import tidy

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import sympy
 from sympy import Expr, Integer, Symbol
 
+from verifier.equality.normal import Decision, Status, equal
 from verifier.evidence import Strength
 from verifier.families.facts import coupled
 from verifier.families.facts import decay as decay_of
 from verifier.families.written import call, equation, implies, law, named
 from verifier.law import Decided, Goal, Inapplicable, Law, N, after, applied, domain_of, same_named, start
-from verifier.normal import Decision, Status, equal
 from verifier.penalty import L1, L2, STRENGTH, Solution, lam, w, weight_decay
 from verifier.printing import to_text
 from verifier.rule import Rule, shared

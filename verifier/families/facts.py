@@ -9,9 +9,9 @@ from itertools import product
 import sympy
 from sympy import Expr, Integer, Symbol
 
-from verifier import witness
+from verifier.equality import witness
+from verifier.equality.normal import equal
 from verifier.law import domain_of
-from verifier.normal import equal
 from verifier.rule import Rule, t, transition
 
 Weights = Mapping[Symbol, Fraction]

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import sympy
 from sympy import Expr, Integer, Symbol
 
+from verifier.equality.normal import equal, nonnegative
 from verifier.evidence import Strength
 from verifier.families.written import call, equation, implies, law, named
 from verifier.law import Goal, Inapplicable, Law, after, applied, domain_of, same_named, start
-from verifier.normal import equal, nonnegative
 from verifier.printing import to_text
 from verifier.rule import Rule, defined_where, shared, t, transition
 

@@ -10,11 +10,11 @@ from typing import Any
 import sympy
 from sympy import Symbol
 
+from verifier.equality.normal import Status
 from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift, lift
 from verifier.lift.matching import nearest
 from verifier.lift.semantics import WORDS
-from verifier.normal import Status
 from verifier.printing import rule_latex, rule_text, to_text
 
 _WIDTH = 110

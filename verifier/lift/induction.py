@@ -11,9 +11,9 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
+from verifier.equality.normal import Decision, Status, equal
 from verifier.lift.lifted import Lift
 from verifier.lift.trajectory import Parting, part
-from verifier.normal import Decision, Status, equal
 from verifier.printing import to_text
 from verifier.rule import Rule, t, transition
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from verifier.equality.normal import Status
 from verifier.lift import construct, induction, lifted
 from verifier.lift.construct import PENALTY, Hyper
 from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift
-from verifier.normal import Status
 
 PATHS = ("penalty", "weight_decay", "groups")
 LAM = 0.07

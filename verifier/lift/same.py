@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from sympy import Symbol
 
+from verifier.equality.normal import Domain, equal
 from verifier.lift import expr
 from verifier.lift.evaluate import values
 from verifier.lift.expr import Node
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.symbolic import to_sympy
-from verifier.normal import Domain, equal
 
 
 def random_point(symbols: set[Node], seed: int) -> dict[Node, float]:

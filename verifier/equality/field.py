@@ -13,8 +13,8 @@ import sympy
 from sympy import Expr, Integer, Rational, Symbol
 from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Not, Or
 
-from verifier.polynomials import ANY, Full, Generator, Poly, Polynomials, Quotient, Range, Split, Undefined
-from verifier.signs import Signs
+from verifier.equality.polynomials import ANY, Full, Generator, Poly, Polynomials, Quotient, Range, Split, Undefined
+from verifier.equality.signs import Signs
 
 
 class Field:

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from verifier import interval, rewrites
-from verifier.computed import Enclosure
+from verifier.enclosure import interval, rewrites
+from verifier.enclosure.computed import Enclosure
+from verifier.enclosure.reading import Mask, either
 from verifier.floats import BF16, FP16, FP32, FP64, Format
-from verifier.reading import Mask, either
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 import sympy
 from sympy import Expr, Integer, Symbol
 
-from verifier.polynomials import ANY, Full, Quotient, Range, Split, Undefined
+from verifier.equality.polynomials import ANY, Full, Quotient, Range, Split, Undefined
 
 
 class Forms(Protocol):

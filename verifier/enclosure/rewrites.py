@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from verifier import interval
-from verifier.computed import Enclosure
+from verifier.enclosure import interval
+from verifier.enclosure.computed import Enclosure
+from verifier.enclosure.interval import Base
+from verifier.enclosure.partial import Factor
+from verifier.enclosure.reading import Mask, either
 from verifier.floats import Format
-from verifier.interval import Base
-from verifier.partial import Factor
-from verifier.reading import Mask, either
 
 
 def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:

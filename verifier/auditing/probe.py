@@ -13,7 +13,7 @@ from verifier.errors import UsageError
 from verifier.rule import Rule, shared
 
 if TYPE_CHECKING:
-    from verifier.audit_collect import Request
+    from verifier.auditing.collect import Request
     from verifier.subjects.torch_signature import Signature
 
 

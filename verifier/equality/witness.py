@@ -12,7 +12,7 @@ import sympy
 from sympy import Expr, Rational, Symbol
 from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Not, Or
 
-from verifier.polynomials import Range
+from verifier.equality.polynomials import Range
 
 BITS = 256
 Value = Any  # flint.fmpq while every operation is rational, else flint.arb

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from verifier import interval, rewrites
-from verifier.computed import Enclosure
-from verifier.program import Instruction
-from verifier.reading import Mask, either
-from verifier.scalars import Scalar, Setting
+from verifier.enclosure import interval, rewrites
+from verifier.enclosure.computed import Enclosure
+from verifier.enclosure.program import Instruction
+from verifier.enclosure.reading import Mask, either
+from verifier.enclosure.scalars import Scalar, Setting
 
 Value = Any
 """A Scalar, an Enclosure, or the outcome of a comparison."""

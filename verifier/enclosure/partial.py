@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier import interval
+from verifier.enclosure import interval
+from verifier.enclosure.interval import Base
 from verifier.floats import Format
-from verifier.interval import Base
 
 
 class Factor(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Integer, Rational, Symbol, sign
 
-from verifier import normal
+from verifier.equality import normal
 from verifier.evidence import Strength, Verdict
 from verifier.penalty import L1, L2, lam
 from verifier.penalty import w as weight

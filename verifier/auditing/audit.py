@@ -15,8 +15,10 @@ from typing import Any, TextIO
 
 import tomli_w
 
-from verifier import audit_findings, audit_targets, evidence, expected, machine, pytest_run
-from verifier.audit_findings import Finding
+from verifier import evidence, expected, machine, pytest_run
+from verifier.auditing import findings as audit_findings
+from verifier.auditing import targets as audit_targets
+from verifier.auditing.findings import Finding
 from verifier.errors import UsageError
 
 SECONDS_A_ROW = {"smoke": 30, "ci": 60, "nightly": 1800}
@@ -167,7 +169,7 @@ def _explained(findings: Sequence[Finding], options: Options) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         given, wanted = Path(folder) / "in.json", Path(folder) / "out.json"
         given.write_text(json.dumps(asked), encoding="utf-8")
-        command = [sys.executable, "-W", "ignore", "-m", "verifier.audit_explain"]
+        command = [sys.executable, "-W", "ignore", "-m", "verifier.auditing.explain"]
         try:
             subprocess.run(
                 [*command, str(given), str(wanted), str(options.out)],
@@ -208,7 +210,7 @@ def baseline(report: AuditReport, path: Path) -> int:
 
 
 def _pairs(args: Sequence[str]) -> list[list[Any]]:
-    from verifier.audit_collect import argument
+    from verifier.auditing.collect import argument
 
     return [list(argument(text)) for text in args]
 

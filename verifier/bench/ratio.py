@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
-from verifier import bench_paths, bench_table
-from verifier.bench_paths import SIZES, Ratio, TrainingStep
-from verifier.claim_algebra import Finding
+from verifier.bench import paths as bench_paths
+from verifier.bench import table as bench_table
+from verifier.bench.paths import SIZES, Ratio, TrainingStep
 from verifier.evidence import Verdict
+from verifier.tutorial.algebra import Finding
 
 ROUNDS = 61
 

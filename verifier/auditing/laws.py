@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from verifier import audit_collect, audit_probe, record
+from verifier import record
+from verifier.auditing import collect as audit_collect
+from verifier.auditing import probe as audit_probe
 from verifier.case import Case, Refused, Subject
 from verifier.errors import UsageError
 

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from verifier.evidence import Verdict
 from verifier.floats import FORMATS, Array, Format
-from verifier.tutorial_sets import admissible, dyadic, representable, total
+from verifier.tutorial.sets import admissible, dyadic, representable, total
 
 Penalty = Callable[[float, Iterable[torch.Tensor]], torch.Tensor]
 

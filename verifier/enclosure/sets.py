@@ -6,7 +6,7 @@ The class of implementations covered: straight-line evaluation of the rule's lin
 - products and quotients are associated in any order, shared factors folded (lr/bias_correction anywhere);
 - b*x + (1-b)*y may be a lerp, x*(1 - lr*wd) may be x - lr*wd*x, sqrt(v/c) may be sqrt(v)/sqrt(c);
 - sums of three and more terms are associated in any order;
-- scalars follow one of the profiles of `verifier.scalars`;
+- scalars follow one of the profiles of `verifier.enclosure.scalars`;
 - a comparison whose operands' enclosures overlap may go either way.
 
 Not covered: distributing a product over a sum (torch's capturable Adam on CUDA, which divides eps by the step size),
@@ -25,15 +25,15 @@ from typing import Any
 
 import numpy as np
 
-from verifier import interval
 from verifier.case import Case, Group
-from verifier.computed import Enclosure
-from verifier.evaluate import Order, Outcomes, Value, evaluate
+from verifier.enclosure import interval
+from verifier.enclosure.computed import Enclosure
+from verifier.enclosure.evaluate import Order, Outcomes, Value, evaluate
+from verifier.enclosure.program import Program, initial_program, program
+from verifier.enclosure.reading import Alternative
+from verifier.enclosure.scalars import PROFILES, Profile, Scalar, Setting, one_value, profiles
 from verifier.floats import Array, Format
-from verifier.program import Program, initial_program, program
-from verifier.reading import Alternative
 from verifier.rule import Rule, maximized, t
-from verifier.scalars import PROFILES, Profile, Scalar, Setting, one_value, profiles
 
 __all__ = ["PROFILES", "Enclosure", "Profile", "initial", "profiles", "propagate", "step"]
 

@@ -145,7 +145,7 @@ def argument(text: str) -> tuple[str, Any]:
 
 def target_record(request: Request) -> dict[str, Any]:
     """What was learnt of a target, as a line of evidence."""
-    from verifier import audit_probe
+    from verifier.auditing import probe as audit_probe
 
     found = audit_probe.probe(request)
     record: dict[str, Any] = {"kind": "target", "target": request.target, **found.described}
@@ -162,7 +162,7 @@ CRASHES = 3
 
 def modules(request: Request, *, dead: bool = False) -> list[ModuleType]:
     """The test modules of one target."""
-    from verifier import audit_probe
+    from verifier.auditing import probe as audit_probe
 
     found = audit_probe.probe(request)
     if dead:
@@ -218,7 +218,7 @@ def source_of(contract: Any) -> str:
 
 def _contract_module(found: Any, profile: str) -> ModuleType:
     from verifier import contracts
-    from verifier.audit_cases import cases
+    from verifier.auditing.cases import cases
     from verifier.subjects.torch_foreign import subjects
 
     signature = found.signature

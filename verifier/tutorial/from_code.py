@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from verifier import rules
-from verifier.claim_algebra import Finding, proved, refuted, same
 from verifier.errors import UsageError
 from verifier.evidence import Verdict
 from verifier.lift.lifted import Lift, lift
 from verifier.printing import to_text
 from verifier.rule import transition
-from verifier.tutorial_exact import OPTIMIZERS
+from verifier.tutorial.algebra import Finding, proved, refuted, same
+from verifier.tutorial.exact import OPTIMIZERS
 
 DECAY = 0.1
 """Any number but 0 makes weight_decay a symbol in a lift."""

@@ -77,11 +77,11 @@ def load(name: str, folder: Path) -> Recorded:
 
 def replay(recorded: Recorded) -> tuple[str, str]:
     """("FIXED", "FAILED" or "ERROR", a sentence): what the failure does now, in a process that may come to harm."""
-    from verifier.audit_laws import Laws
+    from verifier.auditing.laws import Laws
     from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
 
     def again() -> tuple[str, str]:
-        from verifier.audit_collect import Request
+        from verifier.auditing.collect import Request
 
         laws = Laws(Request(recorded.target, recorded.rule, recorded.args, profile="ci"))
         if laws.reason:

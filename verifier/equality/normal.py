@@ -12,9 +12,9 @@ import sympy
 from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 
-from verifier import witness
-from verifier.field import COMPARED, Field, Split
-from verifier.polynomials import Full, Poly, Range, Undefined
+from verifier.equality import witness
+from verifier.equality.field import COMPARED, Field, Split
+from verifier.equality.polynomials import Full, Poly, Range, Undefined
 
 CASES = 400  # sign cases decided apart before a question is given up as undecided
 POINTS = 24  # points tried where normal forms differ

@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from verifier import bench_table, machine
+from verifier import machine
+from verifier.bench import table as bench_table
 from verifier.errors import UsageError
 from verifier.progress import phases
 
@@ -25,8 +26,8 @@ BROKE = 5
 
 def suite() -> Path:
     """What pytest runs: the checkout's tests/benchmarks, or, installed without it, the suite of the package."""
-    checkout = Path(__file__).parent.parent / "tests" / "benchmarks"
-    return checkout if checkout.is_dir() else Path(__file__).with_name("bench_suite.py")
+    checkout = Path(__file__).parents[2] / "tests" / "benchmarks"
+    return checkout if checkout.is_dir() else Path(__file__).with_name("suite.py")
 
 
 def command(device: str, profile: str, raw: Path) -> list[str]:
@@ -51,7 +52,7 @@ def run(
     `device` is cpu, cuda or all; without a CUDA device its rows are untestable, and 3 says that nothing else ran.
     `compare` is an older benchmarks.json. UsageError where `out` cannot be written or `compare` cannot be read.
     """
-    from verifier.tutorial import missing
+    from verifier.tutorial.loop import missing
 
     before = bench_table.read(compare) if compare is not None else None
     raw, report, log = (_writable(out) / name for name in ("benchmarks.json", "benchmarks.md", "benchmarks.log"))
@@ -95,7 +96,7 @@ def _follow(words: list[str], log: Path, seen: Callable[[int, int], None]) -> in
     foreign = ("PYTEST_ADDOPTS", "PYTEST_XDIST_")  # a run of pytest around this one must not reach into it
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     fixed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    path = os.pathsep.join(filter(None, (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
     done = planned = 0
     with (
         log.open("w", encoding="utf-8") as kept,

@@ -24,8 +24,8 @@ SHOWN = 12
 
 def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, Any]]:
     """What is known of each finding besides its row: matters, script, replay, message of the smallest case."""
-    from verifier.audit_collect import Request
-    from verifier.audit_laws import Laws
+    from verifier.auditing.collect import Request
+    from verifier.auditing.laws import Laws
     from verifier.subjects.torch_sandbox import half_of_memory, in_child
 
     made: dict[Request, Laws] = {}
@@ -47,7 +47,7 @@ def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, 
 
 def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, Any]:
     """One finding, in a child of its own."""
-    from verifier import replay
+    from verifier.auditing import replay
     from verifier.case import Case
 
     signature = laws.found.signature
@@ -75,7 +75,7 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
 
 def _script(signature: Any, law: str, subject: str, violation: Any) -> str:
     """The script of a violation of one subject."""
-    from verifier import repro
+    from verifier.auditing import script
     from verifier.subjects.torch_foreign import SWITCHED
 
     case = violation.follow_up
@@ -98,8 +98,8 @@ def _script(signature: Any, law: str, subject: str, violation: Any) -> str:
     for step, table in case.schedule.items():
         after = signature.arguments({**hyper, **table})
         changes[step] = {n: v for n, v in after.items() if v != plain[n]}
-    return repro.script(
-        repro.Scene(
+    return script.script(
+        script.Scene(
             target=signature.target,
             first=signature.first,
             options=options,

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.claim_algebra import Finding
 from verifier.evidence import Verdict
 from verifier.floats import FORMATS, Array
-from verifier.tutorial import Loop, Penalty, compare, flat, l2, train
+from verifier.tutorial.algebra import Finding
+from verifier.tutorial.loop import Loop, Penalty, compare, flat, l2, train
 
 OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "sgd": ("SGD", {}),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier import interval
+from verifier.enclosure import interval
+from verifier.enclosure.interval import Base
 from verifier.floats import FP32, Array
-from verifier.interval import Base
 
 if TYPE_CHECKING:
-    from verifier.computed import Enclosure
+    from verifier.enclosure.computed import Enclosure
 
 Mask = NDArray[np.bool_]
 

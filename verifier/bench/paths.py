@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
-from verifier.tutorial import l2, weights
-from verifier.tutorial_exact import OPTIMIZERS
+from verifier.tutorial.exact import OPTIMIZERS
+from verifier.tutorial.loop import l2, weights
 
 PATHS = ("penalty", "weight_decay", "groups")
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from verifier import bench_paths
-from verifier.bench_paths import COUPLED, PATHS, SIZES, TrainingStep, implementations
+from verifier.bench import paths as bench_paths
+from verifier.bench.paths import COUPLED, PATHS, SIZES, TrainingStep, implementations
 
 BUDGET = {"smoke": 0.06, "ci": 0.9, "nightly": 2.0}
 """Seconds of paired steps a row, by profile."""

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier import interval, reading
+from verifier.enclosure import interval, reading
+from verifier.enclosure.interval import WIDE, Base
+from verifier.enclosure.partial import Factor, partial_products
+from verifier.enclosure.reading import Alternative, Mask, either
 from verifier.floats import Array, Format
-from verifier.interval import WIDE, Base
-from verifier.partial import Factor, partial_products
-from verifier.reading import Alternative, Mask, either
 
 CLOSED, SUM, PRODUCT, ROOT = "closed", "sum", "product", "root"
 """What is still to be rounded: nothing, a sum (or any one operation), a product, a square root."""
