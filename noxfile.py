@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.reuse_existing_virtualenvs = True
@@ -84,6 +86,15 @@ def nightly(session: nox.Session) -> None:
     install(session, "verify", "bench", "dev")
     run_verify(session, "--profile", "nightly")
     session.run("pytest", "-m", "nightly", "-n", "auto", "--timeout", "3600", env=ONE_THREAD)
+
+
+@nox.session(default=False)
+def ecosystem(session: nox.Session) -> None:
+    """Fetches other people's optimizers, a package at a time, and lifts them; goes on where it was stopped."""
+    install(session, "verify")
+    into = Path(session.create_tmp()) / "packages"
+    words = ("-m", "verifier.lift.survey", "reports/ecosystem.jsonl", "--into", str(into))
+    session.run("python", *words, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(default=False)

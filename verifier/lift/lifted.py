@@ -251,6 +251,8 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str
     first = {n: e for n, e in first.items() if n in used}
     initial = _initial(variables, new, first, table)
     constants = {n for n in initial if new[n] is expr.sym(n, (0, 0)) and first[n] is initial[n]}
+    moving = expr.sym("theta", (0, 0))
+    constants -= {n for n in constants if moving in expr.symbols(initial[n])}  # theta moves on, what it was does not
     if constants:
         fold = {expr.sym(n, (0, 0)): initial[n] for n in constants}
         new = {n: expr.rebuild([e], fold)[0] for n, e in new.items() if n not in constants}
