@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from verifier.case import Case, Subject, Trajectory
 from verifier.check.bits import same_trajectory
 from verifier.check.enclosed import trajectory_enclosed
 from verifier.check.seen import violation
-from verifier.floats import FP32, Array
+from verifier.floats import FP32, Array, Format
 from verifier.record import Violation, current
 from verifier.rule import Rule
+from verifier.subjects.nudge import NUDGES
 
 
 def during(case: Case, name: str, *steps: int) -> Case:
@@ -53,12 +54,58 @@ def alike(what: str, subject: Subject, pair: Pair, *, scalars: bool = False) -> 
             except Violation:
                 current().violation = found
                 raise found from None
-        elif is_formula({name: pair(f"implementation:{name}")[1:] for name in ("float32", "float64")}):
+        elif by_formula(subject.format, lambda event: pair(event)[1], lambda event: pair(event)[2], seen):
             current().violation = found
             raise found from None
         else:
             current().notes[f"{what}, by rounding alone"] += 1
         current().violation = None
+
+
+Run = Callable[[str], Trajectory]
+"""From one more event of the whole run, or none, to a trajectory."""
+
+
+def by_formula(fmt: Format, one: Run, other: Run, seen: Trajectory | None = None) -> bool:
+    """Whether two runs in `fmt` differ by their formula, in any format or in this one, and not by rounding alone.
+
+    `seen` is `one("")` where that is known already.
+    """
+    events = {name: f"implementation:{name}" for name in ("float32", "float64")}
+    if is_formula({name: (one(event), other(event)) for name, event in events.items()}):
+        return True
+    if fmt.precision > FP32.precision:
+        return False
+    rounded = [other(""), *(other(f"nudged:{k}") for k in range(1, NUDGES + 1))]
+    return is_formula_of(fmt, seen or one(""), rounded, other(events["float64"]))
+
+
+def is_formula_of(fmt: Format, seen: Trajectory, rounded: Sequence[Trajectory], exact: Trajectory) -> bool:
+    """Whether a run in `fmt` departs from `exact`, the same run in fp64, by more than rounding to `fmt` explains.
+
+    A path may be wrong in one format alone, which no comparison in wider ones shows. `rounded` are runs known to be
+    right, in `fmt`: one on the same inputs and some on inputs a rounding or two away. The largest error of any of
+    their elements is what rounding does to this case, or a unit roundoff of the largest parameter where that is more.
+    Rounding moves by a share u of the way, a formula by all of it: the geometric mean is sqrt(u), and an element is
+    wrong whose error is more than sqrt(u) of its way and more than 1 / sqrt(u) times what rounding does. One element
+    may sit where rounding decides a sign; so most of those that move must be wrong.
+    """
+    way = np.abs(np.diff(exact.theta, axis=0)).sum(axis=0)
+    moving = np.isfinite(way) & (way > 0)
+    for run_ in rounded:
+        moving &= np.isfinite(run_.theta).all(axis=0)
+    if not moving.any():
+        return False
+
+    def errors(of: Trajectory) -> Array:
+        gap = np.abs(of.theta[:, moving] - exact.theta[:, moving])
+        largest: Array = np.where(np.isfinite(gap), gap, np.inf).max(axis=0)
+        return largest
+
+    by_rounding = max(float(errors(run_).max()) for run_ in rounded)
+    by_rounding = max(by_rounding, fmt.u * float(np.abs(exact.theta[:, moving]).max()))
+    wrong = (errors(seen) > way[moving] * fmt.u**0.5) & (errors(seen) > by_rounding * fmt.u**-0.5)
+    return bool(2 * wrong.sum() > wrong.size)
 
 
 def is_formula(runs: Mapping[str, tuple[Trajectory, Trajectory]]) -> bool:

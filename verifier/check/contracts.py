@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from verifier.case import Case, Group, Refused, Subject, Trajectory
-from verifier.check.alike import alike, breach, during, is_formula, with_event
+from verifier.check.alike import alike, breach, by_formula, during, with_event
 from verifier.check.bits import same_trajectory
 from verifier.check.enclosed import steps_enclosed
 from verifier.check.seen import bits, run
 from verifier.floats import FP32, FP64, Array
 from verifier.record import Violation, current, show
+from verifier.subjects.nudge import nudged
 from verifier.subjects.reference import reference
 
 
@@ -229,7 +231,7 @@ def layout_free(subject: Subject, case: Case) -> None:
 
 def implementations_agree(subject: Subject, case: Case) -> None:
     """Every implementation computes what the for-loop does: the same bits, or differences that only rounding makes.
-    See `is_formula` for how the two are told apart.
+    See `by_formula` for how the two are told apart.
     """
     if subject.implementation == "forloop":
         current().notes["the for-loop is what the others are compared with"] += 1
@@ -239,10 +241,8 @@ def implementations_agree(subject: Subject, case: Case) -> None:
     try:
         same_trajectory("differs from the for-loop", subject, case, Trajectory(seen.theta), expected)
     except Violation as found:
-        events = {name: f"implementation:{name}" for name in ("float32", "float64")}
-        if is_formula(
-            {n: (run(subject, with_event(case, e)), run(subject, with_event(loop, e))) for n, e in events.items()}
-        ):
+        one, other = (lambda event, c=c: run(subject, with_event(c, event)) for c in (case, loop))
+        if by_formula(subject.format, one, other, seen):
             current().violation = found
             raise found from None
         current().violation = None
@@ -269,19 +269,32 @@ def steps_follow(subject: Subject, case: Case) -> None:
     """Every step lies in the rule's enclosure, or departs from the rule by what rounding alone explains.
 
     The enclosure covers implementations written as the rule is; foreign code may arrange the same formula otherwise.
-    What it computes is therefore compared with the rule in fp64 as well (see `is_formula`).
+    What it computes is therefore compared with the rule in fp64, and in its own format, as well (see `by_formula`).
     """
     try:
         steps_enclosed(subject, case)
     except Violation as found:
         narrow = case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
-        exact = reference(subject.rule, FP64).run(narrow)
-        seen = {name: run(subject, with_event(narrow, f"implementation:{name}")) for name in ("float32", "float64")}
-        if is_formula({name: (one, exact) for name, one in seen.items()}):
+        if by_formula(
+            subject.format, lambda event: run(subject, with_event(narrow, event)), _by_the_rule(subject, narrow)
+        ):
             current().violation = found
             raise found from None
         current().violation = None
         current().notes["a step leaves the enclosure by rounding alone"] += 1
+
+
+def _by_the_rule(subject: Subject, case: Case) -> Callable[[str], Trajectory]:
+    """The runs of the rule itself that `by_formula` compares with: rounded to the subject's format, or in fp64."""
+    rounded, exact = reference(subject.rule, subject.format), reference(subject.rule, FP64)
+
+    def other(event: str) -> Trajectory:
+        kind, _, number = event.partition(":")
+        if kind == "implementation":
+            return exact.run(case)
+        return rounded.run(nudged(case, subject.format, int(number)) if kind == "nudged" else case)
+
+    return other
 
 
 def ascends(subject: Subject, case: Case) -> None:

@@ -139,6 +139,7 @@ class Seen:
         self._sizes = case.sizes
         self._theta: list[Tensor] = []
         self._state: list[dict[str, list[Tensor | None]]] = []
+        self._numbers: set[str] = set()  # single numbers, which lie like the elements of 0-dim parameters alone
         rule = subject.rule
         self._initial: dict[str, Array] = {}
         if rule is not None and subject.state_names:
@@ -153,6 +154,7 @@ class Seen:
             values = state.get(p, {})
             for name, value in values.items() if isinstance(values, dict) else ():
                 if not isinstance(value, Tensor) or value.shape != p.shape or value.is_sparse or value.is_complex():
+                    self._numbers |= {str(name)} if isinstance(value, Tensor) and value.dim() == 0 else set()
                     continue
                 if self._subject.rule is None or name in self._initial:
                     row = found.setdefault(str(name), [None] * len(self._parameters))
@@ -162,7 +164,9 @@ class Seen:
     def trajectory(self, grads: Array) -> Trajectory:
         """Everything recorded, as float64 arrays."""
         theta: Array = torch.stack(self._theta).numpy()
-        names = sorted({name for row in self._state for name in row})  # what the code calls otherwise cannot be read
+        names = sorted(
+            {name for row in self._state for name in row} - self._numbers
+        )  # what the code calls otherwise cannot be read
         state = {}
         for name in names:
             initial = torch.from_numpy(self._initial[name]) if name in self._initial else None
