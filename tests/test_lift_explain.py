@@ -190,3 +190,11 @@ def test_a_rule_written_down_wrong_is_not_shown(monkeypatch: pytest.MonkeyPatch)
 
     assert ("partial", None) == (found.status, found.rule)
     assert "from the start" in str(found.stopped_by)
+
+
+@pytest.mark.parametrize("shapes", [[[2, 3], [3]], [[3], [2, 3], [1]]])
+def test_parameters_of_several_shapes_are_one_rule(shapes: list[list[int]]) -> None:
+    """State has the shape of its own parameter: several shapes at once are no reading of other elements."""
+    found = lift("torch.optim:SGD", "forloop", shapes=shapes, momentum=0.9)
+
+    assert ("", Status.PROVED) == (found.coupled, prove(found, "sgd_momentum").status)

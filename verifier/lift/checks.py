@@ -80,8 +80,8 @@ def coupled_by(main: Observation, explored: Explored, apart: bool = False) -> st
 
     `apart`: tensors are in groups of their own and may follow different rules.
     """
-    shape = main.shapes[0]
     for v in main.variables:
+        shape = main.shapes[v.owner or 0]
         if not v.counter and v.shape != shape and len(v.after) != 1:
             return "elements"
     early = [n for nodes in main.theta_first for n in nodes]
@@ -93,12 +93,12 @@ def coupled_by(main: Observation, explored: Explored, apart: bool = False) -> st
         if apart:
             reference = {}
         for k in range(len(nodes)):
-            table = renaming(main.variables, shape, i, k)
+            table = renaming(main.variables, main.shapes[i], i, k)
             roots = {"theta": explored.results[f"theta {i} {k}"]}
             for v in main.variables:
                 owner = -1 if v.owner is None else v.owner
                 if owner in (i, -1):
-                    roots[v.name] = explored.results[f"{v.name} {owner} {0 if scalar(v, shape) else k}"]
+                    roots[v.name] = explored.results[f"{v.name} {owner} {0 if scalar(v, main.shapes[i]) else k}"]
             for name, node in zip(roots, expr.rebuild(roots.values(), table), strict=True):
                 if any(s.args[0] in _CLOSURE for s in expr.symbols(node)):
                     return "closure calls"

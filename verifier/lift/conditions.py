@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from verifier.lift.nodes import FALSE, INFINITY, NAN, ONE, TRUE, ZERO, Node, Odd, const, make, number
@@ -151,6 +152,27 @@ def restrict(node: Node, known: Node) -> Node:
     return node
 
 
+def _bound(node: Node) -> tuple[Node, Fraction, str] | None:
+    """A comparison of an expression with a number as (expression, number, 'above' | 'below' | its op)."""
+    if node.op not in _ADMITS:
+        return None
+    a, b = node.args
+    if (x := number(a)) is not None:
+        return b, x, "above" if node.op in ("lt", "le") else node.op
+    if (y := number(b)) is not None:
+        return a, y, "below" if node.op in ("lt", "le") else node.op
+    return None
+
+
+def _implies(a: Node, b: Node) -> bool:
+    """Whether x > 5 says x != 4 or x > 3 as well."""
+    one, two = _bound(a), _bound(b)
+    if one is None or two is None or one[0] is not two[0] or one[2] not in ("above", "below"):
+        return False
+    beyond = one[1] > two[1] if one[2] == "above" else one[1] < two[1]
+    return beyond and two[2] in (one[2], "ne")
+
+
 def negate(a: Node) -> Node:
     """The opposite condition."""
     a = truth(a)
@@ -177,6 +199,11 @@ def both(a: Node, b: Node) -> Node:
     for one, two in ((a, b), (b, a)):
         if (combined := _combine(one, two, True)) is not None:
             return combined
+        if _implies(one, two):
+            return one
+        if two.op == "and" and any(_implies(one, part) for part in two.args):
+            rest = [part for part in two.args if not _implies(one, part)]
+            return both(one, rest[0]) if rest else one
         if two.op == "and" and (combined := _combine(one, two.args[0], True)) is not None:
             return both(combined, two.args[1])
         if two.op == "and" and (combined := _combine(one, two.args[1], True)) is not None:

@@ -232,8 +232,8 @@ def _matrix_formula(explored: Explored) -> str:
 def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str, Node]]:
     """The step of element 0 as a rule (initial state, lines, the first step apart where it differs), and as nodes."""
     main = explored.main
-    shape = main.shapes[0]
     tensor = recipe.tensor_read
+    shape = main.shapes[tensor]
     kept = {n.split(" ")[0] for n in checks.remembered(explored)}
     variables = [v for v in main.variables if v.owner in (tensor, None) and not v.counter and v.name in kept]
     table = renaming(variables, shape, tensor, 0)

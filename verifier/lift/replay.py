@@ -49,7 +49,7 @@ def _run_code(recipe: Recipe, chosen: Mapping[str, float]) -> tuple[float, list[
     generator = torch.Generator().manual_seed(SEED)
     grads: list[float] = []
     observed: list[float] = []
-    with prepared(Trace()):
+    with prepared(Trace(), recipe.modules):
         parameters = construct.make_parameters(recipe.shapes, SEED, recipe.tracked)
         start = float(parameters[0].detach().reshape(-1)[0])
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -239,13 +240,35 @@ def watching(memory: Memory, widen: bool = False) -> Iterator[None]:
         yield
 
 
+_GATE = "_get_capturable_supported_devices"
+
+
+@contextlib.contextmanager
+def capturable(modules: Iterable[Any] = ()) -> Iterator[None]:
+    """Lets capturable=True step on the CPU, by the very lines that run on an accelerator; given back afterwards.
+
+    Only torch's list of devices is widened, wherever `modules` hold it: `torch.compiler.is_compiling`, which opens
+    the same door, would also take lines that no eager step takes.
+    """
+    spaces = [vars(m) for m in (sys.modules["torch.optim.optimizer"], *dict.fromkeys(modules)) if _GATE in vars(m)]
+    replaced = [(space, space[_GATE]) for space in {id(s): s for s in spaces}.values()]
+    try:
+        for space, original in replaced:
+            space[_GATE] = lambda *args, original=original, **kwargs: [*original(*args, **kwargs), "cpu"]
+        yield
+    finally:
+        for space, original in replaced:
+            space[_GATE] = original
+
+
 @contextlib.contextmanager
 def prepared(trace: Trace, modules: Iterable[Any] = ()) -> Iterator[None]:
     """Double precision by default, `math` following tags, own random numbers, silence; all given back afterwards."""
     default = torch.get_default_dtype()
+    modules = tuple(modules)
     ranges.clear()
     quiet = contextlib.redirect_stdout(io.StringIO())  # optimizers print
-    with torch.random.fork_rng(devices=[]), tracing(trace, modules), quiet:
+    with torch.random.fork_rng(devices=[]), tracing(trace, modules), capturable(modules), quiet:
         torch.manual_seed(0)
         torch.set_default_dtype(torch.float64)
         try:
