@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from verifier import rules
+from verifier.auditing import known
 from verifier.errors import UsageError
 from verifier.rule import Rule, shared
 
@@ -67,7 +68,7 @@ def probe(request: Request) -> Found:
     from verifier.subjects.torch_signature import resolve
 
     memory = request.memory or half_of_memory()
-    answer = in_child(lambda: learn(request), memory=memory)
+    answer = known.recall(request) or in_child(lambda: learn(request), memory=memory)
     target = request.target
     if isinstance(answer, Died):
         return Found(target, reason=f"it {answer.how}", wrong=True)
@@ -129,7 +130,9 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
         proof = _prove(matching, read, declared if not fixed else None)
         if not fixed and proof is not None:
             described["proof"] = proof.to_json() | ({"rule": proof.rule})
-        if proof is not None and proof.proved and declared is None:
+        if (
+            proof is not None and proof.proved and declared is None and not proof.maps
+        ):  # state in another form: by itself
             rule = rules.get(proof.rule)
             scalars = {s.name for s in shared(rule)}  # they live elsewhere, if anywhere
             states = frozenset(n for n, m in (proof.states or {}).items() if n == m) - scalars

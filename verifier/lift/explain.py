@@ -90,7 +90,8 @@ def _relation(found: Lift, proof: LiftProof | None) -> str:
     if proof is None:
         return ""
     if proof.proved:
-        renamed = ", ".join(f"{mine} for {theirs}" for theirs, mine in (proof.states or {}).items() if mine != theirs)
+        kept = proof.maps or proof.states or {}
+        renamed = ", ".join(f"{mine} for {theirs}" for theirs, mine in kept.items() if mine != theirs)
         named = f" (state: {renamed})" if renamed else ""
         under = f", where {' and '.join(proof.where)}" if proof.where else ""
         return f"Rule: {proof.rule}, proved for every number of steps{under}{named}."

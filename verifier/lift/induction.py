@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import sympy
 from sympy import Expr, Symbol
 
 from verifier.equality.normal import Decision, Status, equal
+from verifier.lift import statemap
 from verifier.lift.lifted import Lift
 from verifier.lift.trajectory import Parting, part
 from verifier.printing import to_text
@@ -24,6 +25,7 @@ class LiftProof:
 
     `difference` is the term by which a variable's new value departs, `witness` the inputs of a run that shows it,
     `mutant` the known mistake the code equals, if it equals one; `states` maps the rule's state names to the code's.
+    Where the code keeps its state in another form, `maps` gives the rule's state after step t in terms of the code's.
     """
 
     target: str
@@ -36,6 +38,7 @@ class LiftProof:
     witness: Mapping[str, str] | None = None
     mutant: str = ""
     states: Mapping[str, str] | None = None
+    maps: Mapping[str, str] | None = None
     seconds: float = 0.0
 
     @property
@@ -95,12 +98,27 @@ def _prove(lifted: Lift, rule: Rule) -> LiftProof:
             continue
     parted = part(code, declared, {})
     if parted is None:
-        return proof(Status.UNDECIDED, reason or "the state variables do not correspond")
+        return _mapped(lifted, code, declared, reason, proof)
     variable, term = difference(code, declared)
     return proof(
         Status.REFUTED, "a run of both from the initial state", difference=term, variable=variable,
         witness=_witness(parted),
     )  # fmt: skip
+
+
+def _mapped(lifted: Lift, code: Rule, declared: Rule, reason: str, proof: Callable[..., LiftProof]) -> LiftProof:
+    """PROVED where a map of the code's state onto the rule's is proved to hold at every step; else UNDECIDED."""
+    code, declared = statemap.solved(code), statemap.solved(declared)
+    for chosen in statemap.maps(code, declared):
+        failure = statemap.shown(code, declared, chosen, lifted.path_conditions)
+        if not failure:
+            method = "induction over mapped state: first step, step from any mapped state"
+            found = proof(Status.PROVED, method, maps={m.rule.name: m.text for m in chosen})
+            fixed = sorted({s.name for m in chosen for s in m.factor.free_symbols if s != t})
+            kept = tuple(f"{name} the same at every step" for name in fixed)
+            return _with(found, where=(*found.where, *kept), states={})
+        reason = f"with {', '.join(f'{m.rule} = {m.text}' for m in chosen)}: {failure}"
+    return proof(Status.UNDECIDED, reason or "the state variables do not correspond")
 
 
 def _witness(parted: Parting) -> dict[str, str]:

@@ -61,9 +61,12 @@ def read_class(target: str, say: Callable[[Row], None]) -> None:
     if found.rule is None:
         return
     proof = match(found)
-    row |= {"matches": proof.rule if proof else None, "states": dict(proof.states or {}) if proof else None}
-    say(row)
+    row |= {
+        "matches": proof.rule if proof else None,
+        "states": dict(proof.maps or proof.states or {}) if proof else None,
+    }
     if proof is not None:
+        row |= {"states": dict(proof.maps or proof.states or {})}
         row |= {"where": [str(w)[:_LONGEST] for w in proof.where]}
         say(row)
     if proof is None and (near := nearest(found)) is not None:

@@ -104,7 +104,7 @@ def part(one: Rule, two: Rule, literal: Mapping[str, float], steps: int = STEPS)
     Both run on the same small rational inputs, several draws; `literal` gives hyperparameters either lacks.
     """
     for seed in range(_POINTS):
-        inputs = _inputs(one, two, literal, seed)
+        inputs = inputs_of(one, two, literal, seed)
         grads = [_rational(random.Random(f"g {seed} {k}"), -2, 2) for k in range(steps)]
         try:
             runs = [_run(rule, inputs, grads) for rule in (one, two)]
@@ -127,7 +127,8 @@ def _rational(draw: random.Random, low: float, high: float) -> sympy.Rational:
             return value
 
 
-def _inputs(one: Rule, two: Rule, literal: Mapping[str, float], seed: int) -> dict[str, sympy.Rational]:
+def inputs_of(one: Rule, two: Rule, literal: Mapping[str, float], seed: int) -> dict[str, sympy.Rational]:
+    """theta and every hyperparameter of two rules at a small rational, inside the sets of both."""
     sets: dict[str, sympy.Set] = {}
     for rule in (one, two):
         for s, values_ in rule.hyper.items():
@@ -144,6 +145,13 @@ def _inputs(one: Rule, two: Rule, literal: Mapping[str, float], seed: int) -> di
 
 def _run(rule: Rule, inputs: Mapping[str, sympy.Rational], grads: list[sympy.Rational]) -> list[Bounded]:
     """theta after each step, with its error bound."""
+    return [now[rule.theta.name] for now in trajectory(rule, inputs, grads)]
+
+
+def trajectory(
+    rule: Rule, inputs: Mapping[str, sympy.Rational], grads: Iterable[sympy.Rational]
+) -> list[dict[str, Bounded]]:
+    """theta and every state variable after each step, with error bounds."""
     after = transition(rule)
     names = [s.name for s in after]
     nodes = from_sympy(after.values())
@@ -158,5 +166,5 @@ def _run(rule: Rule, inputs: Mapping[str, sympy.Rational], grads: list[sympy.Rat
         here[expr.sym(rule.grad.name)] = float(grad)
         here[expr.sym(t.name)] = float(k)
         now = dict(zip(names, values(nodes, here), strict=True))
-        trace.append(now[rule.theta.name])
+        trace.append(now)
     return trace
