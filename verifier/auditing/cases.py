@@ -112,6 +112,16 @@ def cases(
     )
 
 
+def plain(signature: Any, *, steps: int | tuple[int, int] = (1, 20), **_: Any) -> list[Case]:
+    """A case for each of the signature's plain configurations, of two tensors: tried besides those that are drawn."""
+    rng = np.random.default_rng(0)
+    shapes = [s for s in ((7,), (3, 2)) if signature.least_dimensions <= len(s) <= signature.most_dimensions]
+    total = sum(math.prod(shape) for shape in shapes)
+    count = steps[1] if isinstance(steps, tuple) else steps
+    theta, grads = elements("normal", rng, total), gradients("normal", rng, min(count, 4), total, 1e-8)
+    return [Case(tuple(shapes), theta, grads, dict(hyper)) for hyper in signature.plain] if shapes else []
+
+
 def _may_change(signature: Any, name: str, value: float, current: list[float]) -> bool:
     """Whether an option may become `value` between steps: numbers may; what creates state is not switched on or off."""
     if signature.option(name).kind != "float" or name in ROUND_STATE:

@@ -12,10 +12,10 @@ import json
 import linecache
 import textwrap
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -172,9 +172,18 @@ def modules(request: Request, *, dead: bool = False) -> list[ModuleType]:
     return [_contract_module(found, request.profile), *_rule_modules(found, request.profile)]
 
 
-def _module(name: str, rule: Any, subjects: Sequence[Subject], sources: dict[str, tuple[str, Any]]) -> ModuleType:
-    """A module with a test function for each source: name -> (source, strategy of its cases or None)."""
-    from hypothesis import given
+def _module(
+    name: str,
+    rule: Any,
+    subjects: Sequence[Subject],
+    sources: dict[str, tuple[str, Any]],
+    examples: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+) -> ModuleType:
+    """A module with a test function for each source: name -> (source, strategy of its cases or None).
+
+    `examples` are cases of it that are always tried.
+    """
+    from hypothesis import example, given
 
     from verifier import check, record
 
@@ -188,7 +197,10 @@ def _module(name: str, rule: Any, subjects: Sequence[Subject], sources: dict[str
         exec(compile(source, filename, "exec"), namespace)
         function = _noting_refusals(namespace[f"test_{law}"], record)
         function.__module__ = name
-        setattr(made, f"test_{law}", given(case=strategy)(function) if strategy is not None else function)
+        test = given(case=strategy)(function) if strategy is not None else function
+        for case in examples.get(law, ()):
+            test = example(case=case)(test)
+        setattr(made, f"test_{law}", test)
     return made
 
 
@@ -218,17 +230,19 @@ def source_of(contract: Any) -> str:
 
 def _contract_module(found: Any, profile: str) -> ModuleType:
     from verifier import contracts
-    from verifier.auditing.cases import cases
+    from verifier.auditing.cases import cases, plain
     from verifier.subjects.torch_foreign import subjects
 
     signature = found.signature
     sources = {}
+    examples = {}
     for contract in contracts.laws(signature):
         if contract.costly and profile == "smoke":
             continue
         arguments = eval(f"dict({contract.follow_up.cases})")
         sources[contract.name] = (source_of(contract), cases(signature, **arguments))
-    return _module(signature.name, signature, _chosen(subjects(signature), profile), sources)
+        examples[contract.name] = plain(signature, **arguments)
+    return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
 
 
 def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:

@@ -22,7 +22,7 @@ from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
 from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
 from verifier.subjects.torch_foreign import Foreign, run
-from verifier.subjects.torch_signature import Option, Signature
+from verifier.subjects.torch_signature import Option, Signature, plain
 from verifier.subjects.torch_travel import Escaped
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
@@ -110,7 +110,11 @@ class Probe:
             taken += [v for v in refused_alone if self._with_help(option.name, v)]
             options.append(replace(option, values=(option.default, *taken)))
         self.signature = replace(self.signature, options=tuple(options))
-        self.signature = replace(self.signature, configurations=tuple(self._covering()))
+        self.signature = replace(
+            self.signature,
+            configurations=tuple(self._covering()),
+            plain=tuple(plain(self.signature.defaults, options, self._taken)),
+        )
 
     def _with_help(self, name: str, value: float) -> bool:
         """Whether a value is taken once some other option is changed too, as nesterov needs a momentum."""

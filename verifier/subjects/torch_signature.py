@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +78,7 @@ class Signature:
     takes_empty: bool = True
     needs_closure: bool = False
     configurations: tuple[Mapping[str, float], ...] = ()  # combinations of options that the constructor takes
+    plain: tuple[Mapping[str, float], ...] = ()  # the defaults, and each switch turned with nothing else that can stay
     unavailable: Mapping[str, str] = field(default_factory=dict)  # implementation, dtype or both -> why not
     notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
     switches: tuple[str, ...] = ()
@@ -116,6 +118,24 @@ class Signature:
             else:
                 tuples.setdefault(option.argument, []).append(value)
         return {**self.fixed, **found, **{name: tuple(parts) for name, parts in tuples.items()}}
+
+
+def plain(
+    defaults: Mapping[str, float], options: Sequence[Option], taken: Callable[[Mapping[str, float]], bool]
+) -> Iterator[dict[str, float]]:
+    """The defaults at a larger lr, and with each switch turned: what combinations of many options seldom are.
+
+    A switch that is refused alone, as nesterov without a momentum, comes with the first option that helps.
+    """
+    base = dict(defaults)
+    base |= {o.name: o.values[1] for o in options if o.name == "lr" and len(o.values) > 1}
+    yield base
+    for switch in (o for o in options if o.kind == "switch" and len(o.values) > 1):
+        turned = {**base, switch.name: switch.values[1]}
+        helped = ({**turned, o.name: v} for o in options if o.name not in (switch.name, "lr") for v in o.values[1:2])
+        found = next((c for c in itertools.chain([turned], helped) if taken(c)), None)
+        if found is not None:
+            yield found
 
 
 def stem(target: str) -> str:
