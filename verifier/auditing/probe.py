@@ -79,7 +79,10 @@ def probe(request: Request) -> Found:
     found: Found = answer
     if found.signature is None:
         return found
-    return replace(found, signature=replace(found.signature, build=resolve(target)[1]))
+    from verifier.subjects.torch_forms import Forms
+
+    signature = replace(found.signature, build=resolve(target)[1])
+    return replace(found, signature=replace(signature, forms=Forms(signature, dict(request.args))))
 
 
 def learn(request: Request) -> Found:
@@ -140,7 +143,7 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
             source = "matched"
         elif declared is None and not read.coupled and not read.path_conditions and read.status == "lifted":
             named = known.name + "".join(f"_{name}" for name in fixed)
-            rule = replace(read.rule, name=named)
+            rule = replace(read.at_rest, name=named)
             states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
             held.append(Held(rule, "lifted", fixed, states))
             source = "lifted"

@@ -110,6 +110,8 @@ def _remarks(found: Lift) -> list[str]:
     settings.pop("foreach", None)
     if settings:
         parts.append(f"Read with {', '.join(f'{n}={v!r}' for n, v in settings.items())}.")
+    for name in found.captured:
+        parts.append(f"{name}_initial is {name} as the optimizer was built with it: no scheduler changes that.")
     if found.scope:
         parts.append(f"Only for {found.scope}: others follow another step.")
     branches = list(zip(found.path_conditions, found.path_sites, strict=True))

@@ -10,7 +10,8 @@ from typing import Any
 import sympy
 from sympy import Interval, S, Symbol
 
-from verifier.lift import checks, construct, expr
+from verifier.lift import checks, construct, expr, schedule
+from verifier.lift.attempts import attempts
 from verifier.lift.checks import coupled_by, renaming
 from verifier.lift.construct import Recipe
 from verifier.lift.explore import Explored, explore
@@ -56,8 +57,19 @@ class Lift:
     coupled: str = ""  # '', 'elements' or 'tensors': what else an element's step reads
     seconds: float = 0.0
     domain: Mapping[Symbol, sympy.Set] = field(default_factory=dict)
+    captured: tuple[str, ...] = ()  # rates of which the step reads the value from construction, as <name>_initial
     nodes: Mapping[str, Node] = field(default_factory=dict, repr=False)  # variable -> its value after a step
     steps: Explored | None = field(default=None, repr=False)
+
+    @property
+    def at_rest(self) -> Rule | None:
+        """The rule while no scheduler changes a rate: what was captured at construction is the rate itself."""
+        if self.rule is None or not self.captured:
+            return self.rule
+        now = {Symbol(schedule.initial(n).args[0], real=True): Symbol(n, real=True) for n in self.captured}
+        step = tuple((s, sympy.sympify(e).xreplace(now)) for s, e in self.rule.step)
+        hyper = {now.get(s, s): d for s, d in self.rule.hyper.items()}
+        return replace(self.rule, hyper=hyper, step=step)
 
     def to_json(self) -> dict[str, Any]:
         """The `lift` entry of a target in the results file, and the decay semantics beside it."""
@@ -112,49 +124,39 @@ def lift_recipe(recipe: Recipe, implementation: str = "forloop", name: str = "")
     return replace(made, seconds=time.perf_counter() - started)
 
 
-_TWO_DIMENSIONAL = ((2, 3),)
-
-
 def _explored(recipe: Recipe) -> tuple[Recipe, Explored, Any]:
     """Explores; where the optimizer refuses what it is given, with other parameters or nearly default numbers."""
-    refused: Stuck | None = None
-    attempts = [(recipe, construct.generic), (recipe, construct.near_default)]
-    if recipe.shapes == Recipe.shapes:
-        flat = replace(recipe, shapes=_TWO_DIMENSIONAL)
-        attempts += [(flat, construct.generic), (flat, construct.near_default)]
-    for form in ("named", "model", "module list", "flagged"):
-        shapes = recipe.shapes if form != "flagged" or recipe.shapes != Recipe.shapes else _TWO_DIMENSIONAL
-        attempts.append((replace(recipe, form=form, shapes=shapes), construct.generic))
-    for changed, generic in attempts:
+    refused: list[Stuck] = []
+    for changed, generic in attempts(recipe, lambda: str(refused[0])):
         try:
             return changed, explore(changed, same, generic), generic
         except Stuck as error:
-            refused = refused or error
+            refused.append(error)
             if str(error).startswith("unchangeable"):
                 break
-    assert refused is not None
-    raise refused
+    raise next((e for e in refused if not str(e).startswith("constructor")), refused[0])  # the one that came furthest
 
 
 def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     base: dict[str, Any] = {
         "target": recipe.target,
         "implementation": implementation,
-        "hyper": {h.name: h.default for h in recipe.hypers},
-        "literal": dict(recipe.literal),
-        "fixed": dict(recipe.fixed),
+        **construct.given(recipe),
     }
     try:
         recipe, explored, generic = _explored(recipe)
     except Stuck as error:
         return Lift(**base, status="opaque", rule=None, stopped_by=str(error))
     main = explored.main
+    base.update(construct.given(recipe))
+    kept = schedule.kept([*explored.results.values(), *(c.node for c in explored.assumed)])
     base.update(
         ops=main.ops,
         path_conditions=tuple(_condition(c.assumed) for c in explored.assumed),
         path_sites=tuple(str(c.site) for c in explored.assumed),
         covered=tuple(str(_condition(c.node)) for c in explored.covered),
-        domain=domain(recipe),
+        domain=domain(recipe, kept),
+        captured=kept,
         steps=explored,
     )
     unknown = expr.opaque_leaves(*explored.results.values())
@@ -186,7 +188,10 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more + again)
     more += again
-    decay, kind = weight_decay_semantics(nodes, base["hyper"])
+    kept = schedule.kept([*nodes.values(), *(c.node for c in explored.assumed)])
+    base.update(captured=kept, domain=domain(recipe, kept))
+    at_rest = dict(zip(nodes, expr.rebuild(nodes.values(), schedule.merged()), strict=True))
+    decay, kind = weight_decay_semantics(at_rest, base["hyper"])
     formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
     return Lift(
         **base, status="lifted", rule=rule, weight_decay=kind, decay_symbol=decay, formula=formula,
@@ -209,8 +214,11 @@ def _rule_name(recipe: Recipe) -> str:
     return name if name.isidentifier() else "lifted"
 
 
-def domain(recipe: Recipe) -> dict[Symbol, sympy.Set]:
-    """What each hyperparameter ranges over: the constructor's own checks; non-negative where there is none."""
+def domain(recipe: Recipe, kept: Iterable[str] = ()) -> dict[Symbol, sympy.Set]:
+    """What each hyperparameter ranges over: the constructor's own checks; non-negative where there is none.
+
+    `kept` names those whose initial values are hyperparameters as well.
+    """
     found: dict[Symbol, sympy.Set] = {}
     for h in recipe.hypers:
         r = ranges.get(expr.sym(h.name))
@@ -219,7 +227,8 @@ def domain(recipe: Recipe) -> dict[Symbol, sympy.Set]:
         if r is not None and r.low is None and r.high is not None and r.high <= 0:
             low = S.NegativeInfinity
         found[Symbol(h.name, real=True)] = Interval(low, high, bool(r and r.low_open), bool(r and r.high_open))
-    return found
+    initial = {Symbol(schedule.initial(n).args[0], real=True): Symbol(n, real=True) for n in kept}
+    return found | {s: found[now] for s, now in initial.items() if now in found}
 
 
 def _matrix_formula(explored: Explored) -> str:
@@ -254,12 +263,14 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str
     moving = expr.sym("theta", (0, 0))
     constants -= {n for n in constants if moving in expr.symbols(initial[n])}  # theta moves on, what it was does not
     if constants:
-        fold = {expr.sym(n, (0, 0)): initial[n] for n in constants}
+        before = schedule.names(main.changed)
+        fold = {expr.sym(n, (0, 0)): expr.rebuild([initial[n]], before)[0] for n in constants}
         new = {n: expr.rebuild([e], fold)[0] for n, e in new.items() if n not in constants}
         first = {n: e for n, e in first.items() if n not in constants}
         initial = {n: e for n, e in initial.items() if n not in constants}
     decided = {c.node: expr.TRUE if c.holds else expr.FALSE for c in main.first_conditions}
     start = {expr.sym(n, (0, 0)): e for n, e in initial.items()} | {T: expr.ONE} | decided
+    start |= schedule.merged(main.changed)
     uniform = True
     for n, e in zip(new, expr.rebuild(list(new.values()), start), strict=True):
         e = expr.rebuild([e], decided)[0]
@@ -270,7 +281,7 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str
     plain = {expr.sym(n, (0, 0)): Symbol(n, real=True) for n in ("theta", "g", *new)}
     everything = {s for _, e in program for s in e.free_symbols}
     everything |= {s for e in to_sympy(initial.values(), plain) for s in e.free_symbols}
-    space = domain(recipe)
+    space = domain(recipe, schedule.kept(new.values()))
     rule = Rule(
         name=name,
         cite=f"read out of {recipe.target}",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from verifier.lift import construct, expr
+from verifier.lift import construct, expr, schedule
 from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
 from verifier.lift.generic_state import T, birth, differ, flat, point_of, symbolise, value_of
@@ -67,6 +67,7 @@ class Observation:
     shapes: tuple[tuple[int, ...], ...] = ()
     missed: frozenset[tuple[str, ...]] = frozenset()  # paths that changed in the generic step and were not known to
     settings: Mapping[str, Any] = field(default_factory=dict)  # what `observe` was called with, to go on from
+    changed: tuple[str, ...] = ()  # rates that the generic step found changed in its groups
 
 
 class Stuck(Exception):
@@ -194,7 +195,8 @@ def observe(
         parameters = construct.make_parameters(recipe.shapes, seed, recipe.tracked)
         for k, p in enumerate(parameters):
             memory.set_symbol(p, "theta", k)
-        tagged = {name: trace.tag(value, expr.sym(name)) for name, value in chosen.items()}
+        starting = {name: schedule.at_first(name, value) for name, value in chosen.items()}
+        tagged = {name: trace.tag(value, expr.sym(name)) for name, value in starting.items()}
         in_loss = recipe.path in ("penalty", "penalty of weights")
         run = _Run(recipe, memory, parameters, penalty=tagged[construct.PENALTY] if in_loss else None)
         try:
@@ -212,7 +214,7 @@ def observe(
         run.needs_closure = _closure_required(run.optimizer)
         draw = random.Random(seed) if perturb else None
         run.natural = natural
-        made = _steps(run, seed, domain, chosen, t, tagged_values, draw, force or {})
+        made = _steps(run, seed, domain, chosen, t, tagged_values, draw, force or {}, starting)
         made.settings = {"seed": seed, "values": chosen, "t": t, "perturb": perturb, "force": dict(force or {}),
                          "natural": natural}  # fmt: skip
         return made
@@ -272,9 +274,10 @@ def _steps(
     tagged_values: Mapping[float, Node],
     draw: random.Random | None,
     force: Mapping[Node, float],
+    starting: Mapping[str, float],
 ) -> Observation:
     memory, trace, parameters = run.memory, run.memory.trace, run.parameters
-    first_point = {expr.sym(n): v for n, v in chosen.items()} | {T: 1.0}
+    first_point = {expr.sym(n): v for n, v in starting.items()} | {T: 1.0}
     first_point.update(_gradient_points(parameters, 10 * seed + 1))
     for k, p in enumerate(parameters):
         first_point.update(point_of("theta", k, p))
@@ -306,7 +309,7 @@ def _steps(
     trace.values = dict(tagged_values)  # what earlier steps computed would be mistaken for what this one computes
     held = slots(run.optimizer, parameters)
     names = short_names([s.path for s in held], chosen)
-    point: dict[Node, float] = {expr.sym(n): v for n, v in chosen.items()}
+    point: dict[Node, float] = {expr.sym(n): v for n, v in starting.items()}
     point[T] = float(t)
     found = symbolise(memory, held, names, before, first, history, t, point, draw, force, run.recipe.stateful)
     generator = random.Random(seed)
@@ -315,6 +318,7 @@ def _steps(
             p.mul_(1 + 0.1 * generator.random())
         memory.set_symbol(p, "theta", k)
         point.update(point_of("theta", k, p))
+    changed = schedule.change(run.optimizer, memory, chosen)
     start = trace.ops
     still = {(s.owner, s.path): _number_node(memory, s) for s in held if (s.owner, s.path) not in found}
     _attempt(run, 10 * seed + 9, True)
@@ -322,7 +326,8 @@ def _steps(
     after_slots = {(s.owner, s.path): s for s in slots(run.optimizer, parameters)}
     missed = frozenset(
         key[1] for key, nodes in still.items()
-        if key in after_slots and differ(nodes, _number_node(memory, after_slots[key]))
+        if key in after_slots
+        and differ(*(schedule.unchanged(n, changed) for n in (nodes, _number_node(memory, after_slots[key]))))
     )  # fmt: skip
     variables: list[Variable] = []
     concrete: dict[str, float] = {}
@@ -339,8 +344,24 @@ def _steps(
     theta_after = [memory.read(p).reshape(-1).copy() for p in parameters]
     for k, p in enumerate(parameters):
         concrete.update({f"theta {k} {j}": v for j, v in enumerate(flat(p))})
-    return Observation(
+    made = Observation(
         theta_first, theta_after, variables, domain, first_conditions, list(trace.conditions.values()),
         list(trace.opaque), trace.ops - start, chosen, point, concrete, first_point, first_concrete, t,
-        tuple(tuple(p.shape) for p in parameters), missed,
+        tuple(tuple(p.shape) for p in parameters), missed, changed=changed,
     )  # fmt: skip
+    _rename(made, {n: (starting[n], chosen[n]) for n in changed})
+    return made
+
+
+def _rename(made: Observation, rates: Mapping[str, tuple[float, float]]) -> None:
+    """Calls the rates of the generic step by their plain names, those from before it initial."""
+    if not rates:
+        return
+    table = schedule.names(rates)
+    arrays = [*made.theta_after, *(v.after for v in made.variables)]
+    new = iter(expr.rebuild([n for nodes in arrays for n in nodes], table))
+    for nodes in arrays:
+        nodes[:] = [next(new) for _ in nodes]
+    made.conditions = schedule.renamed(made.conditions, table)
+    for name, (before, now) in rates.items():
+        made.point |= {expr.sym(name): now, schedule.initial(name): before}

@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 import torch
 
-from verifier.lift import construct, expr
+from verifier.lift import construct, expr, schedule
 from verifier.lift.construct import PENALTY, Hyper, Recipe
 from verifier.lift.evaluate import Bounded, holds, values
 from verifier.lift.expr import Node
@@ -33,9 +33,10 @@ def replayed(
     if recipe.path or any(not c.free_symbols <= {t, *rule.hyper} for c in conditions):
         return "", 0
     chosen = {h.name: generic(h, SEED) for h in recipe.hypers}
+    rates = {schedule.initial(n).args[0]: chosen[n] for n in schedule.RATES if n in chosen}  # nothing changes them here
     start, grads, observed = _run_code(recipe, chosen)
     try:
-        expected = _run_rule(rule, chosen, start, grads, conditions)
+        expected = _run_rule(rule, chosen | rates, start, grads, conditions)
     except Untranslatable:
         return "", 0
     for step, ((value, error), seen) in enumerate(zip(expected, observed, strict=False), 1):
