@@ -29,12 +29,13 @@ PENALTY = "lam"
 
 _PARAMS = ("params", "parameters", "param_groups", "named_params", "named_parameters", "model", "models", "module",
            "optim_groups", "muon_params", "params_or_named_params")  # fmt: skip
-_REQUIRED: dict[str, Any] = {
+REQUIRED: dict[str, Any] = {
     "lr": 0.01, "learning_rate": 0.01, "momentum": 0.9, "beta": 0.9, "beta1": 0.9, "beta2": 0.99, "rho": 0.05,
     "weight_decay": 0.1, "wd": 0.1, "eps": 1e-2, "alpha": 0.5, "betas": (0.9, 0.99), "gamma": 0.5, "k": 5,
     "num_training_steps": 1000, "total_steps": 1000, "num_iterations": 1000, "num_epochs": 10, "max_iters": 1000,
     "num_batches_per_epoch": 10, "num_data": 100, "base_optimizer": torch.optim.SGD,
-    "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0,
+    "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0, "nu": 0.7, "max_iter": 1000,
+    "total_steps_count": 1000, "warmup_steps": 10, "num_warmup_steps": 10, "max_unorm": 1.0, "trust_coefficient": 0.01,
 }  # fmt: skip
 _FLOAT_NAMES = frozenset(
     {*DECAY_NAMES, "lr", "momentum", "dampening", "eps", "lambd", "alpha", "beta", "beta1", "beta2", "lr_decay",
@@ -139,10 +140,9 @@ def recipe(
     args = dict(args or {})
     wanted = set(symbolic)
     try:
-        signature = inspect.signature(build)
+        parameters = arguments(build)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name} has no signature: {error}") from error
-    parameters = list(signature.parameters.values())
     known = [p.name for p in parameters]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         pairs = {n for p in parameters for n in _parts(p.name, p.default)}
@@ -158,12 +158,14 @@ def recipe(
             continue
         if p.name in args:
             fixed[p.name] = args[p.name]
+        elif p.default is p.empty and p.name in _PARAMS and p.name not in options:
+            fixed[p.name] = AGAIN
         elif p.name == "foreach" and p.name not in options:
             fixed[p.name] = implementation == "foreach"
         elif p.name == "fused" and p.name not in options:
             continue
         else:
-            _argument(name, p, options, wanted, hypers, fixed, literal)
+            argument(name, p, options, wanted, hypers, fixed, literal)
     if implementation == "foreach" and "foreach" not in fixed:
         raise UsageError(f"{name} has no foreach implementation: it takes no `foreach` argument")
     tracked = not fixed.get("differentiable", False)
@@ -180,6 +182,31 @@ def recipe(
         tracked=tracked,
         modules=modules_of(build),
     )
+
+
+AGAIN = object()
+"""Stands for the parameters in an argument that wants them a second time, in the form its name says."""
+
+
+def arguments(build: Callable[..., Any]) -> list[inspect.Parameter]:
+    """A constructor's arguments; where it only passes on what it is given, those of the class it passes it to."""
+    own = list(inspect.signature(build).parameters.values())
+    if not inspect.isclass(build) or any(p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own):
+        return own
+    for base in build.__mro__[1:]:
+        theirs = list(inspect.signature(base).parameters.values()) if "__init__" in vars(base) else own
+        if any(p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in theirs):
+            return theirs
+    return own
+
+
+def given(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """The symbolic hyperparameters with their defaults, the numbers left alone, the options: as a lift says them."""
+    return {
+        "hyper": {h.name: h.default for h in recipe.hypers},
+        "literal": dict(recipe.literal),
+        "fixed": {n: v for n, v in recipe.fixed.items() if v is not AGAIN},
+    }
 
 
 def _form(argument: str) -> str:
@@ -212,7 +239,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _argument(
+def argument(
     target: str,
     p: inspect.Parameter,
     options: Mapping[str, Any],
@@ -227,9 +254,9 @@ def _argument(
         default = inspect.Parameter.empty
     given = options.get(p.name, inspect.Parameter.empty)
     if default is inspect.Parameter.empty and given is inspect.Parameter.empty:
-        if p.name not in _REQUIRED:
+        if p.name not in REQUIRED:
             raise Question(target, p.name)
-        default = _REQUIRED[p.name]
+        default = REQUIRED[p.name]
     value = default if given is inspect.Parameter.empty else given
     if isinstance(default, tuple | list) and not isinstance(value, tuple | list):
         value = default
@@ -303,7 +330,10 @@ class _Holder(torch.nn.Module):
 
 def build(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], values: Mapping[str, Any]) -> Any:
     """The optimizer of `recipe` over `parameters`, with `values` (by symbol name) for its hyperparameters."""
+    holder = _Holder(parameters)
     keywords = dict(recipe.fixed)
+    again = {"list": parameters, "named": list(holder.named_parameters()), "model": holder}
+    keywords.update({n: again.get(_form(n), parameters) for n, v in recipe.fixed.items() if v is AGAIN})
     tuples: dict[str, list[Any]] = {}
     for hyper in recipe.hypers:
         value = values[hyper.name]
@@ -316,7 +346,6 @@ def build(recipe: Recipe, parameters: Sequence[torch.nn.Parameter], values: Mapp
         else:
             tuples.setdefault(hyper.argument, []).append(value)
     keywords.update({name: tuple(parts) for name, parts in tuples.items()})
-    holder = _Holder(parameters)
     given: Any = list(parameters)
     if recipe.form == "named":
         given = list(holder.named_parameters())

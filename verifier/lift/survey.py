@@ -61,15 +61,10 @@ def read_class(target: str, say: Callable[[Row], None]) -> None:
     if found.rule is None:
         return
     proof = match(found)
-    row |= {
-        "matches": proof.rule if proof else None,
-        "states": dict(proof.maps or proof.states or {}) if proof else None,
-    }
     if proof is not None:
-        row |= {"states": dict(proof.maps or proof.states or {})}
-        row |= {"where": [str(w)[:_LONGEST] for w in proof.where]}
-        say(row)
-    if proof is None and (near := nearest(found)) is not None:
+        states = dict(proof.maps or proof.states or {})
+        say({**row, "matches": proof.rule, "states": states, "where": [str(w)[:_LONGEST] for w in proof.where]})
+    elif (near := nearest(found)) is not None:
         say({**row, "nearest": near.rule, "proof": near.status.value, "differs": near.variable})
 
 

@@ -14,7 +14,7 @@ import sympy
 from sympy import FiniteSet, Symbol
 
 from verifier.errors import UsageError
-from verifier.lift.construct import _REQUIRED, DECAY_NAMES, Question, _parts, resolve
+from verifier.lift.construct import DECAY_NAMES, REQUIRED, Question, _parts, resolve
 from verifier.strategies import HYPER
 
 __all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signature"]
@@ -82,6 +82,7 @@ class Signature:
     unavailable: Mapping[str, str] = field(default_factory=dict)  # implementation, dtype or both -> why not
     notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
     switches: tuple[str, ...] = ()
+    forms: Any = None  # `torch_forms.Forms`: the rules read out of the code, where somebody may ask for them
 
     theta = Symbol("theta", real=True)
     grad = Symbol("g", real=True)
@@ -168,9 +169,9 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
         if found:
             options += found
         elif p.default is p.empty:
-            if p.name not in _REQUIRED:
+            if p.name not in REQUIRED:
                 raise Question(name, p.name)
-            fixed[p.name] = _REQUIRED[p.name]
+            fixed[p.name] = REQUIRED[p.name]
             unexamined[p.name] = "required, and given one value"
         else:
             unexamined[p.name] = f"nothing is known of it but its default, {p.default!r}"
