@@ -5,11 +5,11 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-import subprocess
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,10 +19,15 @@ from verifier import evidence, expected, machine, pytest_run
 from verifier.auditing import findings as audit_findings
 from verifier.auditing import targets as audit_targets
 from verifier.auditing.findings import Finding
+from verifier.auditing.warm import Warm
 from verifier.errors import UsageError
+from verifier.subjects.torch_sandbox import half_of_memory
+from verifier.verify import run_name
 
 SECONDS_A_ROW = {"smoke": 30, "ci": 60, "nightly": 1800}
 """After this a row counts as hanging and its process is ended."""
+
+EXPLAINING = 600.0  # seconds all findings of a run together may take to explain
 
 
 class AuditFailed(AssertionError):
@@ -102,42 +107,56 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     `Options`. UsageError where a target or option cannot be understood.
     """
     chosen = Options(**options)
-    named = audit_targets.expand(tuple(_name(target) for target in targets))
+    names = tuple(_name(target) for target in targets)
     folder = chosen.out / "evidence"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{_run_name(named.audited)}.jsonl"
+    path = folder / f"{run_name('audit')}.jsonl"
     path.unlink(missing_ok=True)
-    task = TargetRun(chosen, named.audited, path, path.with_suffix(".log"))
+    task = TargetRun(chosen, path, path.with_suffix(".log"))
     task.log.unlink(missing_ok=True)
-    evidence.append(path, _start(chosen, path.stem))
-    interrupted, broken = False, ""
-    try:
-        code = pytest_run.run(task, _progress(chosen, messages))  # type: ignore[arg-type]  # it has what a run needs
-        if code not in (0, pytest_run.TESTS_FAILED, pytest_run.NOTHING_COLLECTED):
-            broken = f"pytest ended with exit code {code}; see {task.log}"
-    except KeyboardInterrupt:
-        interrupted = True
-    report = read(path, chosen, named.left_out, explain=not interrupted, broken=broken, interrupted=interrupted)
+    cores, memory = chosen.workers or machine.cores(), chosen.memory or half_of_memory()
+    with task.log.open("ab") as log, Warm(task.environment, log, cores, memory) as warm:
+        named = audit_targets.expand(names, warm)
+        learning = [_learning(warm, chosen, target, memory) for target in named.audited]
+        task = replace(task, targets=named.audited, warm=warm)
+        evidence.append(path, _start(chosen, path.stem))
+        interrupted, broken = False, ""
+        try:
+            code = pytest_run.run(task, _progress(chosen, messages))  # type: ignore[arg-type]  # has what a run needs
+            if code not in (0, pytest_run.TESTS_FAILED, pytest_run.NOTHING_COLLECTED):
+                broken = f"pytest ended with exit code {code}; see {task.log}"
+        except KeyboardInterrupt:
+            interrupted = True
+        for asked in learning:
+            asked.close()
+        told = named.left_out
+        report = read(path, chosen, told, None if interrupted else warm, broken=broken, interrupted=interrupted)
     end = {"kind": "end", "end": True, "exit_code": report.exit_code, "interrupted": interrupted}
     evidence.append(path, end)
     return report
+
+
+def _learning(warm: Warm, options: Options, target: str, memory: int) -> socket.socket:
+    """Has the warm process learn what a target is; the workers start when it has."""
+    words = (target, options.rule, json.dumps(options.args), options.profile, str(memory))
+    return warm.start("verifier.auditing.known:learn", *words)
 
 
 def read(
     path: Path,
     options: Options,
     left_out: Mapping[str, str],
+    warm: Warm | None = None,
     *,
-    explain: bool = True,
     broken: str = "",
     interrupted: bool = False,
 ) -> AuditReport:
-    """The report of an audit's evidence file; `explain` makes scripts and replays of its findings."""
+    """The report of an audit's evidence file; in forks of `warm` its findings get scripts and replays."""
     records = list(evidence.read(path))
     rows = [r for r in records if r.get("kind") == "evidence"]
     findings = audit_findings.collect(rows)
-    if explain and findings:
-        findings = _explained(findings, options)
+    if warm is not None and findings:
+        findings = _explained(findings, options, warm)
         _write_back(path, records, findings)
     return AuditReport(
         options,
@@ -163,25 +182,14 @@ def _write_back(path: Path, records: Sequence[Mapping[str, Any]], findings: Sequ
     path.write_text("\n".join(fresh) + "\n", encoding="utf-8")
 
 
-def _explained(findings: Sequence[Finding], options: Options) -> list[Finding]:
-    """The findings with what `audit_explain` learns of them, in a process of its own."""
-    asked = [finding.to_json() | {"args": _pairs(options.args), "rule": options.rule} for finding in findings]
+def _explained(findings: Sequence[Finding], options: Options, warm: Warm) -> list[Finding]:
+    """The findings with what `explain` learns of them, in a fork."""
+    same = {"args": _pairs(options.args), "rule": options.rule, "profile": options.profile}
     with tempfile.TemporaryDirectory() as folder:
         given, wanted = Path(folder) / "in.json", Path(folder) / "out.json"
-        given.write_text(json.dumps(asked), encoding="utf-8")
-        command = [sys.executable, "-W", "ignore", "-m", "verifier.auditing.explain"]
-        try:
-            subprocess.run(
-                [*command, str(given), str(wanted), str(options.out)],
-                check=False,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                timeout=600,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        except subprocess.TimeoutExpired:
-            return list(findings)
-        if not wanted.exists():
+        given.write_text(json.dumps([finding.to_json() | same for finding in findings]), encoding="utf-8")
+        words = (str(given), str(wanted), str(options.out))
+        if warm.ended(warm.start("verifier.auditing.explain:main", *words), EXPLAINING) != 0:
             return list(findings)
         known = json.loads(wanted.read_text(encoding="utf-8"))
     return [finding.with_(more) for finding, more in zip(findings, known, strict=True)]
@@ -228,13 +236,6 @@ def _name(target: Any) -> str:
     return f"{target.__module__}:{target.__qualname__}"
 
 
-def _run_name(targets: Sequence[str]) -> str:
-    from verifier.verify import run_name
-
-    del targets
-    return run_name("audit")
-
-
 def _start(options: Options, run: str) -> dict[str, Any]:
     return {
         "kind": "start",
@@ -267,9 +268,10 @@ class TargetRun:
     """How pytest runs the tests of some targets; see `pytest_run.PytestRun`."""
 
     options: Options
-    targets: tuple[str, ...]
     evidence: Path
     log: Path
+    targets: tuple[str, ...] = ()
+    warm: Warm | None = None
 
     @property
     def command(self) -> list[str]:
@@ -280,8 +282,8 @@ class TargetRun:
         words = [sys.executable, "-m", "pytest", str(empty), "-c", os.devnull, "--rootdir", str(empty)]
         for plugin in pytest_run.PLUGINS:
             words += ["-p", plugin]
-        workers = options.workers or machine.cores()
-        words += ["-p", "no:cacheprovider", "-p", "no:logging", "-q", "--tb=no", "-n", str(workers)]
+        words += ["-p", "no:cacheprovider", "-p", "no:logging", "-q", "--tb=no"]
+        words += self.workers
         words += ["--max-worker-restart", "1000", "--timeout", str(SECONDS_A_ROW[options.profile])]
         words += ["--timeout-method", "thread", f"--hypothesis-seed={options.seed}"]
         words += ["--verifier-evidence", str(self.evidence), "--verifier-device", options.device]
@@ -295,10 +297,19 @@ class TargetRun:
         return [*words, "--verifier-memory", str(options.memory)] if options.memory else words
 
     @property
+    def workers(self) -> list[str]:
+        """xdist's workers: forks of the warm process, where there is one."""
+        number = self.options.workers or machine.cores()
+        if self.warm is None:
+            return ["-n", str(number)]
+        return ["--dist", "load", "--tx", f"{number}*popen//python={self.warm.interpreter}"]
+
+    @property
     def environment(self) -> dict[str, str]:
         """Ours, with the plugins named above alone, and one thread a worker."""
         inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
         fixed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
         paths = os.pathsep.join([os.getcwd(), *filter(None, [inherited.get("PYTHONPATH", "")])])
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"}
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        threads |= {"TORCHDYNAMO_DISABLE": "1"}
         return inherited | fixed | threads | {"PYTHONPATH": paths}

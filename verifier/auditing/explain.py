@@ -1,6 +1,6 @@
 """Findings explained: each made as small as it gets, with the settings that matter, a script that ran, a replay id.
 
-Run as a program, in a process of its own: it imports the targets. IN and OUT are JSON files.
+`main` is run in a process of its own: it imports the targets. IN and OUT are JSON files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, 
     explained = []
     for finding in findings:
         args = tuple((str(a), b) for a, b in finding["args"])
-        request = Request(finding["target"], finding["rule"], args, "ci")
+        request = Request(finding["target"], finding["rule"], args, finding.get("profile", "ci"))
         if request not in made:
             made[request] = Laws(request)
         laws = made[request]
@@ -156,15 +156,8 @@ def _shows(printed: str, known: Mapping[str, Any]) -> bool:
     return found[1] == seen or float(found[1]) == float(seen)
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(*arguments: str) -> None:
     """IN OUT FOLDER: findings in, what is known of them out; scripts and replays go to FOLDER."""
-    import torch
-
-    torch.set_num_threads(1)
     given, wanted, folder = map(Path, arguments)
     found = explain(json.loads(given.read_text(encoding="utf-8")), folder)
     wanted.write_text(json.dumps(found), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from verifier.auditing.warm import Warm
 
 
 @dataclass(frozen=True)
@@ -16,15 +21,18 @@ class Targets:
     left_out: dict[str, str]
 
 
-def expand(names: tuple[str, ...]) -> Targets:
-    """Every class that `names` stand for; UsageError where a name stands for none."""
+def expand(names: tuple[str, ...], warm: Warm | None = None) -> Targets:
+    """Every class that `names` stand for, files and packages read in a fork of `warm` where there is one.
+
+    UsageError where a name stands for none.
+    """
     audited: dict[str, None] = {}
     left_out: dict[str, str] = {}
     for name in names:
         if ":" in name:
             audited[name] = None
             continue
-        found = _listed(name)
+        found = _listed(name) if warm is None else _elsewhere(name, warm)
         for target, why in found:
             if why:
                 left_out[target] = why
@@ -33,6 +41,26 @@ def expand(names: tuple[str, ...]) -> Targets:
         if not any(not why for _, why in found):
             raise UsageError(f"there is no optimizer in {name!r}", given=name)
     return Targets(tuple(audited), left_out)
+
+
+def _elsewhere(name: str, warm: Warm) -> list[tuple[str, str]]:
+    """What `_listed` returns or raises in a fork of `warm`."""
+    answer = warm.folder / "listed"
+    if warm.ended(warm.start("verifier.auditing.targets:_write_listed", name, str(answer))) != 0:
+        raise UsageError("cannot be imported", where=name)
+    told = json.loads(answer.read_text(encoding="utf-8"))
+    if isinstance(told, dict):
+        raise UsageError(**told)
+    return [(str(target), str(why)) for target, why in told]
+
+
+def _write_listed(name: str, answer: str) -> None:
+    told: Any
+    try:
+        told = _listed(name)
+    except UsageError as error:
+        told = {"what": error.what, "where": error.where, "given": error.given, "accepted": error.accepted}
+    Path(answer).write_text(json.dumps(told), encoding="utf-8")
 
 
 def _listed(name: str) -> list[tuple[str, str]]:
@@ -53,7 +81,6 @@ def _classes(name: str) -> list[tuple[str, str]]:
     import importlib
     import inspect
     import pkgutil
-    from pathlib import Path
 
     import torch
 

@@ -1,0 +1,45 @@
+"""What is known of the targets of an audit, learnt once and read by every process that needs it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verifier.auditing.collect import Request
+
+FOLDER = "VERIFIER_KNOWN"
+"""The variable of the environment that names the folder; without one nothing is kept."""
+
+
+def place(request: Request) -> Path | None:
+    """The file that holds what is known of the target of a request."""
+    folder = os.environ.get(FOLDER)
+    asked = repr((request.target, request.rule, request.args, request.profile))
+    return Path(folder, f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.known") if folder else None
+
+
+def recall(request: Request) -> Any:
+    """What `learn` wrote: what a child answered that learnt of the target; None where nothing was written."""
+    path = place(request)
+    return pickle.loads(path.read_bytes()) if path is not None and path.is_file() else None
+
+
+def learn(target: str, rule: str, args: str, profile: str, memory: str) -> None:
+    """Learns of one target, and writes what the child that did so answered."""
+    from verifier.auditing import probe
+    from verifier.auditing.collect import Request, argument
+    from verifier.subjects.torch_sandbox import in_child
+
+    request = Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile)
+    path = place(request)
+    assert path is not None
+    answer = in_child(functools.partial(probe.learn, request), memory=int(memory))
+    written = path.with_suffix(".new")
+    written.write_bytes(pickle.dumps(answer))
+    written.rename(path)

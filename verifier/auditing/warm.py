@@ -1,0 +1,282 @@
+"""A process that imports torch, sympy and pytest once; what an audit runs, it runs in forks of it.
+
+Importing them costs three seconds of processor time, and every xdist worker needs them, and so does whoever replaces
+one that crashed, reads the code of a target, or explains a finding. A fork has them in milliseconds and comes to harm
+alone, as a process of its own would. Targets are imported in forks only.
+
+One who asks connects to a socket, sends a line of JSON and three descriptors, which become the standard streams of
+the fork, and reads its exit code when it ends. Who closes the connection earlier kills the fork and all it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO
+
+from verifier.auditing import known
+from verifier.subjects.torch_sandbox import limit_memory
+
+IMPORTED = (
+    "torch",
+    "torch._dynamo",  # the first optimizer that is built imports it
+    "xdist.remote",
+    "pytest_timeout",
+    "_hypothesis_pytestplugin",
+    "verifier.plugin",
+    "verifier.lift.lifted",
+    "verifier.lift.matching",
+    "verifier.lift.induction",
+    "verifier.subjects.torch_probe",
+    "verifier.subjects.torch_foreign",
+    "verifier.auditing.cases",
+    "verifier.auditing.explain",
+    "verifier.auditing.probe",
+    "verifier.auditing.laws",
+    "verifier.auditing.script",
+    "verifier.check",
+    "verifier.contracts",
+    "verifier.strategies",
+)
+"""What every fork would import otherwise."""
+
+POLL = 0.02  # seconds between looks for forks that ended
+LONGEST_PATH = 100  # bytes a socket's path may have, less than every system's limit
+
+
+class Warm:
+    """The warm process as its starter sees it. A context manager: leaving it ends the process and its forks.
+
+    It runs `cores` calls at once, and each of the interpreters that xdist asks for may allocate `memory` bytes.
+    """
+
+    def __init__(self, environment: Mapping[str, str], log: BinaryIO, cores: int, memory: int) -> None:
+        folder = tempfile.mkdtemp(prefix="verifier-")
+        if len(os.fsencode(folder)) > LONGEST_PATH - 2:
+            os.rmdir(folder)
+            folder = tempfile.mkdtemp(prefix="verifier-", dir="/tmp")
+        self.folder = Path(folder)
+        self.path = self.folder / "s"
+        self.log = log
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(self.path))
+            listening.listen(128)
+            words = [sys.executable, "-W", "ignore", "-m", "verifier.auditing.warm"]
+            words += [str(listening.fileno()), str(cores), str(memory)]
+            self.process = subprocess.Popen(
+                words,
+                env={**environment, known.FOLDER: folder},
+                pass_fds=(listening.fileno(),),
+                stdin=subprocess.PIPE,  # closed when we end, however we end: then it ends too
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Warm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.folder.rmdir()
+
+    @property
+    def interpreter(self) -> str:
+        """The words that xdist takes for a Python interpreter."""
+        enter = Path(__file__).with_name("enter.py")
+        return shlex.join([sys.executable, "-I", "-S", str(enter), str(self.path)])
+
+    def start(self, run: str, *words: str) -> socket.socket:
+        """Asks for a fork that calls module:function with `words`; what `ended` waits for."""
+        asking = socket.socket(socket.AF_UNIX)
+        asking.connect(str(self.path))
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        try:
+            line = json.dumps({"run": run, "words": words, "last": False}).encode() + b"\n"
+            socket.send_fds(asking, [line], [nowhere, nowhere, self.log.fileno()])
+        finally:
+            os.close(nowhere)
+        return asking
+
+    @staticmethod
+    def ended(asking: socket.socket, seconds: float | None = None) -> int | None:
+        """The exit code of a fork; None where it does not end within `seconds`, and was killed."""
+        with asking:
+            asking.settimeout(seconds)
+            try:
+                return int(asking.recv(16) or b"1")
+            except TimeoutError:
+                return None
+
+
+def interpreter() -> None:
+    """Does what `python -u -c 'import sys; exec(eval(sys.stdin.readline()))'` does: execnet's way into a process."""
+    here = ModuleType("__main__")
+    sys.modules["__main__"] = here
+    exec(eval(sys.stdin.readline()), here.__dict__)
+
+
+@dataclass(eq=False)
+class _Asked:
+    """One who asked for a fork."""
+
+    connection: socket.socket
+    run: str
+    words: Sequence[str]
+    last: bool  # it waits until those that are not `last` have ended
+    streams: Sequence[int]
+    child: int = 0
+
+
+@dataclass
+class _Server:
+    """The warm process itself; one thread, so that a fork of it is whole."""
+
+    listening: socket.socket
+    cores: int
+    memory: int
+    waiting: list[_Asked] = field(default_factory=list)
+    running: list[_Asked] = field(default_factory=list)
+
+    def serve(self) -> None:
+        """Until our starter ends."""
+        while True:
+            sources: list[Any] = [self.listening, 0, *(asked.connection for asked in (*self.waiting, *self.running))]
+            ready = select.select(sources, [], [], POLL if self.running else None)[0]
+            if 0 in ready:
+                break
+            self._reap()
+            for asked in [a for a in (*self.waiting, *self.running) if a.connection in ready]:
+                self._left(asked)
+            if self.listening in ready:
+                self._accept()
+            self._fork()
+        for asked in self.running:
+            _kill(asked.child)
+
+    def _accept(self) -> None:
+        connection, _ = self.listening.accept()
+        connection.settimeout(5)
+        try:
+            data, streams, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+            while not data.endswith(b"\n"):
+                data += connection.recv(1 << 16)
+            told = json.loads(data)
+        except (OSError, ValueError):  # it left, or never said what it wanted
+            connection.close()
+            return
+        self.waiting.append(_Asked(connection, told["run"], told["words"], told["last"], streams))
+
+    def _left(self, asked: _Asked) -> None:
+        """Who asked is gone: nobody waits for the fork."""
+        if asked.child:
+            _kill(asked.child)
+        else:
+            self._forget(asked, self.waiting)
+
+    def _forget(self, asked: _Asked, among: list[_Asked]) -> None:
+        among.remove(asked)
+        asked.connection.close()
+        for number in asked.streams:
+            os.close(number)
+
+    def _fork(self) -> None:
+        """Starts what may start: first all that is not `last`, as many at once as there are cores."""
+        for asked in list(self.waiting):
+            first = [a for a in (*self.waiting, *self.running) if not a.last]
+            busy = sum(not a.last for a in self.running)
+            if (asked.last and first) or (not asked.last and busy >= self.cores):
+                continue
+            asked.child = os.fork()
+            if asked.child == 0:
+                self._become(asked)
+            self.waiting.remove(asked)
+            self.running.append(asked)
+            for number in asked.streams:
+                os.close(number)
+            asked.streams = ()
+
+    def _reap(self) -> None:
+        for asked in list(self.running):
+            child, status = os.waitpid(asked.child, os.WNOHANG)
+            if not child:
+                continue
+            _kill(asked.child)  # what it left behind
+            code = os.waitstatus_to_exitcode(status)
+            with contextlib.suppress(OSError):  # it left just now
+                asked.connection.sendall(str(code if code >= 0 else 128 - code).encode())
+            self._forget(asked, self.running)
+
+    def _become(self, asked: _Asked) -> None:
+        """The fork: runs what was asked, and never returns."""
+        code = 1
+        try:
+            os.setsid()
+            self.listening.close()
+            for other in (*self.waiting, *self.running):
+                other.connection.close()
+            for number, stream in enumerate(asked.streams):
+                os.dup2(stream, number)
+            for number in {number for other in self.waiting for number in other.streams}:
+                os.close(number)
+            sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
+            module, _, name = asked.run.partition(":")
+            if name == "interpreter":
+                limit_memory(self.memory)
+                interpreter()
+                code = 0
+            else:
+                code = int(getattr(importlib.import_module(module), name)(*asked.words) or 0)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:  # the fork ends here; the traceback goes to its stderr
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+
+def _kill(leader: int) -> None:
+    """Ends a fork and its group."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(leader, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def main(arguments: Sequence[str]) -> None:
+    """DESCRIPTOR CORES MEMORY: imports what forks need, and serves until standard input closes."""
+    listening = socket.socket(fileno=int(arguments[0]))
+    for name in IMPORTED:
+        importlib.import_module(name)
+    import torch
+
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # what was imported is garbage in no fork, and need not be looked at again
+    _Server(listening, int(arguments[1]), int(arguments[2])).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
