@@ -57,6 +57,12 @@ def check(explored: Explored) -> tuple[str, int]:
     return "", checked
 
 
+def idle(explored: Explored) -> bool:
+    """Whether a step leaves every parameter as it was, on every branch: whatever it does, it is not an update."""
+    return all(node.op == "sym" and node.args[0] == "theta" for name, node in explored.results.items()
+               if name.startswith("theta "))  # fmt: skip
+
+
 def scalar(v: Variable, shape: tuple[int, ...]) -> bool:
     """Whether a variable is one number for the whole tensor."""
     return v.shape != shape and len(v.after) == 1
@@ -112,7 +118,7 @@ def coupled_by(main: Observation, explored: Explored, apart: bool = False) -> st
 
 def check_other_shapes(recipe: Recipe, explored: Explored, generic: Any) -> tuple[str, int]:
     """Whether the one-element step also gives what torch computes for several tensors of other shapes."""
-    if recipe.path == "groups":  # tensors of different groups follow different rules
+    if recipe.path in ("groups", "options"):  # tensors of different groups follow different rules
         return "", 0
     return _check_shapes(
         recipe, explored, generic, tuple(s for shape in recipe.shapes for s in (_larger(shape), shape))

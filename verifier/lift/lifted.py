@@ -20,7 +20,7 @@ from verifier.lift.generic_state import T
 from verifier.lift.lines import Step, lines
 from verifier.lift.observe import Stuck, Variable
 from verifier.lift.ranges import ranges
-from verifier.lift.replay import replayed
+from verifier.lift.replay import first_step, replayed
 from verifier.lift.same import same
 from verifier.lift.semantics import weight_decay_semantics
 from verifier.lift.symbolic import to_sympy
@@ -171,8 +171,15 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     wrong, checked = checks.check(explored)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
-    coupled = coupled_by(main, explored, apart=recipe.path == "groups")
+    if checks.idle(explored):
+        wrong = "read in double precision, its steps leave the parameters as they were"
+        return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
+    coupled = coupled_by(main, explored, apart=recipe.path in ("groups", "options"))
     if coupled:
+        wrong, more = first_step(recipe, main)
+        if wrong:
+            return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more)
+        checked += more
         return Lift(
             **base, status="lifted", rule=None, coupled=coupled, checked=checked,
             formula=_matrix_formula(explored), weight_decay="unknown",

@@ -22,9 +22,10 @@ _REASONS = (
     (r"^took more than", "more time than a class is given"),
     (r"too much memory|without a word", "its process ended"),
     (
-        r"from the start the rule gives|the first step lifted",
+        r"from the start the rule gives|first step lifted",
         "withheld: from the first step on, the code gives other numbers",
     ),
+    (r"leave the parameters as they were", "withheld: where it is read it does nothing"),
     (r"the expression lifted for|the rule gives", "withheld: the code gives other numbers than the expression"),
     (r"grad_fn|require grad|create_graph|backward", "needs a graph: gradients of gradients"),
     (r"process group|distributed|world", "needs processes that talk to each other"),

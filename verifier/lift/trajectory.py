@@ -18,6 +18,7 @@ from verifier.rule import Rule, t, transition
 
 STEPS = 4
 _POINTS = 4
+_LATE = 10
 
 
 class Untranslatable(Exception):
@@ -101,11 +102,13 @@ class Parting:
 def part(one: Rule, two: Rule, literal: Mapping[str, float], steps: int = STEPS) -> Parting | None:
     """The first step at which the two rules' theta certainly differ, from their initial states; None if none does.
 
-    Both run on the same small rational inputs, several draws; `literal` gives hyperparameters either lacks.
+    Both run on the same small rational inputs, several draws; `literal` gives hyperparameters either lacks. Where none
+    parts them, more steps at decay rates near 1 are tried: what sets in late, as RAdam's rectification does, is seen.
     """
-    for seed in range(_POINTS):
-        inputs = inputs_of(one, two, literal, seed)
-        grads = [_rational(random.Random(f"g {seed} {k}"), -2, 2) for k in range(steps)]
+    for seed in range(_POINTS + 1):
+        late = seed == _POINTS
+        inputs = inputs_of(one, two, literal, seed, near_one=late)
+        grads = [_rational(random.Random(f"g {seed} {k}"), -2, 2) for k in range(_LATE if late else steps)]
         try:
             runs = [_run(rule, inputs, grads) for rule in (one, two)]
         except Untranslatable:
@@ -127,8 +130,13 @@ def _rational(draw: random.Random, low: float, high: float) -> sympy.Rational:
             return value
 
 
-def inputs_of(one: Rule, two: Rule, literal: Mapping[str, float], seed: int) -> dict[str, sympy.Rational]:
-    """theta and every hyperparameter of two rules at a small rational, inside the sets of both."""
+def inputs_of(
+    one: Rule, two: Rule, literal: Mapping[str, float], seed: int, near_one: bool = False
+) -> dict[str, sympy.Rational]:
+    """theta and every hyperparameter of two rules at a small rational, inside the sets of both.
+
+    `near_one`: those that range over [0, 1) lie between 7/8 and 1.
+    """
     sets: dict[str, sympy.Set] = {}
     for rule in (one, two):
         for s, values_ in rule.hyper.items():
@@ -138,6 +146,8 @@ def inputs_of(one: Rule, two: Rule, literal: Mapping[str, float], seed: int) -> 
         draw = random.Random(f"{name} {seed}")
         low = 0.0 if values_.inf == -sympy.oo else float(values_.inf)
         high = low + 2 if values_.sup == sympy.oo else min(float(values_.sup), low + 3)
+        if near_one and values_.sup == 1 and values_.right_open:
+            low = max(low, 0.875)
         inputs[name] = _rational(draw, low, high)
     inputs.update({n: sympy.Rational(v) for n, v in literal.items()})
     return {**inputs, "theta": _rational(random.Random(f"theta {seed}"), -2, 2)}
