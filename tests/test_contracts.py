@@ -13,7 +13,7 @@ from tests.broken import optimizers as broken
 from verifier import contracts, record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing.collect import Request
-from verifier.auditing.probe import learn
+from verifier.auditing.probe import learn, with_class
 
 FAST = hypothesis.settings(
     max_examples=12,
@@ -28,13 +28,9 @@ FAST = hypothesis.settings(
 @functools.cache
 def audited(name: str) -> Any:
     """The contract module of one optimizer of this folder."""
-    from dataclasses import replace
-
     found = learn(Request(f"tests.broken.optimizers:{name}"))
     build = getattr(importlib.import_module("tests.broken.optimizers"), name)
-    assert found.signature is not None
-    found = replace(found, signature=replace(found.signature, build=build))
-    return audit_collect._contract_module(found, "smoke")
+    return audit_collect._contract_module(with_class(found, build), "smoke")
 
 
 @functools.cache

@@ -244,10 +244,13 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
     error = call.excinfo.value if call.excinfo is not None else None
     if report.skipped:
         row |= {"verdict": "untestable", "reason": str(error)}
-    elif report.passed and seen is not None and not seen.empty:
+    elif report.passed and seen is not None and not seen.empty and not seen.undecided:
         row["verdict"] = "held"
     elif report.passed:
-        row |= {"verdict": "inconclusive", "reason": "; ".join(seen.notes if seen else ()) or "nothing was compared"}
+        row |= {
+            "verdict": "inconclusive",
+            "reason": "; ".join((*seen.undecided, *seen.notes) if seen else ()) or "nothing was compared",
+        }
     elif seen is not None and seen.violation is not None and _is_violation(error):
         row |= {
             "verdict": "violated",

@@ -14,6 +14,19 @@ from verifier.evidence import Strength
 from verifier.floats import Array
 
 
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The two runs a violation compared: of `observed`, which should end as that of `expected` does.
+
+    `here` and `there` are the flat elements of the one and the other that correspond; none: all of them, in order.
+    """
+
+    observed: Case
+    expected: Case
+    here: tuple[int, ...] = ()
+    there: tuple[int, ...] = ()
+
+
 class Violation(AssertionError):
     """A subject broke a law. Carries where (step, tensor, element), what was observed, what should have been.
 
@@ -37,6 +50,7 @@ class Violation(AssertionError):
         self.subject = subject
         self.case = case
         self.follow_up = case  # what was run; `case` becomes what the law was given, where that is known
+        self.pair: Pair | None = None  # of a law about two runs
         self.step = step
         self.tensor = tensor
         self.element = element
@@ -69,6 +83,7 @@ class Record:
     options: Counter[str] = field(default_factory=Counter)
     profiles: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    undecided: Counter[str] = field(default_factory=Counter)  # what was compared and could be told neither way
     violation: Violation | None = None
     listed: bool = False  # known to fail, with a script that shows it: the first violation is enough
 

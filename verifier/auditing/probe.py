@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import rules
 from verifier.auditing import known
+from verifier.enclosure.program import program
 from verifier.errors import UsageError
-from verifier.rule import Rule, shared
+from verifier.rule import Rule, RuleError, shared
 
 if TYPE_CHECKING:
     from verifier.auditing.collect import Request
@@ -79,10 +80,16 @@ def probe(request: Request) -> Found:
     found: Found = answer
     if found.signature is None:
         return found
+    return with_class(found, resolve(target)[1], dict(request.args))
+
+
+def with_class(found: Found, build: Any, args: Mapping[str, Any] | None = None) -> Found:
+    """What was learnt, with the class it was learnt of, so that it can be run and read."""
     from verifier.subjects.torch_forms import Forms
 
-    signature = replace(found.signature, build=resolve(target)[1])
-    return replace(found, signature=replace(signature, forms=Forms(signature, dict(request.args))))
+    assert found.signature is not None
+    signature = replace(found.signature, build=build)
+    return replace(found, signature=replace(signature, forms=Forms(signature, args)))
 
 
 def learn(request: Request) -> Found:
@@ -141,7 +148,7 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
             states = frozenset(n for n, m in (proof.states or {}).items() if n == m) - scalars
             held.append(Held(rule, "matched", fixed, states))
             source = "matched"
-        elif declared is None and not read.coupled and not read.path_conditions and read.status == "lifted":
+        elif declared is None and _enclosable(read):
             named = known.name + "".join(f"_{name}" for name in fixed)
             rule = replace(read.at_rest, name=named)
             states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
@@ -169,6 +176,17 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
     for one in distinct.values():
         first.setdefault(one.rule.name, one)
     return list(first.values()), proofs, described
+
+
+def _enclosable(read: Any) -> bool:
+    """Whether steps can be held to a lifted rule: it holds of every element and option, and enclosures cover it."""
+    if read.coupled or read.path_conditions or read.scope or read.status != "lifted":
+        return False
+    try:
+        program(read.rule)
+    except RuleError:
+        return False
+    return True
 
 
 def _check_options(rule: Rule, known: Signature) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from verifier.case import Case, Group, Subject, Trajectory
+from verifier.check.pairs import compared
 from verifier.check.seen import bits, observed, run, violation
 from verifier.record import current, first, place_of, range_text, show
 
@@ -51,7 +52,11 @@ def same_run(
         state={name: values * factors.get(name, 1.0) for name, values in source.state.items() if name in factors},
     )
     positive = theta > 0 and all(factor > 0 for factor in factors.values())
-    same_trajectory(what, subject, other, follow_up, expected, signed_zeros=positive)
+    if theta == 1.0:
+        with compared(other, case):
+            same_trajectory(what, subject, other, follow_up, expected, signed_zeros=positive)
+    else:
+        same_trajectory(what, subject, other, follow_up, expected, signed_zeros=positive)
 
 
 def frozen(subject: Subject, case: Case, name: str = "theta") -> None:
@@ -128,7 +133,8 @@ def reordered(subject: Subject, case: Case) -> None:
     )
     plain = run(subject, case)
     expected = Trajectory(plain.theta[:, index], {name: values[:, index] for name, values in plain.state.items()})
-    same_trajectory("depends on the order of the parameters", subject, other, run(subject, other), expected)
+    with compared(other, case, there=index):
+        same_trajectory("depends on the order of the parameters", subject, other, run(subject, other), expected)
 
 
 def groups_as_alone(subject: Subject, case: Case) -> None:
@@ -147,7 +153,8 @@ def groups_as_alone(subject: Subject, case: Case) -> None:
             absent=frozenset((step, place[k]) for step, k in case.absent if k in place),
         )
         seen = Trajectory(together.theta[:, index], {n: values[:, index] for n, values in together.state.items()})
-        same_trajectory("a group moves otherwise than alone", subject, alone, seen, run(subject, alone))
+        with compared(case, alone, here=index):
+            same_trajectory("a group moves otherwise than alone", subject, alone, seen, run(subject, alone))
 
 
 def leaves_gradients(subject: Subject, case: Case) -> None:

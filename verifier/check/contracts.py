@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from verifier.case import Case, Group, Refused, Subject, Trajectory
-from verifier.check.alike import alike, breach, by_formula, during, with_event
+from verifier.check.alike import alike, breach, during
 from verifier.check.bits import same_trajectory
 from verifier.check.enclosed import steps_enclosed
+from verifier.check.judged import Judgement, decided, judged, leaves_coarse, unexplained
 from verifier.check.seen import bits, run
-from verifier.floats import FP32, FP64, Array
+from verifier.floats import FP32, Array
 from verifier.record import Violation, current, show
-from verifier.subjects.nudge import nudged
-from verifier.subjects.reference import reference
 
 
 def stays_in_element(subject: Subject, case: Case, value: float) -> None:
@@ -57,10 +55,7 @@ def partitioned(subject: Subject, case: Case) -> None:
     what = "depends on how elements are cut into tensors"
     whole = case.with_(groups=case.all_groups)
 
-    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
-        return other, run(subject, with_event(other, event)), run(subject, with_event(whole, event))
-
-    alike(what, subject, pair)
+    alike(what, subject, other, run(subject, other), run(subject, whole))
 
 
 def _pieces(size: int, *, empty: bool) -> list[tuple[int, ...]]:
@@ -77,13 +72,9 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     index = np.arange(size) % count
     small = case.with_(shapes=((count,),), groups=(), absent=frozenset(), schedule={}, layout="contiguous")
     large = small.with_(shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index])
-
-    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
-        plain = run(subject, with_event(small, event))
-        states = {name: rows[:, index] for name, rows in plain.state.items()}
-        return large, run(subject, with_event(large, event)), Trajectory(plain.theta[:, index], states)
-
-    alike(f"an element of a tensor of {size} moves otherwise", subject, pair)
+    plain = run(subject, small)
+    expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
+    alike(f"an element of a tensor of {size} moves otherwise", subject, large, run(subject, large), expected)
 
 
 def acts_on_all(subject: Subject, case: Case) -> None:
@@ -94,12 +85,9 @@ def acts_on_all(subject: Subject, case: Case) -> None:
     shapes = ((3, 2), (4,), (), (1, 1, 2), (1,))
     theta, grads = np.full(14, case.theta[0]), np.repeat(case.grads[:, :1], 14, axis=1)
     other = case.with_(shapes=shapes, theta=theta, grads=grads, groups=(), absent=frozenset())
-
-    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
-        seen = run(subject, with_event(other, event))
-        return other, seen, Trajectory(np.repeat(seen.theta[:, :1], 14, axis=1))
-
-    alike("parameters of one group are treated differently", subject, pair)
+    seen = run(subject, other)
+    expected = Trajectory(np.repeat(seen.theta[:, :1], 14, axis=1))
+    alike("parameters of one group are treated differently", subject, other, seen, expected)
 
 
 def in_company(subject: Subject, case: Case, dtype: str) -> None:
@@ -141,12 +129,9 @@ def as_reals(subject: Subject, case: Case) -> None:
         absent=frozenset(), layout="contiguous", grad_layout="contiguous",
     )  # fmt: skip
     other = during(pairs, "complex", 0)
-
-    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
-        return other, run(subject, with_event(other, event)), run(subject, with_event(pairs, event))
-
+    what = "a complex parameter moves otherwise than its two parts"
     try:
-        alike("a complex parameter moves otherwise than its two parts", subject, pair)
+        alike(what, subject, other, run(subject, other), run(subject, pairs))
     except Refused as no:
         current().notes[str(no)] += 1
 
@@ -160,11 +145,8 @@ def sparse_as_dense(subject: Subject, case: Case) -> None:
     except Exception as no:  # foreign code: whatever it raises, it does not take sparse gradients
         current().notes[f"takes no sparse gradients: {no}"] += 1
         return
-
-    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
-        return other, run(subject, with_event(other, event)) if event else seen, run(subject, with_event(plain, event))
-
-    alike("a sparse gradient acts otherwise than the dense one", subject, pair, scalars=True)
+    what = "a sparse gradient acts otherwise than the dense one"
+    alike(what, subject, other, seen, run(subject, plain), scalars=True)
 
 
 def tensor_lr(subject: Subject, case: Case) -> None:
@@ -172,13 +154,11 @@ def tensor_lr(subject: Subject, case: Case) -> None:
     if subject.implementation == "differentiable":
         current().notes["a differentiable step computes its scalars as tensors"] += 1
         return
-    other = during(case.with_(schedule={}), "tensor_lr", 0)
-
-    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
-        return other, run(subject, with_event(other, event)), run(subject, with_event(case.with_(schedule={}), event))
-
+    plain = case.with_(schedule={})
+    other = during(plain, "tensor_lr", 0)
     try:
-        alike("a tensor lr acts otherwise than a float", subject, pair, scalars=True)
+        seen, expected = run(subject, other), run(subject, plain)
+        alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, scalars=True)
     except Refused as no:
         current().notes[str(no)] += 1
 
@@ -192,12 +172,7 @@ def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
     one = run(subject, during(large, "threads:1", 0))
     for count in (2, 3):
         other = during(large, f"threads:{count}", 0)
-
-        def pair(event: str, other: Case = other) -> tuple[Case, Trajectory, Trajectory]:
-            single = during(with_event(large, event), "threads:1", 0)
-            return other, run(subject, with_event(other, event)), run(subject, single) if event else one
-
-        alike(f"{count} threads differ from one", subject, pair)
+        alike(f"{count} threads differ from one", subject, other, run(subject, other), one)
 
 
 def layout_free(subject: Subject, case: Case) -> None:
@@ -218,35 +193,23 @@ def layout_free(subject: Subject, case: Case) -> None:
     for layout, grad_layout in [*pairs, (case.layout, case.grad_layout)]:
         other = dense.with_(layout=layout, grad_layout=grad_layout)
         what = f"depends on the memory layout (parameters {layout}, gradients {grad_layout})"
-
-        def pair(event: str, other: Case = other) -> tuple[Case, Trajectory, Trajectory]:
-            return (
-                other,
-                run(subject, with_event(other, event)),
-                run(subject, with_event(dense, event)) if event else plain,
-            )
-
-        alike(what, subject, pair)
+        alike(what, subject, other, run(subject, other), plain)
 
 
 def implementations_agree(subject: Subject, case: Case) -> None:
-    """Every implementation computes what the for-loop does: the same bits, or differences that only rounding makes.
-    See `by_formula` for how the two are told apart.
+    """Every implementation computes what the for-loop does: the same bits, or roundings of the rule read out of it.
+
+    See `judged`: where no rule could be read, what differs in its bits is left undecided.
     """
     if subject.implementation == "forloop":
         current().notes["the for-loop is what the others are compared with"] += 1
         return
-    loop = during(case, "implementation:forloop", 0)
-    seen, expected = run(subject, case), run(subject, loop)
+    what = "differs from the for-loop"
+    seen, expected = run(subject, case), run(subject, during(case, "implementation:forloop", 0))
     try:
-        same_trajectory("differs from the for-loop", subject, case, Trajectory(seen.theta), expected)
+        same_trajectory(what, subject, case, Trajectory(seen.theta), expected)
     except Violation as found:
-        one, other = (lambda event, c=c: run(subject, with_event(c, event)) for c in (case, loop))
-        if by_formula(subject.format, one, other, seen):
-            current().violation = found
-            raise found from None
-        current().violation = None
-        current().notes["differs from the for-loop by rounding alone"] += 1
+        unexplained(what, subject, case, found)
 
 
 def takes_shapes(subject: Subject, case: Case) -> None:
@@ -266,43 +229,23 @@ def takes_shapes(subject: Subject, case: Case) -> None:
 
 
 def steps_follow(subject: Subject, case: Case) -> None:
-    """Every step lies in the rule's enclosure, or departs from the rule by what rounding alone explains.
+    """Every step lies in the rule's enclosure, or in that of the same rule as the code itself writes it.
 
     The enclosure covers implementations written as the rule is; foreign code may arrange the same formula otherwise.
-    What it computes is therefore compared with the rule in fp64, and in its own format, as well (see `by_formula`).
+    Then the form read out of the code, proved to be the rule, must hold its steps. Where nothing could be read, a run
+    is wrong whose steps in fp64 leave even what fp32 arithmetic may make of the rule, and undecided otherwise.
     """
     try:
         steps_enclosed(subject, case)
     except Violation as found:
-        narrow = case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
-        if by_formula(
-            subject.format, lambda event: run(subject, with_event(narrow, event)), _by_the_rule(subject, narrow)
-        ):
-            current().violation = found
-            raise found from None
-        current().violation = None
-        current().notes["a step leaves the enclosure by rounding alone"] += 1
-
-
-def _by_the_rule(subject: Subject, case: Case) -> Callable[[str], Trajectory]:
-    """The runs of the rule itself that `by_formula` compares with: rounded to the subject's format, or in fp64."""
-    rounded, exact = reference(subject.rule, subject.format), reference(subject.rule, FP64)
-
-    def other(event: str) -> Trajectory:
-        kind, _, number = event.partition(":")
-        if kind == "implementation":
-            return exact.run(case)
-        return rounded.run(nudged(case, subject.format, int(number)) if kind == "nudged" else case)
-
-    return other
+        verdict = judged(subject, case, subject.rule)
+        if verdict is Judgement.UNKNOWN and leaves_coarse(subject, case):
+            verdict = Judgement.OTHERWISE
+        decided("a step leaves the enclosure", verdict, found)
 
 
 def ascends(subject: Subject, case: Case) -> None:
     """`maximize` equals negated gradients: ascending a function is descending its negative."""
     up = case.with_(maximize=True, grads=-case.grads)
     down = case.with_(maximize=False)
-
-    def pair(event: str) -> tuple[Case, Trajectory, Trajectory]:
-        return up, run(subject, with_event(up, event)), run(subject, with_event(down, event))
-
-    alike("maximize differs from negated gradients", subject, pair)
+    alike("maximize differs from negated gradients", subject, up, run(subject, up), run(subject, down))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from verifier.case import Case, Group, Subject, Trajectory
 from verifier.check.seen import bits, observed, rule_of, run, violation
 from verifier.enclosure import Enclosure
 from verifier.evidence import Strength
-from verifier.floats import Array, Indices
+from verifier.floats import FP32, Array, Format, Indices
 from verifier.record import Violation, current, place_of, range_text, show
 from verifier.rule import Rule, shared
 
@@ -119,6 +119,30 @@ def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory) ->
         _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile))
 
 
+def steps_leave_coarse(subject: Subject, case: Case, trajectory: Trajectory) -> bool:
+    """Whether a step of a fine trajectory lies outside what fp32 arithmetic makes of the rule, from about the same.
+
+    Each step starts from the fp32 values around the observed parameters and from the carried state; the result is
+    widened to the fp32 values around it.
+    """
+    rule = rule_of(subject, case)
+    coarse = replace(subject, format=FP32)
+    wide = replace(trajectory, theta=FP32.round(trajectory.theta))
+    for profile in enclosure.profiles(FP32, held=_keeps_scalars(rule)):
+        for held in _carried(rule, coarse, case, wide, profile, around=trajectory.theta):
+            low, high = held.allowed.allowed()
+            fine = trajectory.theta[held.steps, held.indices]
+            inside = (fine >= np.nextafter(low.astype(np.float32), -np.inf, dtype=np.float32)) & (
+                fine <= np.nextafter(high.astype(np.float32), np.inf, dtype=np.float32)
+            )
+            inside |= held.allowed.vacuous | (held.allowed.where_nan() & np.isnan(fine))
+            if not inside.all():
+                break
+        else:
+            return False
+    return True
+
+
 def _keeps_scalars(rule: Rule) -> bool:
     """Whether some state is one scalar for all elements, kept in a format of its own."""
     return bool(shared(rule) & set(rule.state))
@@ -212,8 +236,13 @@ def _anchored(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, 
         yield Held(name, steps, indices, after[name], values[steps, indices])
 
 
-def _carried(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, profile: str) -> Iterator[Held]:
-    """Step after step: theta from what was observed, the state from the enclosure of the step before."""
+def _carried(
+    rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, profile: str, around: Array | None = None
+) -> Iterator[Held]:
+    """Step after step: theta from what was observed, the state from the enclosure of the step before.
+
+    With `around`, finer values of which the trajectory's are roundings, theta starts from the values around those.
+    """
     fmt, theta = subject.format, rule.theta.name
     names = [s.name for s in rule.state]
     carried: dict[int, Mapping[str, Enclosure]] = {}
@@ -225,7 +254,7 @@ def _carried(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, p
         after = enclosure.step(
             rule,
             fmt,
-            theta=trajectory.theta[slot.step - 1][slot.indices],
+            theta=_about(fmt, trajectory.theta if around is None else around, slot, fine=around is not None),
             grad=fmt.round(case.grads[slot.step - 1][slot.indices]),
             state={n: Enclosure.concatenate([carried[k][n] for k in slot.tensors]) for n in names},
             hyper=slot.hyper,
@@ -237,6 +266,15 @@ def _carried(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, p
         ends = itertools.accumulate((case.sizes[k] for k in slot.tensors), initial=0)
         for k, (a, b) in zip(slot.tensors, itertools.pairwise(ends), strict=True):
             carried[k] = {n: after[n][a:b] for n in names}
+
+
+def _about(fmt: Format, theta: Array, slot: Slot, *, fine: bool) -> Array | Enclosure:
+    """The parameters before a step, or the values of the format on both sides of finer ones."""
+    before: Array = theta[slot.step - 1][slot.indices]
+    if not fine:
+        return before
+    low, high = (np.nextafter(fmt.round(before).astype(np.float32), end, dtype=np.float32) for end in (-np.inf, np.inf))
+    return Enclosure(low.astype(np.float64), high.astype(np.float64), fmt)
 
 
 def _unmoved_where_absent(subject: Subject, case: Case, trajectory: Trajectory) -> None:

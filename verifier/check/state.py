@@ -9,6 +9,7 @@ import numpy as np
 from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.check.alike import breach, during, middle
 from verifier.check.bits import same_trajectory
+from verifier.check.pairs import compared
 from verifier.check.seen import run
 from verifier.record import Violation, current
 from verifier.rule import Rule
@@ -23,7 +24,8 @@ def unmoved_by(subject: Subject, case: Case, event: str, *steps: int) -> None:
     except Refused as no:
         current().notes[str(no)] += 1
         return
-    same_trajectory(what, subject, other, seen, run(subject, case))
+    with compared(other, case):
+        same_trajectory(what, subject, other, seen, run(subject, case))
 
 
 EVENTS = {
@@ -52,9 +54,10 @@ def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
     seen = run(subject, other)
     if any(seen.facts.get("moved", ())):
         raise breach("load_state_dict moved a parameter", subject, other, "another value", "the same value")
-    same_trajectory(
-        f"resumed from a state_dict ({how}), it goes on differently", subject, other, seen, run(subject, case)
-    )
+    with compared(other, case):
+        same_trajectory(
+            f"resumed from a state_dict ({how}), it goes on differently", subject, other, seen, run(subject, case)
+        )
 
 
 def keeps_state_dtypes(subject: Subject, case: Case) -> None:
@@ -98,7 +101,8 @@ def takes_closures(subject: Subject, case: Case) -> None:
         if value != float(step):
             raise breach("step(closure) does not return the loss", subject, other, f"{value}", f"{float(step)}", step)
     plain = run(subject, case.with_(absent=frozenset()))
-    same_trajectory("step(closure) differs from step()", subject, other, seen, plain)
+    with compared(other, case.with_(absent=frozenset())):
+        same_trajectory("step(closure) differs from step()", subject, other, seen, plain)
 
 
 def bounded_memory(subject: Subject, case: Case) -> None:
@@ -140,15 +144,17 @@ def scheduled(subject: Subject, case: Case) -> None:
         current().notes[str(no)] += 1
         return
     what = "an option changed between steps acts otherwise than one given to the constructor"
-    _acts(what, subject, case, rebuilt, case.with_(schedule={}))
+    with compared(case, other):
+        _acts(what, subject, case, rebuilt, case.with_(schedule={}))
 
 
 def set_later(subject: Subject, case: Case) -> None:
     """Options written into `param_groups` before the first step act as those given to the constructor."""
     other = case.with_(schedule={1: dict(case.hyper)}, groups=(), hyper=_another(subject, case.hyper))
     what = "an option set in param_groups acts otherwise than in the constructor"
-    plain = run(subject, case.with_(groups=(), schedule={}))
-    _acts(what, subject, other, plain, other.with_(schedule={}))
+    given = case.with_(groups=(), schedule={})
+    with compared(other, given):
+        _acts(what, subject, other, run(subject, given), other.with_(schedule={}))
 
 
 def _acts(what: str, subject: Subject, case: Case, expected: Trajectory, without: Case) -> None:
@@ -203,9 +209,14 @@ def joined(subject: Subject, case: Case) -> None:
             hyper={**case.hyper, **group.hyper},
             groups=(),
         )
-        seen = Trajectory(together.theta[start:, index], {n: rows[start:, index] for n, rows in together.state.items()})
+        expected = run(subject, alone)
+        rows = {n: r[start:, index].copy() for n, r in together.state.items() if n in expected.state}
+        for name, values in rows.items():
+            values[0] = expected.state[name][0]  # an optimizer that did not know of the group yet has no state to show
+        seen = Trajectory(together.theta[start:, index], rows)
         what = "a group added in the middle of a run moves otherwise than alone"
-        same_trajectory(what, subject, alone, seen, run(subject, alone))
+        with compared(other, alone, here=index):
+            same_trajectory(what, subject, alone, seen, expected)
 
 
 def late(subject: Subject, case: Case) -> None:
@@ -229,4 +240,5 @@ def late(subject: Subject, case: Case) -> None:
     rows = [0, *taken]
     seen = Trajectory(together.theta[rows][:, part])
     what = "a parameter that missed steps moves otherwise than one that never had them"
-    same_trajectory(what, subject, alone, seen, run(subject, alone))
+    with compared(other, alone, here=range(part.start, part.stop)):
+        same_trajectory(what, subject, alone, seen, run(subject, alone))

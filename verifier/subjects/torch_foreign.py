@@ -197,8 +197,12 @@ def run(subject: Foreign, case: Case) -> Trajectory:
     generator = torch.default_generator  # torch.manual_seed would cost more than the run: it formats its own stack
     before = generator.get_state()
     generator.manual_seed(0)
+    started = generator.get_state()
     try:
-        return Life(subject, case).run()
+        found = Life(subject, case).run()
+        if torch.equal(started, generator.get_state()):
+            return found
+        return replace(found, facts={**found.facts, "random": (True,)})
     finally:
         generator.set_state(before)
 

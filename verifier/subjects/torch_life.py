@@ -12,7 +12,6 @@ Events are named by strings in `Case.events`: step -> names. Those of step 0 hol
     zero_grad       zero_grad() is called           inspect          facts are taken after every step
                                                     implementation:N another implementation or dtype
     closure         (of the step) step(closure)     neighbour        another optimizer steps in between
-                                                    nudged:N         inputs a rounding or two away, the N-th way
     rebuild         a new optimizer, built with the options scheduled for this step, takes over the state
 """
 
@@ -29,7 +28,6 @@ from torch import Tensor
 
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import Array, Format
-from verifier.subjects.nudge import nudged
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_travel import pickled, refusals, same, shared, sparse, tensors, travel
 
@@ -82,8 +80,6 @@ class Life:
         for name in self.whole:
             if name.startswith("implementation:"):
                 self.subject = subject = subject.other(name.partition(":")[2])
-            elif name.startswith("nudged:"):
-                case = nudged(case, subject.format, int(name.partition(":")[2]))
         self.case = case
         self.facts: dict[str, list[Any]] = defaultdict(list)
         self.parameters = self._dressed(subject.parameters(case))

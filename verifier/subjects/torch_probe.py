@@ -223,6 +223,9 @@ class Probe:
             self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
         if not own or not isinstance(getattr(optimizer, "defaults", None), dict):
             self.exempt |= dict.fromkeys(("schedule", "options_read"), "it has no param_groups to write options into")
+        if not _takes_closure(optimizer):
+            self.exempt["closure"] = "its step takes no closure"
+            self.notes.append(("note", "step() takes no closure"))
         if not hasattr(optimizer, "zero_grad"):
             self.exempt["zero_grad"] = "it has no zero_grad"
         if not self.signature.can_maximize:
@@ -282,9 +285,9 @@ class Probe:
             self.notes.append(("convention", "couples tensors: the step of one depends on the others"))
             self._leave_out("its step couples tensors", (*ACROSS_TENSORS, *ELEMENTWISE))
             return
-        changed = one.grads.copy()
-        changed[0, -1] *= -1.75
-        if not _same(self.run(one.with_(grads=changed)).theta[:, :-1], alone.theta[:, :-1]):
+        if self._reads_others(one, alone) or any(
+            self._reads_others(case_of(self.signature, [other], hyper, 4)) for other in self._other_shapes()
+        ):
             self.notes.append(
                 ("convention", "reads whole tensors: an element's step depends on the others of its tensor")
             )
@@ -302,6 +305,18 @@ class Probe:
                     ("convention", f"treats {what} otherwise than a vector of the same elements{options}")
                 )
                 self._leave_out("it treats tensors by their shape", SHAPED)
+
+    def _other_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of other dimension than the first that was taken: code may treat matrices otherwise."""
+        least, most = self.signature.least_dimensions, self.signature.most_dimensions
+        return [shape for shape in ((4, 3), (2, 3, 2, 2)) if shape != self.shape and least <= len(shape) <= most]
+
+    def _reads_others(self, case: Case, plain: Trajectory | None = None) -> bool:
+        """Whether the last element's gradient moves other elements of the tensor."""
+        plain = plain if plain is not None else self.run(case)
+        changed = case.grads.copy()
+        changed[0, -1] *= -1.75
+        return not _same(self.run(case.with_(grads=changed)).theta[:, :-1], plain.theta[:, :-1])
 
     def _draws(self, case: Case) -> bool:
         """Whether a run advances torch's random number generator."""
@@ -373,6 +388,17 @@ class Probe:
 
     def options(self) -> dict[str, Any]:
         return self.signature.arguments(self.signature.defaults)
+
+
+def _takes_closure(optimizer: Any) -> bool:
+    """Whether step() can be called with an argument; True where nothing is known."""
+    try:
+        inspect.signature(optimizer.step).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _pairs(configuration: Mapping[str, float]) -> set[tuple[tuple[str, float], tuple[str, float]]]:

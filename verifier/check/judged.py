@@ -1,0 +1,190 @@
+"""Whether rounding alone explains a run: every step must lie in the enclosure of a rule read out of the very code."""
+
+from __future__ import annotations
+
+import contextvars
+import enum
+from dataclasses import replace
+from typing import Any
+
+from verifier import record
+from verifier.case import Case, Group, Refused, Subject, Trajectory
+from verifier.check.enclosed import steps_leave_coarse, trajectory_enclosed
+from verifier.floats import FP32, FP64, Format, same_bits
+from verifier.rule import Rule, RuleError
+
+
+class Judgement(enum.Enum):
+    """What can be said of a run whose bits are not those of another."""
+
+    ROUNDING = "every step is a rounding of the rule"
+    OTHERWISE = "a step is no rounding of the rule"
+    UNKNOWN = "there is no rule to tell rounding from a mistake by"
+
+
+def judged(subject: Subject, case: Case, rule: Rule | None = None) -> Judgement:
+    """Whether each step the subject takes on `case` lies in the enclosure of a form of its own code, group by group.
+
+    With `rule`, of a form proved to be that rule. The state is read where the code names it. UNKNOWN where no rule of
+    one element could be read out of the code under these options, where the run draws random numbers, or where the
+    code keeps more digits of a parameter in this format than the parameter holds.
+    """
+    implementation = _implementation(subject, case)
+    verdict = Judgement.ROUNDING
+    for group in case.all_groups:
+        if not any(case.sizes[k] for k in group.tensors):
+            continue
+        found = _of_group(subject, case, group, implementation, rule)
+        if found is Judgement.OTHERWISE and _hides(subject, case):
+            found = Judgement.UNKNOWN
+        if found is Judgement.OTHERWISE:
+            return found
+        verdict = found if found is Judgement.UNKNOWN else verdict
+    return verdict
+
+
+def _implementation(subject: Subject, case: Case) -> str:
+    """The implementation that runs: the subject's, or the one the case's events ask for."""
+    asked = [name.partition(":")[2] for name in case.events.get(0, ()) if name.startswith("implementation:")]
+    known = getattr(_foreign(subject).signature, "implementations", ())
+    return next((name for name in asked if name in known), subject.implementation)
+
+
+def _foreign(subject: Subject) -> Any:
+    """The class under audit behind a subject, in its implementation and format."""
+    return subject.run.args[0]  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
+
+
+def _of_group(subject: Subject, case: Case, group: Group, implementation: str, rule: Rule | None) -> Judgement:
+    one = _foreign(subject)
+    fixed = subject.run.args[1]  # type: ignore[attr-defined]
+    if one.signature.forms is None:
+        return Judgement.UNKNOWN
+    hyper = {**one.signature.defaults, **case.hyper, **fixed, **group.hyper}
+    found = Judgement.UNKNOWN
+    for form in one.signature.forms.of(implementation, hyper, rule):
+        reader = replace(one, rule=form.rule, state_names=form.states)
+        as_form = replace(subject, rule=form.rule, run=_partial(reader, fixed))
+        answer = contextvars.copy_context().run(_encloses, as_form, case.with_(hyper=hyper), group)
+        if answer is Judgement.ROUNDING:
+            return answer
+        found = answer if found is Judgement.UNKNOWN else found
+    return found
+
+
+def _partial(reader: Any, fixed: Any) -> Any:
+    import functools
+
+    from verifier.subjects.torch_foreign import _run_fixed
+
+    return functools.partial(_run_fixed, reader, fixed)
+
+
+def _encloses(subject: Subject, case: Case, group: Group) -> Judgement:
+    """Whether the group's steps lie in the enclosure of the subject's rule; in a context with a record of its own."""
+    seen = record.start()
+    try:
+        whole = subject.run(case)
+        if whole.facts.get("random"):
+            return Judgement.UNKNOWN
+        index = case.elements_of(group)
+        mine, trajectory = (
+            _part(case, group),
+            Trajectory(whole.theta[:, index], {n: rows[:, index] for n, rows in whole.state.items()}),
+        )
+        trajectory_enclosed(subject, mine, trajectory)
+    except record.Violation:
+        return Judgement.OTHERWISE
+    except (RuleError, ArithmeticError, Refused):  # outside what enclosures, or the optimizer, cover
+        return Judgement.UNKNOWN
+    return Judgement.UNKNOWN if seen.empty else Judgement.ROUNDING
+
+
+def _part(case: Case, group: Group) -> Case:
+    """The case as one group sees it."""
+    tensors = sorted(group.tensors)
+    index = case.elements_of(group)
+    place = {old: new for new, old in enumerate(tensors)}
+    return case.with_(
+        shapes=tuple(case.shapes[k] for k in tensors),
+        theta=case.theta[index],
+        grads=case.grads[:, index],
+        hyper={**case.hyper, **group.hyper},
+        groups=(),
+        absent=frozenset((step, place[k]) for step, k in case.absent if k in place),
+        events={},
+    )
+
+
+def _hides(subject: Subject, case: Case) -> bool:
+    """Whether the code keeps, in this format alone, state that holds more digits of a parameter than it shows.
+
+    A compensation term is known by being kept in this format and not in fp64. A master copy is known by rounding to
+    the parameter after every step; then the run must be that of the same class in fp32, rounded, and is judged so.
+    """
+    one = _foreign(subject)
+    if subject.format.precision >= FP32.precision:
+        return False
+    plain = replace(one, rule=None, state_names=frozenset())
+    fixed = subject.run.args[1]  # type: ignore[attr-defined]
+    here = _partial(plain, fixed)(case)
+    there = _partial(plain.other("float64"), fixed)(case)
+    more = set(here.state) - set(there.state)
+    if not more:
+        return False
+    masters = [name for name in more if _is_master(subject.format, here, name)]
+    if not masters:
+        return True
+    fmt = subject.format
+    narrow = case.with_(theta=fmt.round(case.theta), grads=fmt.round(case.grads))
+    wide = _partial(plain.other("float32"), fixed)(narrow)
+    return bool(same_bits(fmt.round(wide.theta), here.theta).all())
+
+
+def _is_master(fmt: Format, run: Trajectory, name: str) -> bool:
+    """Whether a state rounds to its parameter at every step it exists, and is not the parameter itself."""
+    rows = run.state[name][1:]
+    there = (rows != 0).any(axis=1)
+    return bool(there.any() and same_bits(fmt.round(rows[there]), run.theta[1:][there]).all())
+
+
+def leaves_coarse(subject: Subject, case: Case) -> bool:
+    """Whether the subject's fp64 run takes a step that not even fp32 arithmetic of its rule can give.
+
+    Inputs and result of each step are widened to the fp32 values around them. However an implementation arranges the
+    rule, its fp64 steps are that much nearer to it; so this needs no form of the code. Parameters are read, the state
+    is carried as an enclosure.
+    """
+    one, fixed = subject.run.args  # type: ignore[attr-defined]
+    narrow = case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
+    fine = replace(subject, format=FP64, run=_partial(one.other("float64"), fixed))
+    return contextvars.copy_context().run(_outside_coarse, fine, narrow)
+
+
+def _outside_coarse(subject: Subject, case: Case) -> bool:
+    record.start()
+    try:
+        seen = subject.run(case)
+        if seen.facts.get("random"):
+            return False
+        return steps_leave_coarse(subject, case, seen)
+    except (record.Violation, RuleError, ArithmeticError, Refused):
+        return False
+
+
+def decided(what: str, verdict: Judgement, found: record.Violation) -> None:
+    """Raises `found` where the verdict is that it is no rounding; notes what was told, or could not be."""
+    seen = record.current()
+    if verdict is Judgement.OTHERWISE:
+        seen.violation = found
+        raise found from None
+    seen.violation = None
+    if verdict is Judgement.ROUNDING:
+        seen.notes[f"{what}, by rounding alone"] += 1
+    else:
+        seen.undecided[f"{what}; {verdict.value}"] += 1
+
+
+def unexplained(what: str, subject: Subject, case: Case, found: record.Violation) -> None:
+    """Raises `found`, unless rounding alone explains the run of `case`; notes what could not be told."""
+    decided(what, judged(subject, case), found)

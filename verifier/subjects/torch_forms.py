@@ -1,0 +1,129 @@
+"""The rules a class's code performs, as it writes them: one for each setting of its switches, read when asked for.
+
+A form is lifted from the very code whose steps it is to enclose, so it arranges its operations as that code does. The
+form of another implementation than the for-loop, or one that is to stand for a declared rule, is taken only where
+induction proves it to be that rule: a form that was read out of a mistake must not excuse it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Rational, Symbol, true
+
+from verifier.lift import construct, induction
+from verifier.lift import lifted as lifts
+from verifier.rule import Rule, RuleError, shared
+from verifier.subjects.torch_signature import Signature
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """A rule, and the names of the state that means in the code what it means in the rule."""
+
+    rule: Rule
+    states: frozenset[str]
+
+
+class Forms:
+    """The forms of one class. `args` are constructor arguments given by the person who asks."""
+
+    def __init__(self, signature: Signature, args: Mapping[str, Any] | None = None) -> None:
+        self._signature = signature
+        self._args = dict(args or {})
+        self._lifts: dict[Any, lifts.Lift | None] = {}
+        self._forms: dict[Any, Form | None] = {}
+
+    def of(self, implementation: str, hyper: Mapping[str, float], rule: Rule | None = None) -> tuple[Form, ...]:
+        """The forms that stand for `implementation` under `hyper`: the for-loop's, then its own where proved equal.
+
+        With `rule`, those that are proved to be that rule. Empty where nothing could be read, or only under
+        conditions on its inputs.
+        """
+        loop = self._form("forloop", hyper, rule)
+        found = [loop] if loop is not None else []
+        if implementation != "forloop":
+            against = rule if rule is not None else loop.rule if loop is not None else None
+            own = self._form(implementation, hyper, against) if against is not None else None
+            found = [own, *found] if own is not None else found
+        return tuple(found)
+
+    def lift(
+        self, implementation: str, hyper: Mapping[str, float], extra: Mapping[str, Any] | None = None
+    ) -> lifts.Lift | None:
+        """What was read out of one implementation under the switches of `hyper`; None where nothing was.
+
+        Numbers stay symbolic, apart from those that are 0, at which code branches.
+        """
+        options = {**self._switches(hyper), **(extra or {})}
+        zeros = {
+            o.argument for o in self._signature.options if o.kind == "float" and o.place is None and not hyper[o.name]
+        }
+        key = (implementation, tuple(sorted(options.items())), frozenset(zeros))
+        if key not in self._lifts:
+            self._lifts[key] = self._read(implementation, options, zeros)
+        return self._lifts[key]
+
+    def _switches(self, hyper: Mapping[str, float]) -> dict[str, Any]:
+        """The constructor's arguments that are no numbers to be read symbolically, where they are not the default."""
+        return {
+            o.argument: o.plain(hyper[o.name])
+            for o in self._signature.options
+            if o.kind != "float" and o.place is None and hyper[o.name] != o.default
+        }
+
+    def _read(self, implementation: str, options: Mapping[str, Any], zeros: set[str]) -> lifts.Lift | None:
+        known = self._signature
+        off = {o.argument for o in known.options if o.kind == "float" and o.place is None and o.default == 0}
+        shapes = None if known.least_dimensions < 2 else ((2, 2),)
+        given: dict[str, Any] = {**dict.fromkeys(zeros, 0.0), **options}
+        if implementation == "differentiable":
+            given |= {"differentiable": True}
+        try:
+            read = lifts.lift(
+                known.build,
+                "foreach" if implementation == "foreach" else "forloop",
+                symbolic=sorted(off - zeros - set(construct.DECAY_NAMES)),
+                shapes=shapes,
+                args=self._args,
+                name=known.name,
+                **given,
+            )
+        except (Exception, SystemExit):  # foreign code under an interpreter: nothing is read, whatever it raises
+            return None
+        return read if read.status != "opaque" else None
+
+    def _form(self, implementation: str, hyper: Mapping[str, float], rule: Rule | None) -> Form | None:
+        if implementation == "fused":
+            return None  # one kernel, with nothing to be read in it
+        read = self.lift(implementation, hyper)
+        if read is None or read.rule is None or read.coupled or read.scope or not self._holds(read, hyper):
+            return None
+        key = (id(read), rule.name if rule is not None else "")
+        if key not in self._forms:
+            self._forms[key] = _form(read, rule)
+        return self._forms[key]
+
+    def _holds(self, read: lifts.Lift, hyper: Mapping[str, float]) -> bool:
+        """Whether `hyper` meets every condition the form was read under, on symbols and on numbers that are none."""
+        assert read.rule is not None
+        symbols = {s.name for s in read.rule.hyper}
+        values = {Symbol(name, real=True): Rational(value) for name, value in hyper.items() if math.isfinite(value)}
+        return all(
+            value == hyper[name] for name, value in read.literal.items() if name in hyper and name not in symbols
+        ) and all(condition.subs(values) == true for condition in read.path_conditions)
+
+
+def _form(read: lifts.Lift, rule: Rule | None) -> Form | None:
+    assert read.rule is not None
+    if rule is not None:
+        try:
+            proved = induction.prove(read, rule).proved
+        except (RuleError, ArithmeticError, ValueError, TypeError):  # not comparable, so not shown to be equal
+            proved = False
+        if not proved:
+            return None
+    return Form(read.rule, frozenset(s.name for s in read.rule.state) - {s.name for s in shared(read.rule)})
