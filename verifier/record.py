@@ -86,6 +86,9 @@ class Record:
     undecided: Counter[str] = field(default_factory=Counter)  # what was compared and could be told neither way
     violation: Violation | None = None
     listed: bool = False  # known to fail, with a script that shows it: the first violation is enough
+    steps: int = 0  # the optimizer's own
+    moved: int = 0  # elements of the parameters, over all steps
+    step_seconds: float = 0.0
 
     def saw(self, case: Case, options: tuple[str, ...]) -> None:
         """Counts a case and the options it examines."""
@@ -98,6 +101,12 @@ class Record:
         self.vacuous += vacuous
         if margin is not None:
             self.margin = margin if self.margin is None else max(self.margin, margin)
+
+    def stepped(self, elements: int, seconds: float) -> None:
+        """Counts a step of the optimizer over so many elements, and the seconds it took itself."""
+        self.steps += 1
+        self.moved += elements
+        self.step_seconds += seconds
 
     @property
     def empty(self) -> bool:
@@ -113,6 +122,9 @@ class Record:
             "vacuous": self.vacuous,
             "margin": self.margin,
             "options": dict(sorted(self.options.items())),
+            "steps": self.steps,
+            "moved": self.moved,
+            "step_seconds": round(self.step_seconds, 6),
         }
         if self.violation is not None:
             found = self.violation

@@ -12,6 +12,7 @@ Events are named by strings in `Case.events`: step -> names. Those of step 0 hol
     zero_grad       zero_grad() is called           inspect          facts are taken after every step
                                                     implementation:N another implementation or dtype
     closure         (of the step) step(closure)     neighbour        another optimizer steps in between
+                                                    dirty:VALUE      memory that is freed holds a value
     rebuild         a new optimizer, built with the options scheduled for this step, takes over the state
 """
 
@@ -19,13 +20,15 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from verifier import record
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import Array, Format
 from verifier.subjects.torch_layouts import place
@@ -99,6 +102,7 @@ class Life:
             self._record()
             for step in range(1, case.steps + 1):
                 now = case.events.get(step, ())
+                self._dirty()
                 for name in now:
                     self._before(name, step)
                 self._schedule(step)
@@ -142,6 +146,13 @@ class Life:
 
     def _options(self, hyper: Mapping[str, float]) -> dict[str, Any]:
         return self.subject.options(hyper)
+
+    def _dirty(self) -> None:
+        """Leaves values behind in memory that is freed: what reads memory it did not write, or past an end, shows."""
+        for name in self.whole:
+            if name.startswith("dirty:"):
+                value = float(name.partition(":")[2])
+                [torch.full((16 * n,), value) for n in range(1, 65) for _ in range(4)]
 
     # -- between steps
 
@@ -278,7 +289,7 @@ class Life:
     def _step(self, step: int, *, closure: bool) -> None:
         if not closure:
             with refusals():
-                returned = self.optimizer.step()
+                returned = self._timed(self.optimizer.step)
             if "inspect" in self.whole:
                 self.facts["returned"].append(returned)
             return
@@ -295,9 +306,17 @@ class Life:
         for p in self.parameters:
             p.grad = None
         with refusals():
-            returned = self.optimizer.step(evaluate)
+            returned = self._timed(self.optimizer.step, evaluate)
         value = float(returned) if isinstance(returned, Tensor | int | float) else None
         self.facts["closure"].append((len(calls), all(calls), value))
+
+    def _timed(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """A step of the optimizer, its own time noted."""
+        started = perf_counter()
+        try:
+            return step(*arguments)
+        finally:
+            record.current().stepped(self.case.theta.size, perf_counter() - started)
 
     def _read_gradients(self, step: int, into: Tensor) -> None:
         for p, where in zip(self.parameters, self.case.slices, strict=True):
