@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier import code_proofs
+from verifier import code_proofs, expected
 
 TWICE = '''
 import torch
@@ -39,6 +39,64 @@ def test_torchs_sgd_is_its_rule() -> None:
     assert "proved" == found["sgd.code@cpu-reals-foreach"]["strength"]
     assert "proved" == found["sgd.code_paths@cpu-reals-forloop"]["strength"]
     assert "faithful" == found["sgd.code_roundings@cpu-float32-forloop"]["strength"]
+
+
+def test_options_and_groups_are_proved_too() -> None:
+    """Beyond the smoke profile the forms with lines of their own are proved; what torch refuses is said."""
+    found = {row["id"]: row for row in code_proofs.records("adamax", "ci") if row["kind"] == "evidence"}
+
+    assert {"held"} == {row["verdict"] for row in found.values()}
+    assert "proved" == found["adamax.code_groups@cpu-reals-foreach"]["strength"]
+    assert 4 == found["adamax.code_options@cpu-reals-forloop"]["cases"]
+    assert 3 == found["adamax.code_options@cpu-reals-foreach"]["cases"]
+    assert "_foreach ops don't support autograd" in found["adamax.code_options@cpu-reals-foreach"]["reason"]
+
+
+def test_a_groups_option_that_is_ignored_is_refuted() -> None:
+    """Adagrad fills a group's state from the constructor's argument: the row is violated, and listed with a script."""
+    row = rows("adagrad")["adagrad.code_groups@cpu-reals-forloop"]
+    listed = expected.read(Path(code_proofs.__file__).parents[1] / "properties" / "expected.toml")
+
+    assert "violated" == row["verdict"]
+    assert "the code's initial sum departs by" in str(row["message"])
+    assert "adagrad_group_accumulator.py" in str(expected.reason(listed, str(row["id"])))
+
+
+ELSEWHERE = TWICE.replace("Twice", "Elsewhere").replace("SGD that applies weight decay twice", "SGD of the first group")
+ELSEWHERE = ELSEWHERE.replace("2 * group", "group").replace('-group["lr"]', '-self.param_groups[0]["lr"]')
+
+
+def test_an_option_read_from_another_group_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that takes lr from the first group is the rule for one group, and refuted for two."""
+    path = tmp_path / "elsewhere.py"
+    path.write_text(ELSEWHERE, encoding="utf-8")
+    monkeypatch.setattr(code_proofs, "optimizer_class", lambda name: (f"{path}:Elsewhere", {}))
+    monkeypatch.setattr(code_proofs, "IMPLEMENTATIONS", ("forloop",))
+
+    found = rows("sgd")
+
+    assert "held" == found["sgd.code@cpu-reals-forloop"]["verdict"]
+    assert "violated" == found["sgd.code_groups@cpu-reals-forloop"]["verdict"]
+    assert "lr" in str(found["sgd.code_groups@cpu-reals-forloop"]["message"])
+
+
+def test_every_option_is_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code whose maximize is a no-op follows the rule by default, and its row of options is violated by name."""
+    path = tmp_path / "never.py"
+    never = (
+        TWICE.replace("Twice", "Never")
+        .replace("2 * group", "group")
+        .replace("weight_decay=0.0)", "weight_decay=0.0, maximize=False)")
+    )
+    path.write_text(never, encoding="utf-8")
+    monkeypatch.setattr(code_proofs, "optimizer_class", lambda name: (f"{path}:Never", {}))
+    monkeypatch.setattr(code_proofs, "IMPLEMENTATIONS", ("forloop",))
+
+    found = {row["id"]: row for row in code_proofs.records("sgd", "ci") if row["kind"] == "evidence"}
+
+    assert "held" == found["sgd.code@cpu-reals-forloop"]["verdict"]
+    assert "violated" == found["sgd.code_options@cpu-reals-forloop"]["verdict"]
+    assert str(found["sgd.code_options@cpu-reals-forloop"]["message"]).startswith("maximize: ")
 
 
 def test_decoupled_decay_is_proved_to_be_no_penalty() -> None:

@@ -25,7 +25,8 @@ def filled(recipe: Recipe) -> Recipe:
 def pinned(recipe: Recipe, message: str) -> Recipe:
     """The same with the hyperparameters that an error message names left at their defaults."""
     said = re.sub(r"[^a-z0-9]+", " ", message.lower())
-    named = {h.argument for h in recipe.hypers if f" {_words(h.name)} " in f" {said} " and h.default != 0}
+    free = [h for h in recipe.hypers if h.default != 0 and h.name not in recipe.tensor]  # a tensor was asked for
+    named = {h.argument for h in free if f" {_words(h.name)} " in f" {said} "}
     hypers = tuple(h for h in recipe.hypers if h.argument not in named)
     literal = {h.name: h.default for h in recipe.hypers if h.argument in named}
     return replace(recipe, hypers=hypers, literal={**recipe.literal, **literal})

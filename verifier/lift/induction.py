@@ -230,6 +230,10 @@ def difference(code: Rule, declared: Rule) -> tuple[str, str]:
         if term != 0:
             found.append((term.count_ops(), name, to_text(term)))
     if not found:
+        start = {s.name: e for s, e in declared.state.items()}
+        for s, e in code.state.items():
+            if sympy.sympify(e) != sympy.sympify(start.get(s.name, e)):
+                return f"initial {s}", to_text(sympy.sympify(e) - sympy.sympify(start[s.name]))
         return declared.theta.name, "not expressible as one term over a common state"
     return min(found)[1:]
 

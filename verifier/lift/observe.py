@@ -134,6 +134,8 @@ class _Run:
 
         def give_gradients(name: str, factor: float = 1.0) -> None:
             for k, (p, g) in enumerate(zip(self.parameters, grads, strict=True)):
+                if self.recipe.path == "options" and k == 0:
+                    continue  # the first group is there to have other options, not to step
                 if p.grad is None:
                     p.grad = g * factor
                 else:

@@ -6,15 +6,18 @@ parameter group with weight_decay = 2 * lam beside a group without.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from verifier.equality.normal import Status
 from verifier.lift import construct, induction, lifted
-from verifier.lift.construct import PENALTY, Hyper
+from verifier.lift.construct import PENALTY, Hyper, Recipe
 from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift
+from verifier.lift.scalars import Trace
+from verifier.lift.shadow import prepared
 
 PATHS = ("penalty", "weight_decay", "groups")
 LAM = 0.07
@@ -59,6 +62,35 @@ def prove_paths(
         "biases == no decay": (lift_path(target, "groups", implementation, biases=True, **options), plain),
     }
     return {name: _same(one, two) for name, (one, two) in pairs.items()}
+
+
+_ELSEWHERE, _APART = 1, 0.9372  # numbers that no run of a lift draws
+
+
+def lift_group(target: str | Callable[..., Any], implementation: str = "forloop", **options: Any) -> Lift:
+    """The rule of a parameter in a second group that has every option for itself.
+
+    The constructor and the first group got other numbers, which show in the rule of code that reads an option there.
+    Options that are no entries of a group are the same for both.
+    """
+    recipe = construct.recipe(target, implementation, **options)
+    others = {h.name: construct.generic(h, _ELSEWHERE) * _APART for h in recipe.hypers}
+    with prepared(Trace(), recipe.modules):
+        built = construct.build(recipe, construct.make_parameters(recipe.shapes, 0, recipe.tracked), others)
+    build = functools.partial(_two_groups, recipe, others, frozenset(built.param_groups[0]))
+    made = replace(recipe, build=build, shapes=(*recipe.shapes, *recipe.shapes), tensor_read=1, path="options")
+    return lifted.lift_recipe(made, implementation, "group")
+
+
+def _two_groups(recipe: Recipe, others: Mapping[str, float], held: frozenset[str], **given: Any) -> Any:
+    """An optimizer whose second group has options of its own, once they passed the constructor's checks."""
+    parameters = given.pop(recipe.parameters)
+    recipe.build(**{recipe.parameters: parameters}, **given)
+    own = {n: v for n, v in given.items() if n in held and n not in recipe.fixed}
+    groups = [{"params": parameters[:1]}, {"params": parameters[1:], **own}]
+    elsewhere = replace(recipe, build=dict, hypers=tuple(h for h in recipe.hypers if h.argument in own))
+    keywords = construct.build(elsewhere, (), others)
+    return recipe.build(**{**given, **keywords, recipe.parameters: groups})
 
 
 def _same(one: Lift, two: Lift) -> LiftProof:

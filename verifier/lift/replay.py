@@ -102,7 +102,7 @@ class _Coarsest(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        for tensor in tensors_of(out if isinstance(out, list | tuple) else [out]):
+        for tensor in tensors_of([out, *args]):  # _foreach_*_ returns nothing: what it writes is its argument
             coarse = tensor.dtype in (torch.int8, torch.uint8) or "float8" in str(tensor.dtype)
             self.run.unit = max(self.run.unit, 1.0 if coarse else _UNITS.get(tensor.dtype, 0.0))
         return out

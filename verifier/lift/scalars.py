@@ -140,7 +140,7 @@ class Trace:
                 self.values[value] = root
                 return root
         rational = Fraction(square).limit_denominator(1000)
-        if rational > 0 and math.sqrt(rational) == abs(value):  # numel ** 0.5
+        if 0 < rational.numerator < 10**6 and math.sqrt(rational) == abs(value):  # numel ** 0.5
             return expr.sqrt(expr.const(rational)) if value > 0 else expr.neg(expr.sqrt(expr.const(rational)))
         return expr.const(value)
 
