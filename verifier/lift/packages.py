@@ -213,20 +213,22 @@ def _path_of(parents: Sequence[str]) -> list[str]:
     return list(getattr(sys.modules[".".join(parents)], "__path__", []))
 
 
+def _optimizer(cls: type) -> bool:
+    """Whether a class is one of torch's optimizers, or of a base that was copied from them."""
+    from torch.optim import Optimizer
+
+    alike = all(callable(getattr(cls, n, None)) for n in ("step", "zero_grad", "add_param_group", "state_dict"))
+    return issubclass(cls, Optimizer) or alike
+
+
 def classes(packages: Sequence[str], absent: Absent) -> list[str]:
     """The optimizer classes that packages define, as pkg.mod:Class."""
-    import torch
-
     sys.meta_path.append(absent)
     found = set()
     for package in packages:
         for module in modules(package, absent):
             for cls in list(vars(module).values()):
-                if (
-                    inspect.isclass(cls)
-                    and issubclass(cls, torch.optim.Optimizer)
-                    and cls.__module__.partition(".")[0] == package
-                ):
+                if inspect.isclass(cls) and cls.__module__.partition(".")[0] == package and _optimizer(cls):
                     found.add(f"{cls.__module__}:{cls.__qualname__}")
     absent.importing = False
     return sorted(found)

@@ -120,7 +120,7 @@ def _entries(holder: Any) -> Iterator[tuple[Any, Any, Callable[[Any], None] | No
         for k, value in enumerate(holder):
             yield k, value, None
     else:
-        if isinstance(holder, torch.optim.Optimizer):
+        if hasattr(holder, "param_groups"):  # torch's optimizers, and bases copied from them
             yield "state", getattr(holder, "state", {}), None
             yield "param_groups", getattr(holder, "param_groups", []), None
         for key, value in list(vars(holder).items()):

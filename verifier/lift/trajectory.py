@@ -123,9 +123,12 @@ def part(one: Rule, two: Rule, literal: Mapping[str, float], steps: int = STEPS)
 
 
 def _rational(draw: random.Random, low: float, high: float) -> sympy.Rational:
-    """A fraction of denominator 64, not 0, strictly between `low` and `high`."""
+    """A fraction not 0 strictly between `low` and `high`, of denominator 64 where that leaves some choice."""
+    parts = 64
+    while (high - low) * parts < 4:
+        parts *= 64
     while True:
-        value = sympy.Rational(draw.randint(int(low * 64) + 1, int(high * 64) - 1), 64)
+        value = sympy.Rational(draw.randint(int(low * parts) + 1, math.ceil(high * parts) - 1), parts)
         if value != 0:
             return value
 
@@ -146,6 +149,11 @@ def inputs_of(
         draw = random.Random(f"{name} {seed}")
         low = 0.0 if values_.inf == -sympy.oo else float(values_.inf)
         high = low + 2 if values_.sup == sympy.oo else min(float(values_.sup), low + 3)
+        if high <= low and values_.inf == -sympy.oo:
+            low = high - 2
+        if high <= low:
+            inputs[name] = sympy.Rational(values_.sup)
+            continue
         if near_one and values_.sup == 1 and values_.right_open:
             low = max(low, 0.875)
         inputs[name] = _rational(draw, low, high)
