@@ -295,7 +295,7 @@ def _proof_module(found: Any) -> ModuleType:
         seen.strength = Strength.PROVED
         if proof.status == "refuted":
             seen.violation = Violation(
-                f"the code does not perform the rule {proof.rule}",
+                f"the {proof.subject} code does not perform the rule {proof.rule}",
                 subject=subject,
                 observed=proof.difference,
                 expected="no difference" + (f"; it equals the known mistake {proof.mutant}" if proof.mutant else ""),

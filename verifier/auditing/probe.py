@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import rules
 from verifier.auditing import known
+from verifier.auditing.read import Read
 from verifier.enclosure.program import program
 from verifier.errors import UsageError
 from verifier.rule import Rule, RuleError, shared
@@ -27,17 +28,6 @@ class Held:
     source: str  # declared, matched or lifted
     fixed: Mapping[str, float]
     states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
-
-
-@dataclass(frozen=True)
-class Read:
-    """What comparing the code of one implementation with a rule said; plain data."""
-
-    subject: str
-    rule: str
-    status: str
-    difference: str
-    mutant: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +108,7 @@ def _nothing() -> None:
 
 def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], dict[str, Any]]:
     """The rules the target is held to, the proofs that it follows them, and what it is in words."""
+    from verifier.auditing import implementations
     from verifier.lift import construct, lifted, matching
 
     declared = None
@@ -158,7 +149,6 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
             continue
         if not fixed:
             described |= {"rule": rule.name, "rule_source": source}
-            proofs += _other_implementations(lifted, known, literal, rule, request)
             if source == "matched":
                 proofs.insert(0, Read("forloop", rule.name, "proved", ""))
     if declared is not None:
@@ -167,10 +157,7 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
         read = _lift(lifted, known, "forloop", literal, {}, dict(request.args))
         if read is not None:
             proofs.append(_read(_prove(matching, read, declared), "forloop", declared))
-        if "foreach" in known.implementations:
-            read = _lift(lifted, known, "foreach", literal, {}, dict(request.args))
-            if read is not None:
-                proofs.append(_read(_prove(matching, read, declared), "foreach", declared))
+    proofs += implementations.proofs(known, dict(request.args), request.profile)
     distinct: dict[tuple[str, str], Held] = {(h.rule.name, str(sorted(h.fixed.items()))): h for h in held}
     first: dict[str, Held] = {}
     for one in distinct.values():
@@ -234,20 +221,6 @@ def _prove(matching: Any, read: Any, declared: Rule | None) -> Any:
         return induction.prove(read, declared, mutants=matching.mutants_of(declared))
     found = matching.match(read)
     return found if found is not None else matching.nearest(read)
-
-
-def _other_implementations(
-    lifted: Any, known: Signature, literal: list[str], rule: Rule, request: Request
-) -> list[Read]:
-    """Whether the foreach code is the same rule as the for-loop."""
-    from verifier.lift import induction
-
-    if "foreach" not in known.implementations or "foreach" in known.unavailable:
-        return []
-    read = _lift(lifted, known, "foreach", literal, {}, dict(request.args))
-    if read is None or read.rule is None:
-        return []
-    return [_read(induction.prove(read, rule), "foreach", rule)]
 
 
 def _read(proof: Any, implementation: str, rule: Rule) -> Read:

@@ -63,6 +63,8 @@ def _of_group(subject: Subject, case: Case, group: Group, implementation: str, r
     hyper = {**one.signature.defaults, **case.hyper, **fixed, **group.hyper}
     found = Judgement.UNKNOWN
     for form in one.signature.forms.of(implementation, hyper, rule):
+        if form.captured and case.schedule:
+            continue
         reader = replace(one, rule=form.rule, state_names=form.states)
         as_form = replace(subject, rule=form.rule, run=_partial(reader, fixed))
         answer = contextvars.copy_context().run(_encloses, as_form, case.with_(hyper=hyper), group)

@@ -26,6 +26,7 @@ class Form:
 
     rule: Rule
     states: frozenset[str]
+    captured: bool = False  # whether a rate is kept from the construction, so that schedules are followed otherwise
 
 
 class Forms:
@@ -126,4 +127,7 @@ def _form(read: lifts.Lift, rule: Rule | None) -> Form | None:
             proved = False
         if not proved:
             return None
-    return Form(read.rule, frozenset(s.name for s in read.rule.state) - {s.name for s in shared(read.rule)})
+    at_rest = read.at_rest
+    assert at_rest is not None
+    states = frozenset(s.name for s in at_rest.state) - {s.name for s in shared(at_rest)}
+    return Form(at_rest, states, bool(read.captured))
