@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from verifier.auditing import running
+
+if TYPE_CHECKING:
+    from verifier.auditing.scene import Scene
 
 SECONDS = 60
 """What one finding may take to explain, and what its script may take to run."""
 
-SHOWN = 12
-"""Findings of one target that get a script; the others are counted and have their first message."""
+STEADY = 2
+"""How often a violation is looked at again: one that changes is of a result that differs from run to run."""
 
 
 def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, Any]]:
@@ -41,13 +43,14 @@ def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, 
             answer = in_child(functools.partial(_explained, laws, finding, out), SECONDS, half_of_memory())
             known = answer if isinstance(answer, dict) else {}
         explained.append(known)
-    _run_scripts([known for known in explained if known.get("repro")])
+    fresh = any(finding.get("profile", "ci") != "smoke" for finding in findings)
+    _run_scripts([known for known in explained if known.get("texts")], out / "scripts", fresh=fresh)
     return explained
 
 
 def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, Any]:
     """One finding, in a child of its own."""
-    from verifier.auditing import replay
+    from verifier.auditing import replay, script
     from verifier.case import Case
 
     signature = laws.found.signature
@@ -63,83 +66,44 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
     replay.save(recorded, out / "replays")
     known: dict[str, Any] = {"replay": recorded.id, "matters": matters, "message": violation.sentence}
     known |= {"case": case.to_json(), "observed": violation.observed, "expected": violation.expected}
+    if any(_sentence(laws, law, subject, case) != violation.sentence for _ in range(STEADY)):
+        known["unsteady"] = True
     try:
-        text = _script(signature, law, subject, violation)
+        known["texts"] = script.scripts(_scene(signature, violation), law.partition(".")[2], violation)
     except ValueError as error:
-        return known | {"no_script": f"a script would not show it in 25 lines: {error}"}
-    path = out / "scripts" / f"{law.replace('.', '_')}_{recorded.id}.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return known | {"repro": str(path)}
+        known["no_script"] = f"a script would not show it in {script.LIMIT} lines: {error}"
+    known["name"] = f"{law.replace('.', '_')}_{recorded.id}"
+    return known
 
 
-def _script(signature: Any, law: str, subject: str, violation: Any) -> str:
-    """The script of a violation of one subject."""
-    from verifier.auditing import script
-    from verifier.subjects.torch_foreign import SWITCHED
-
-    case = violation.follow_up
-    if violation.step is not None and not case.events:
-        case = case.with_(grads=case.grads[: max(1, violation.step)])
-    implementation = violation.subject.implementation
-    known = {"foreach", "fused", "differentiable"} & set(signature.switches)
-    switches = {name: value for name, value in SWITCHED[implementation].items() if name in known}
-    fixed: Mapping[str, float] = getattr(violation.subject.run, "args", ({}, {}))[1]
-    hyper = {**signature.defaults, **case.hyper, **fixed}
-    plain = signature.arguments(hyper)
-    defaults = signature.arguments(signature.defaults)
-    options = {n: v for n, v in plain.items() if v != defaults.get(n) or n in signature.fixed or n == "lr"}
-    options |= switches | ({"maximize": True} if case.maximize else {})
-    own = {}
-    for k, group in enumerate(case.all_groups):
-        theirs = signature.arguments({**hyper, **group.hyper})
-        own[k] = {n: v for n, v in theirs.items() if v != plain[n]}
-    changes = {}
-    for step, table in case.schedule.items():
-        after = signature.arguments({**hyper, **table})
-        changes[step] = {n: v for n, v in after.items() if v != plain[n]}
-    return script.script(
-        script.Scene(
-            target=signature.target,
-            first=signature.first,
-            options=options,
-            dtype=violation.subject.format.name,
-            case=case,
-            law=law.partition(".")[2],
-            message=violation.sentence,
-            group_options=own,
-            changes=changes,
-            always_closure=signature.needs_closure,
-            wants_train=callable(getattr(signature.build, "train", None)),
-        )
-    )
+def _sentence(laws: Any, law: str, subject: str, case: Any) -> str:
+    found = laws.violation(law, subject, case)
+    return found.sentence if found is not None else ""
 
 
-def _run_scripts(known: Sequence[dict[str, Any]]) -> None:
-    """Runs every script; one that does not exit 1 is not shown."""
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
-    width = max(1, os.cpu_count() or 1)
-    for start in range(0, len(known), width):
-        batch = known[start : start + width]
-        running = [
-            subprocess.Popen(
-                [sys.executable, one["repro"]],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,
-            )
-            for one in batch
-        ]
-        for one, child in zip(batch, running, strict=True):
-            try:
-                printed, _ = child.communicate(timeout=SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                printed, _ = child.communicate()
-            if child.returncode != 1 or not _shows(printed.decode(errors="replace"), one):
-                one["no_script"] = f"a script of its own does not show it (it exits {child.returncode})"
+def _scene(signature: Any, violation: Any) -> Scene:
+    """The class on trial, as the violated law ran it."""
+    from verifier.auditing.scene import Scene
+
+    one = violation.subject
+    fixed: Mapping[str, float] = getattr(one.run, "args", ({}, {}))[1]
+    return Scene(signature, one.implementation, one.format.name, fixed)
+
+
+def _run_scripts(known: Sequence[dict[str, Any]], folder: Path, *, fresh: bool) -> None:
+    """Runs the scripts that may show each finding, until one exits 1 and shows it; the others are thrown away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    while asked := [one for one in known if one.get("texts")]:
+        for one in asked:
+            one["repro"] = str(folder / f"{one['name']}.py")
+            Path(one["repro"]).write_text(one["texts"].pop(0), encoding="utf-8")
+        ended = running.run([Path(one["repro"]) for one in asked], SECONDS, fresh=fresh)
+        for one, ran in zip(asked, ended, strict=True):
+            if ran.code == 1 and _shows(ran.printed, one):
+                one["texts"] = []
+                one.pop("no_script", None)
+            else:
+                one["no_script"] = f"a script of its own does not show it (it exits {ran.code})"
                 Path(one.pop("repro")).unlink(missing_ok=True)
 
 
@@ -150,8 +114,8 @@ def _shows(printed: str, known: Mapping[str, Any]) -> bool:
     if raised is not None or "Traceback" in printed:
         return raised is not None and re.match(rf"(\w+\.)*{raised[1]}\b", ended[0]) is not None
     found = re.search(r"^observed (\S+) expected", printed, re.MULTILINE)
-    if found is None:
-        return True  # it compares two runs of its own
+    if found is None:  # it compares two runs of its own, or says what is wrong in words
+        return re.search(r"^\w*Error\b", printed, re.MULTILINE) is None
     seen = str(known["observed"]).partition(" ")[0]
     return found[1] == seen or float(found[1]) == float(seen)
 

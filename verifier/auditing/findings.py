@@ -33,6 +33,7 @@ class Finding:
     repro: str = ""
     replay: str = ""
     no_script: str = ""
+    unsteady: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What `audit_explain` is told."""
@@ -47,6 +48,7 @@ class Finding:
             repro=known.get("repro", ""),
             replay=known.get("replay", ""),
             no_script=known.get("no_script", ""),
+            unsteady=bool(known.get("unsteady", self.unsteady)),
         )
 
 
@@ -60,8 +62,30 @@ def collect(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     return [_finding(target, text, together) for (target, text, _), together in found.items()]
 
 
+UNSTEADY = "gives another result when it is run again on the same case"
+
+
+def folded(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, those of a target that change from run to run made one: each is an accident of what is one defect.
+
+    The one keeps the script of whichever has one.
+    """
+    steady: list[Finding] = []
+    changing: dict[tuple[str, bool], list[Finding]] = {}
+    for finding in findings:
+        if finding.unsteady:
+            changing.setdefault((finding.target, finding.expected_failure is not None), []).append(finding)
+        else:
+            steady.append(finding)
+    for several in changing.values():
+        first = min(several, key=lambda f: (not f.repro, not f.replay, f.what))
+        rows = tuple(sorted({row for f in several for row in f.rows}))
+        steady.append(replace(first, what=UNSTEADY, rows=rows))
+    return steady
+
+
 def _finding(target: str, text: str, rows: Sequence[Mapping[str, Any]]) -> Finding:
-    first = min(rows, key=lambda row: (_size(row), str(row["id"])))
+    first = min(rows, key=lambda row: (_plainness(row), _size(row), str(row["id"])))
     return Finding(
         target=target,
         what=text,
@@ -72,13 +96,18 @@ def _finding(target: str, text: str, rows: Sequence[Mapping[str, Any]]) -> Findi
         case=first.get("case"),
         equals=next((str(row["equals"]) for row in rows if row.get("equals")), ""),
         expected_failure=first.get("expected_failure"),
+        unsteady=all(FLAKY in str(row.get("message")) or str(row["law"]).endswith(".determinism") for row in rows),
     )
+
+
+FLAKY = "differs from run to run on the same case: "
+"""What the plugin puts before the message of a row whose failing case passed when it was run again."""
 
 
 def what(row: Mapping[str, Any]) -> str:
     """What went wrong, without where and with which numbers: the same for equal failures."""
     message = str(row.get("message") or row.get("reason") or "")
-    message = message.removeprefix("differs from run to run on the same case: ")
+    message = message.removeprefix(FLAKY)
     text = message.split(": ", 1)[1] if re.match(r"\S+ on \S+: ", message) else message
     if text.startswith("raised instead of stepping"):
         raised = re.search(r"observed (.*), but should be", text, re.DOTALL)
@@ -86,6 +115,15 @@ def what(row: Mapping[str, Any]) -> str:
     text = re.split(r" at (?:step|tensor) |: observed ", text)[0]
     text = re.sub(r" \([^()]*\)", "", text)
     return re.sub(r"\d+", "N", text)
+
+
+def _plainness(row: Mapping[str, Any]) -> tuple[int, int]:
+    """How far a row's subject is from what most people run: the for-loop in float32."""
+    _, _, rest = str(row["subject"]).partition("-")
+    dtype, _, implementation = rest.partition("-")
+    dtypes, implementations = ("float32", "float64", "bfloat16"), ("forloop", "foreach", "fused")
+    one = implementations.index(implementation) if implementation in implementations else len(implementations)
+    return one, dtypes.index(dtype) if dtype in dtypes else len(dtypes)
 
 
 def _size(row: Mapping[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import runpy
 import signal
@@ -51,17 +52,19 @@ def _become(path: Path, printed: int, fresh: bool) -> None:
     code = 1
     try:
         os.setsid()
-        nowhere = os.open(os.devnull, os.O_RDONLY)
-        for number, stream in ((0, nowhere), (1, printed), (2, printed)):
+        nowhere, printed = (fcntl.fcntl(n, fcntl.F_DUPFD, 3) for n in (os.open(os.devnull, os.O_RDONLY), printed))
+        for number, stream in ((0, nowhere), (1, printed), (2, printed)):  # which may have been any of these numbers
             os.dup2(stream, number)
         if fresh:
             environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
             os.execve(sys.executable, [sys.executable, str(path)], environment)
+        before = sys.stdin, sys.stdout, sys.stderr  # collected, they would close the new streams' descriptors
         sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
         sys.argv = [str(path)]
         sys.path.insert(0, str(path.parent))
         runpy.run_path(str(path), run_name="__main__")
         code = 0
+        del before
     except SystemExit as end:
         if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)

@@ -1,53 +1,64 @@
-"""A violation as a script of its own: 25 lines that import torch and the target, and exit 1 while it is there."""
+"""A violation as a script of its own: at most 25 lines that import torch and the target, and exit 1 while it is there.
+
+Most laws compare two runs. The script then has one function, `run(changed)`, in which every line that differs between
+the two says so: `x if changed else y`. The others compare one number with the one it should be.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from verifier.case import Case, Group
+from verifier.auditing.scene import Lines, Scene, lines_of
+from verifier.case import Case
+from verifier.record import Pair, Violation
 
 LIMIT = 25
 """Lines a script may have."""
 
+WIDTH = 1000
+"""Characters a line of a script may have."""
+
 
 @dataclass(frozen=True)
-class Scene:
-    """What a script needs to know: the class, how it is built, what it is run on, what was found there."""
+class Told:
+    """What is told of a violation besides the case it was seen on: its law, and where and what it was."""
 
-    target: str
-    first: str  # the argument that takes the parameters
-    options: Mapping[str, Any]  # constructor arguments of the implementation, maximize included
-    dtype: str
-    case: Case
     law: str
-    message: str
-    group_options: Mapping[int, Mapping[str, Any]]  # group -> the arguments it has of its own
-    changes: Mapping[int, Mapping[str, Any]]  # step -> arguments that change before it, in every group
-    always_closure: bool = False
-    wants_train: bool = False
+    found: Violation
 
 
-def script(scene: Scene) -> str:
-    """The script; ValueError where the violation needs more lines than one may have."""
-    lines = _lines(scene)
-    if len(lines) > LIMIT:
-        raise ValueError(f"{len(lines)} lines")
+def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
+    """Scripts that may show the violation, the best first; ValueError says why there is none."""
+    told = Told(law, found)
+    case = found.pair.observed if found.pair else found.follow_up
+    if case is None:
+        raise ValueError("it has no case")
+    if "raised instead of stepping" in found.what:
+        return [_text(scene, told, _alone(scene, found.follow_up or case), ["run()  # raises, and so exits 1"])]
+    if law in FACTS:
+        return [_text(scene, told, _alone(scene, case.with_(events={}), "opt, p"), FACTS[law])]
+    if law == "closure" and found.pair is None:
+        return [_text(scene, told, _alone(scene, case, "seen"), _closure_ending(found))]
+    candidates = []
+    for text in _of_a_pair(scene, told, found.pair) if found.pair else _of_a_number(scene, told, case):
+        lines = text.splitlines()
+        if len(lines) <= LIMIT and max(map(len, lines)) <= WIDTH:
+            candidates.append(text)
+    if not candidates:
+        raise ValueError("it takes more lines, or longer ones")
+    return candidates
+
+
+def _text(scene: Scene, told: Told, run: Sequence[str], ending: Sequence[str]) -> str:
+    lines = [f'"""{_headline(scene, told)}"""', *_imports(scene.target), "", *run, "", *ending]
     return "\n".join(lines) + "\n"
 
 
-def _lines(scene: Scene) -> list[str]:
-    twice = (0, "") if scene.law in ("state_dtypes", "state_apart") else _event(scene)
-    head = [f'"""{_headline(scene)}"""', *_imports(scene.target)]
-    return [*head, "", *_run(scene, twice), "", *_ending(scene, twice)]
-
-
-def _headline(scene: Scene) -> str:
-    text = re.sub(r"^\S+ on \S+ ", "", scene.message).split(": observed")[0]
+def _headline(scene: Scene, told: Told) -> str:
+    text = re.sub(r"^\S+ on \S+: ", "", told.found.sentence).split(": observed")[0]
     return f"{scene.target}: {text}"[:110].replace('"""', "'''").replace("\\", "/")
 
 
@@ -55,188 +66,179 @@ def _imports(target: str) -> list[str]:
     place, _, name = target.rpartition(":")
     if place.endswith(".py"):
         path = Path(place).resolve()
-        return [
-            "import sys",
-            "import torch",
-            f"sys.path.insert(0, {str(path.parent)!r})",
-            f"from {path.stem} import {name}",
-        ]
+        folder = f"sys.path.insert(0, {str(path.parent)!r})"
+        return ["import sys", "import torch", folder, f"from {path.stem} import {name}"]
     return ["import torch", f"from {place} import {name}"]
 
 
-def _event(scene: Scene) -> tuple[int, str]:
-    """The one thing in which two runs differ: (step, event); (0, "") where one run shows it."""
-    for step, names in sorted(scene.case.events.items()):
-        for name in names:
-            if name.partition(":")[0] in _CODE:
-                return step, name
-    return 0, ""
-
-
-_CODE: Mapping[str, Sequence[str]] = {
-    "resume": ("new = build(p)", "new.load_state_dict(opt.state_dict())", "opt = new"),
-    "copy": ("opt, p = __import__('copy').deepcopy((opt, p))",),
-    "pickle": ("opt, p = __import__('pickle').loads(__import__('pickle').dumps((opt, p)))",),
-    "save": ("opt.state_dict()",),
-    "zero_grad": ("opt.zero_grad()",),
-    "idle": ("for x in p: x.grad = None", "opt.step()"),
-    "found_inf": (
-        "for x in p: x.grad = torch.full_like(x, torch.inf)",
-        "opt.grad_scale, opt.found_inf = None, torch.tensor(1.0)",
-        "opt.step()",
-        "del opt.grad_scale, opt.found_inf",
-    ),
-    "filled": ("torch.use_deterministic_algorithms(True, warn_only=True)",),
-}
-
-
-def _run(scene: Scene, twice: tuple[int, str]) -> list[str]:
-    """`build`, which makes the optimizer, and `run`, which steps it."""
-    case = scene.case
-    name = scene.target.rpartition(":")[2]
-    groups = case.all_groups
-    if len(groups) == 1 and groups[0].tensors == tuple(range(len(case.shapes))):
-        given = "p"
-    else:
-        given = ", ".join(_group(scene, k, group) for k, group in enumerate(groups))
-        given = f"[{given}]"
-    options = "".join(f", {k}={_literal(v)}" for k, v in scene.options.items())
-    first = given if scene.first == "params" else f"{scene.first}={given}"
-    step, event = twice
-    lines = [f"def build(p): return {name}({first}{options})", "", f"def run({'changed' if event else ''}):"]
-    lines.append(f"    p = [{', '.join(_tensor(scene, k) for k in range(len(case.shapes)))}]")
-    if step == 0 and event:
-        lines += ["    if changed:", *(f"        {line}" for line in _CODE[event.partition(":")[0]])]
-    lines.append("    opt = build(p)")
-    lines += ["    opt.train()"] if scene.wants_train else []
-    rows = [[_grad(scene, s, k) for k in range(len(case.shapes))] for s in range(1, case.steps + 1)]
-    shown = ", ".join(f"[{', '.join(row)}]" for row in rows)
-    lines.append(f"    for step, grads in enumerate([{shown}], 1):")
-    for number, changed in sorted(scene.changes.items()):
-        lines.append(f"        if step == {number}: [g.update({_dict(changed)}) for g in opt.param_groups]")
-    if event and step:
-        where = sorted(k for k, names in case.events.items() if event in names)
-        lines.append(f"        if changed and step in {tuple(where)!r}:")
-        lines += [f"            {line}" for line in _CODE[event.partition(":")[0]]]
-    lines.append("        for x, g in zip(p, grads): x.grad = g")
-    lines.append("        opt.step(lambda: torch.zeros(()))" if scene.always_closure else "        opt.step()")
-    if scene.law == "purity":
-        return [*lines, "    return torch.cat([x.grad.flatten() for x in p])"]
-    if scene.law in ("state_dtypes", "state_apart"):
-        return [*lines, "    return opt, build(p)"]
-    return [*lines, "    return torch.cat([x.detach().flatten() for x in p])"]
-
-
-def _group(scene: Scene, k: int, group: Group) -> str:
-    inside = ", ".join(f"p[{n}]" for n in group.tensors)
-    own = "".join(f", {name!r}: {_literal(v)}" for name, v in scene.group_options.get(k, {}).items())
-    return f"{{'params': [{inside}]{own}}}"
-
-
-def _tensor(scene: Scene, k: int) -> str:
-    case = scene.case
-    values = _placed(scene, case.theta[case.slices[k]], case.shapes[k], case.layout)
-    return f"torch.nn.Parameter({values})"
-
-
-def _grad(scene: Scene, step: int, k: int) -> str:
-    case = scene.case
-    if (step, k) in case.absent:
-        return "None"
-    return _placed(scene, case.grads[step - 1][case.slices[k]], case.shapes[k], case.grad_layout)
-
-
-def _placed(scene: Scene, values: Any, shape: tuple[int, ...], layout: str) -> str:
-    floats = [float(v) for v in values]
-    short = ""
-    if len(floats) > 1 and len(set(floats)) == 1:
-        short = f"torch.full({shape!r}, {_literal(floats[0])}, dtype=torch.{scene.dtype})"
-    listed = ", ".join(_literal(v) for v in floats)
-    text = short or (
-        f"torch.tensor({listed}, dtype=torch.{scene.dtype})"
-        if shape == ()
-        else f"torch.tensor([{listed}], dtype=torch.{scene.dtype})"
-        + ("" if len(shape) == 1 else f".reshape({shape!r})")
+def _trimmed(case: Case, steps: int) -> Case:
+    return case.with_(
+        grads=case.grads[:steps],
+        schedule={k: v for k, v in case.schedule.items() if k <= steps},
+        absent=frozenset((s, k) for s, k in case.absent if s <= steps),
+        events={k: v for k, v in case.events.items() if k <= steps},
     )
-    if layout == "sliced":
-        return f"{text}.unsqueeze(-1).repeat({', '.join(['1'] * len(shape) + ['2'])})[..., 0]"
-    if layout == "transposed" and len(shape) >= 2:
-        return f"{text}.mT.contiguous().mT"
-    return text
 
 
-def _literal(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"float('{value}')"
-    if isinstance(value, tuple):
-        return "(" + ", ".join(_literal(v) for v in value) + ("," if len(value) == 1 else "") + ")"
-    return repr(value)
+def _alone(scene: Scene, case: Case, returned: str = "") -> list[str]:
+    """`run()`, of one case."""
+    return _function("def run():", [(line, line) for line in lines_of(scene, case, returned=returned)])
 
 
-def _dict(values: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f"{k!r}: {_literal(v)}" for k, v in values.items()) + "}"
+def _function(head: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    lines = [head]
+    for one, other in pairs:
+        if one == other:
+            lines.append(f"    {one}" if one else "")
+            continue
+        lines.append(f"    {_either(one, other)}")
+    return [line for line in lines if line.strip()]
 
 
-def _ending(scene: Scene, twice: tuple[int, str]) -> list[str]:
-    """How the script decides, prints both values, and exits."""
-    if "raised instead of stepping" in scene.message:
-        return ["run(True)  # raises, and so exits 1" if twice[1] else "run()  # raises, and so exits 1"]
-    if scene.law == "purity":
-        grads = ", ".join(_grad(scene, scene.case.steps, k) for k in range(len(scene.case.shapes)))
-        return _compare("run()", f"torch.cat([g.flatten() for g in ({grads},)])")
-    if scene.law == "state_apart":
-        return [
-            "old, new = run()",
-            "saved = __import__('copy').deepcopy(old.state_dict())",
-            "new.load_state_dict(saved)",
-            "for i, state in saved['state'].items():",
-            "    for name, value in state.items():",
-            "        mine = new.state_dict()['state'][i][name]",
-            "        if torch.is_tensor(value) and value.data_ptr() == mine.data_ptr():",
-            "            raise SystemExit(f'the optimizer shares {name} with the state_dict it loaded')",
-        ]
-    if scene.law == "state_dtypes":
-        return [
-            "old, new = run()",
-            "new.load_state_dict(old.state_dict())",
-            "for x, y in zip(old.state.values(), new.state.values()):",
-            "    for name in x:",
-            "        if torch.is_tensor(x[name]) and x[name].dtype != y[name].dtype:",
-            "            raise SystemExit(f'load_state_dict turns {name} from {x[name].dtype} into {y[name].dtype}')",
-        ]
-    if twice[1]:
-        return _compare("run(True)", "run(False)")
-    place = re.search(r"at step (\d+)(?:, tensor (\d+))?(?:, element (\d+))?", scene.message)
-    values = re.search(r"observed (\S+).*? but should be (in \[)?(\S+?)(?:,| |$)(?:.*?, (\S+?)[\] ])?", scene.message)
-    if place is None or place[3] is None or values is None:
-        raise ValueError("nothing to compare with")
-    if re.search(r"\(\w+\) at step", scene.message):
-        raise ValueError("it shows in the state")
-    if int(place[1]) != scene.case.steps:
-        raise ValueError("it shows before the last step")
-    flat = scene.case.slices[int(place[2])].start + int(place[3])
-    if values[2]:
-        low, high = _bounds(scene.message)
-        return [f"observed = run()[{flat}].item()", f"print('observed', observed, 'expected {low} to {high}')",
-                f"raise SystemExit(not {low} <= observed <= {high})"]  # fmt: skip
-    expected = values[3].rstrip(",")
-    wanted = f"float('{expected}')" if expected in ("nan", "inf", "-inf") else expected
-    test = "observed == observed" if expected == "nan" else f"observed != {wanted}"
-    shown = f"print('observed', observed, 'expected', {wanted})"
-    return [f"observed = run()[{flat}].item()", shown, f"raise SystemExit({test})"]
+def _either(one: str, other: str) -> str:
+    """A line that is `one` where something is changed, and `other` where not."""
+    indent = (one or other)[: len(one or other) - len((one or other).lstrip())]
+    one, other = one.strip(), other.strip()
+    if not (one and other):
+        when, line = ("changed", one) if one else ("not changed", other)
+        step = re.match(r"if (step == \d+): (.*)", line)
+        return f"{indent}if {when} and {step[1]}: {step[2]}" if step else f"{indent}if {when}: {line}"
+    for head in ("p = ", "rows = ", "opt = ", "return "):
+        if one.startswith(head) and other.startswith(head):
+            return f"{indent}{head}({one.removeprefix(head)}) if changed else ({other.removeprefix(head)})"
+    return f"{indent}if changed: {one}\n    {indent}else: {other}"
 
 
-def _bounds(message: str) -> tuple[str, str]:
-    found = re.search(r"in \[(\S+?)(?: \(\S+\))?, (\S+?)(?: \(\S+\))?\]", message)
-    if found is None:
-        raise ValueError("no bounds")
-    return found[1], found[2]
+COMPARED = (
+    "observed, expected = run(True), run(False)",
+    "wrong = ~((observed == expected) | (observed.isnan() & expected.isnan()))",
+    "i = wrong.nonzero().flatten()[:1].tolist()",
+    "print('element', i, 'observed', observed[i].tolist(), 'expected', expected[i].tolist())",
+    "raise SystemExit(len(i))",
+)
 
 
-def _compare(observed: str, expected: str) -> list[str]:
-    return [
-        f"observed, expected = {observed}, {expected}",
-        "print('observed', observed.tolist())",
-        "print('expected', expected.tolist())",
-        "raise SystemExit(not torch.equal(observed.nan_to_num(), expected.nan_to_num()))",
-    ]
+def _of_a_pair(scene: Scene, told: Told, pair: Pair) -> Iterator[str]:
+    """Both runs in one function: as far as the step it was seen at, then whole, then with the state beside."""
+    same_steps = pair.observed.steps == pair.expected.steps
+    lengths = [pair.observed.steps]
+    if told.found.step and same_steps and told.found.step < pair.observed.steps:
+        lengths.insert(0, told.found.step)
+    for state in (False,) if pair.here or pair.there else (False, True):
+        for length in lengths:
+            one, other = (_trimmed(c, length) if same_steps else c for c in (pair.observed, pair.expected))
+            changed = lines_of(scene, one, elements=pair.here, state=state)
+            plain = lines_of(scene, other, elements=pair.there, state=state)
+            yield _text(scene, told, _function("def run(changed):", _paired(changed, plain)), COMPARED)
+
+
+ORDER = (
+    "threads",
+    "filled",
+    "p",
+    "global",
+    "build",
+    "opt",
+    "train",
+    "seen",
+    "rows",
+    "for",
+    "schedule",
+    "",
+    "grads",
+    "step",
+)
+"""The kinds of lines, in the order they stand in; what happens between steps stands where the empty one does."""
+
+
+def _paired(one: Lines, other: Lines) -> list[tuple[str, str]]:
+    """The lines of two runs side by side; those of a kind that one of them lacks face nothing."""
+    found: list[tuple[str, str]] = []
+    middle, last = ORDER.index(""), len(ORDER)
+    kinds = dict.fromkeys((*one.kinds, *other.kinds))
+    place = {kind: ORDER.index(kind) if kind in ORDER else last if kind == "return" else middle for kind in kinds}
+    for kind in sorted(kinds, key=lambda kind: place[kind]):
+        mine, theirs = one.of(kind), other.of(kind)
+        if mine == theirs:
+            found += [(line, line) for line in mine]
+        elif len(mine) == len(theirs) == 1:
+            found.append((mine[0], theirs[0]))
+        else:
+            found += [(line, "") for line in mine] + [("", line) for line in theirs]
+    return found
+
+
+def _of_a_number(scene: Scene, told: Told, case: Case) -> Iterator[str]:
+    """One run, and one number of it compared with a known one."""
+    found = told.found
+    values = re.match(r"(in \[)?(\S+?)(?: \(\S+\))?(?:, (\S+?)(?: \(\S+\))?\])?$", found.expected)
+    if found.step is None or found.element is None or found.tensor is None or values is None:
+        raise ValueError("it names no number to compare with")
+    case = _trimmed(case, found.step)
+    name = re.match(r"(\w+) (?:left its enclosure|moved although)", found.what)
+    tensor = f"p[{found.tensor}]"
+    if told.law == "purity":
+        tensor += ".grad"
+    elif name is not None and name[1] != "theta":
+        tensor = f"opt.state[{tensor}][{name[1]!r}]"
+    low, high = values[2], values[3]
+    expected = _number(low)
+    if high:
+        ending = [f"print('observed', observed, 'expected {low} to {high}')"]
+        ending += [f"raise SystemExit(not {expected} <= observed <= {_number(high)})"]
+    else:
+        same = "observed != observed" if low == "nan" else f"observed == {expected}"
+        ending = [f"print('observed', observed, 'expected', {expected})", f"raise SystemExit(not {same})"]
+    run = _alone(scene, case, f"{tensor}.detach().flatten()[{found.element}].item()")
+    yield _text(scene, told, run, ["observed = run()", *ending])
+
+
+def _number(text: str) -> str:
+    return f"float({text!r})" if text in ("nan", "inf", "-inf") else text
+
+
+def _closure_ending(found: Violation) -> list[str]:
+    """What a closure's life should have been, for the part of the contract that is broken."""
+    if "return" in found.what:
+        return ["print(run())", "raise SystemExit(any(returned != step for step, returned, _ in run()))"]
+    return ["print(run())", "raise SystemExit(not all(enabled for _, _, enabled in run()))"]
+
+
+FACTS: dict[str, list[str]] = {
+    "state_apart": [
+        "opt, p = run()",
+        "saved = __import__('copy').deepcopy(opt.state_dict())",
+        "new = build(p)",
+        "new.load_state_dict(saved)",
+        "for i, state in saved['state'].items():",
+        "    for name, value in state.items():",
+        "        mine = new.state_dict()['state'][i][name]",
+        "        if torch.is_tensor(value) and value.data_ptr() == mine.data_ptr():",
+        "            raise SystemExit(f'the optimizer shares {name} with the state_dict it loaded')",
+    ],
+    "state_dtypes": [
+        "opt, p = run()",
+        "new = build(p)",
+        "new.load_state_dict(opt.state_dict())",
+        "for x, y in zip(opt.state.values(), new.state.values()):",
+        "    for name in x:",
+        "        if torch.is_tensor(x[name]) and x[name].dtype != y[name].dtype:",
+        "            raise SystemExit(f'load_state_dict turns {name} from {x[name].dtype} into {y[name].dtype}')",
+    ],
+    "bounded_memory": [
+        "opt, p = run()",
+        "held = lambda v: v.numel() if torch.is_tensor(v) else sum(map(held, v.values() if isinstance(v, dict) else v)"
+        " if isinstance(v, (dict, list, tuple, set)) else [0])",
+        "before = held(vars(opt))",
+        "for _ in range(9): opt.step()",
+        "print(before, 'elements in memory, and 9 steps later', held(vars(opt)))",
+        "raise SystemExit(held(vars(opt)) > before)",
+    ],
+    "no_graph": [
+        "opt, p = run()",
+        "kept = [n for s in opt.state.values() for n, v in s.items() if torch.is_tensor(v) and v.grad_fn is not None]",
+        "print('state that keeps a graph:', kept)",
+        "raise SystemExit(bool(kept or any(x.grad_fn is not None for x in p)))",
+    ],
+}
+"""Laws about facts, not values: how each is read off an optimizer that has stepped."""

@@ -103,8 +103,10 @@ def monotone(subject: Subject, case: Case, name: str, direction: str = "nondecre
 
 
 def deterministic(subject: Subject, case: Case) -> None:
-    """Two runs of the same case have the same bits."""
-    same_run(subject, case, case, what="a second run of the same case differs")
+    """Two runs of the same case have the same bits, whatever is left in the memory that they are given."""
+    clean, other = (case.with_(events={**case.events, 0: (f"dirty:{value}",)}) for value in ("0", "nan"))
+    with compared(other, clean):
+        same_run(subject, clean, other, what="a second run of the same case differs")
 
 
 def maximize(subject: Subject, case: Case) -> None:

@@ -11,6 +11,7 @@ from verifier.check.alike import alike, breach, during
 from verifier.check.bits import same_trajectory
 from verifier.check.enclosed import steps_enclosed
 from verifier.check.judged import Judgement, decided, judged, leaves_coarse, unexplained
+from verifier.check.pairs import compared
 from verifier.check.seen import bits, run
 from verifier.floats import FP32, Array
 from verifier.record import Violation, current, show
@@ -31,9 +32,10 @@ def stays_in_element(subject: Subject, case: Case, value: float) -> None:
     other = case.with_(grads=grads)
     plain, seen = run(subject, case), run(subject, other)
     elsewhere = np.arange(len(case.theta)) != element
-    for k in range(case.steps + 1):
-        what = f"a gradient of {value} in tensor {tensor}, element {element - case.slices[tensor].start} reaches others"
-        bits(what, subject, other, seen.theta[k], plain.theta[k], k, elsewhere)
+    what = f"a gradient of {value} in tensor {tensor}, element {element - case.slices[tensor].start} reaches others"
+    with compared(other, case, here=(others := np.flatnonzero(elsewhere)), there=others):
+        for k in range(case.steps + 1):
+            bits(what, subject, other, seen.theta[k], plain.theta[k], k, elsewhere)
     touched = [seen.theta[step:, element], *(rows[step:, element] for rows in seen.state.values())]
     if np.isnan(value) and all(np.isfinite(rows).all() for rows in touched):
         raise breach("a NaN gradient is swallowed", subject, other, show(float(seen.theta[step][element])), "nan", step)
@@ -55,7 +57,8 @@ def partitioned(subject: Subject, case: Case) -> None:
     what = "depends on how elements are cut into tensors"
     whole = case.with_(groups=case.all_groups)
 
-    alike(what, subject, other, run(subject, other), run(subject, whole))
+    with compared(other, whole):
+        alike(what, subject, other, run(subject, other), run(subject, whole))
 
 
 def _pieces(size: int, *, empty: bool) -> list[tuple[int, ...]]:
@@ -74,7 +77,8 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     large = small.with_(shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index])
     plain = run(subject, small)
     expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
-    alike(f"an element of a tensor of {size} moves otherwise", subject, large, run(subject, large), expected)
+    with compared(large, small, there=index):
+        alike(f"an element of a tensor of {size} moves otherwise", subject, large, run(subject, large), expected)
 
 
 def acts_on_all(subject: Subject, case: Case) -> None:
@@ -87,7 +91,8 @@ def acts_on_all(subject: Subject, case: Case) -> None:
     other = case.with_(shapes=shapes, theta=theta, grads=grads, groups=(), absent=frozenset())
     seen = run(subject, other)
     expected = Trajectory(np.repeat(seen.theta[:, :1], 14, axis=1))
-    alike("parameters of one group are treated differently", subject, other, seen, expected)
+    with compared(other, other, there=np.zeros(14, dtype=int)):
+        alike("parameters of one group are treated differently", subject, other, seen, expected)
 
 
 def in_company(subject: Subject, case: Case, dtype: str) -> None:
@@ -102,20 +107,15 @@ def in_company(subject: Subject, case: Case, dtype: str) -> None:
         groups=groups,
         events={0: (f"dtype:{count}:{dtype}",)},
     )
-    seen, plain = run(subject, other), run(subject, case.with_(groups=case.all_groups))
+    alone = case.with_(groups=case.all_groups)
+    seen, plain = run(subject, other), run(subject, alone)
     ours = np.arange(len(other.theta)) < len(case.theta)
     pad = np.zeros(len(extra))
-    for step in range(case.steps + 1):
-        expected: Array = np.concatenate([plain.theta[step], pad])
-        bits(
-            f"a {dtype} parameter in the list changes the others",
-            subject,
-            other,
-            seen.theta[step],
-            expected,
-            step,
-            ours,
-        )
+    what = f"a {dtype} parameter in the list changes the others"
+    with compared(other, alone, here=np.flatnonzero(ours), there=np.flatnonzero(ours)):
+        for step in range(case.steps + 1):
+            expected: Array = np.concatenate([plain.theta[step], pad])
+            bits(what, subject, other, seen.theta[step], expected, step, ours)
 
 
 def as_reals(subject: Subject, case: Case) -> None:
@@ -131,7 +131,8 @@ def as_reals(subject: Subject, case: Case) -> None:
     other = during(pairs, "complex", 0)
     what = "a complex parameter moves otherwise than its two parts"
     try:
-        alike(what, subject, other, run(subject, other), run(subject, pairs))
+        with compared(other, pairs):
+            alike(what, subject, other, run(subject, other), run(subject, pairs))
     except Refused as no:
         current().notes[str(no)] += 1
 
@@ -146,7 +147,8 @@ def sparse_as_dense(subject: Subject, case: Case) -> None:
         current().notes[f"takes no sparse gradients: {no}"] += 1
         return
     what = "a sparse gradient acts otherwise than the dense one"
-    alike(what, subject, other, seen, run(subject, plain), scalars=True)
+    with compared(other, plain):
+        alike(what, subject, other, seen, run(subject, plain), scalars=True)
 
 
 def tensor_lr(subject: Subject, case: Case) -> None:
@@ -158,7 +160,8 @@ def tensor_lr(subject: Subject, case: Case) -> None:
     other = during(plain, "tensor_lr", 0)
     try:
         seen, expected = run(subject, other), run(subject, plain)
-        alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, scalars=True)
+        with compared(other, plain):
+            alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, scalars=True)
     except Refused as no:
         current().notes[str(no)] += 1
 
@@ -169,10 +172,12 @@ def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
     large = case.with_(
         shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index], groups=(), absent=frozenset()
     )
-    one = run(subject, during(large, "threads:1", 0))
+    single = during(large, "threads:1", 0)
+    one = run(subject, single)
     for count in (2, 3):
         other = during(large, f"threads:{count}", 0)
-        alike(f"{count} threads differ from one", subject, other, run(subject, other), one)
+        with compared(other, single):
+            alike(f"{count} threads differ from one", subject, other, run(subject, other), one)
 
 
 def layout_free(subject: Subject, case: Case) -> None:
@@ -193,7 +198,8 @@ def layout_free(subject: Subject, case: Case) -> None:
     for layout, grad_layout in [*pairs, (case.layout, case.grad_layout)]:
         other = dense.with_(layout=layout, grad_layout=grad_layout)
         what = f"depends on the memory layout (parameters {layout}, gradients {grad_layout})"
-        alike(what, subject, other, run(subject, other), plain)
+        with compared(other, dense):
+            alike(what, subject, other, run(subject, other), plain)
 
 
 def implementations_agree(subject: Subject, case: Case) -> None:
@@ -205,9 +211,11 @@ def implementations_agree(subject: Subject, case: Case) -> None:
         current().notes["the for-loop is what the others are compared with"] += 1
         return
     what = "differs from the for-loop"
-    seen, expected = run(subject, case), run(subject, during(case, "implementation:forloop", 0))
+    loop = during(case, "implementation:forloop", 0)
+    seen, expected = run(subject, case), run(subject, loop)
     try:
-        same_trajectory(what, subject, case, Trajectory(seen.theta), expected)
+        with compared(case, loop):
+            same_trajectory(what, subject, case, Trajectory(seen.theta), expected)
     except Violation as found:
         unexplained(what, subject, case, found)
 
@@ -248,4 +256,5 @@ def ascends(subject: Subject, case: Case) -> None:
     """`maximize` equals negated gradients: ascending a function is descending its negative."""
     up = case.with_(maximize=True, grads=-case.grads)
     down = case.with_(maximize=False)
-    alike("maximize differs from negated gradients", subject, up, run(subject, up), run(subject, down))
+    with compared(up, down):
+        alike("maximize differs from negated gradients", subject, up, run(subject, up), run(subject, down))

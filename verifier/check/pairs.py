@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from verifier.case import Case
@@ -10,7 +10,7 @@ from verifier.record import Pair, Violation
 
 
 @contextmanager
-def compared(observed: Case, expected: Case, *, here: Sequence[int] = (), there: Sequence[int] = ()) -> Iterator[None]:
+def compared(observed: Case, expected: Case, *, here: Iterable[int] = (), there: Iterable[int] = ()) -> Iterator[None]:
     """A violation inside is one of two runs: of `observed`, which should end as that of `expected` does.
 
     `here` and `there` are the elements of the one and the other that correspond; none: all of them, in order.

@@ -1,0 +1,297 @@
+"""One run of a case as lines of Python that need torch and the optimizer's class alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verifier.case import Case, Group
+from verifier.subjects.torch_foreign import SWITCHED
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The class on trial, in one implementation and format; `fixed` are options that are the same in every case."""
+
+    signature: Any
+    implementation: str
+    dtype: str
+    fixed: Mapping[str, float]
+
+    @property
+    def target(self) -> str:
+        """pkg.mod:Class"""
+        return str(self.signature.target)
+
+    def hyper(self, given: Mapping[str, float]) -> dict[str, float]:
+        """Every option, the fixed ones as they are."""
+        return {**self.signature.defaults, **given, **self.fixed}
+
+    def arguments(self, given: Mapping[str, float]) -> dict[str, Any]:
+        """The constructor's arguments."""
+        found: dict[str, Any] = self.signature.arguments(self.hyper(given))
+        return found
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of a function's body, each of a kind by which two runs are laid side by side."""
+
+    told: tuple[tuple[str, str], ...]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.told]
+
+    def of(self, kind: str) -> list[str]:
+        """The lines of one kind."""
+        return [line for k, line in self.told if k == kind]
+
+    def __iter__(self) -> Any:
+        return iter([line for _, line in self.told])
+
+
+def lines_of(
+    scene: Scene,
+    case: Case,
+    *,
+    returned: str = "",
+    elements: Sequence[int] = (),
+    state: bool = False,
+) -> Lines:
+    """The body of a function that runs `case` and returns all parameters as one flat tensor, or `returned`.
+
+    `elements`: of it, those alone. `state`: with the state tensors behind. ValueError where the case needs what a
+    script cannot say.
+    """
+    whole = case.events.get(0, ())
+    for name in whole:
+        kind, _, value = name.partition(":")
+        if kind == "implementation" and value in ("forloop", "foreach", "fused", "differentiable"):
+            scene = Scene(scene.signature, value, scene.dtype, scene.fixed)
+        elif kind not in ("dtype", "complex", "sparse", "tensor_lr", "threads", "filled", "inspect", "dirty"):
+            raise ValueError(f"it needs {kind}")
+    late = {int(n.partition(":")[2]) for k, names in case.events.items() for n in names if n.startswith("group:")}
+    joined = [k for k in range(len(case.all_groups)) if k not in late]
+    told = [("threads", f"torch.set_num_threads({n.partition(':')[2]})") for n in whole if n.startswith("threads")]
+    if "filled" in whole:
+        told.append(("filled", "torch.use_deterministic_algorithms(True, warn_only=True)"))
+    if "complex" in whole:
+        returned = "torch.view_as_real(torch.cat([x.detach().flatten() for x in p])).double().flatten()"
+    parameters = ", ".join(_tensor(scene, case, k) for k in range(len(case.shapes)))
+    told.append(("p", f"p = [{parameters}]"))
+    reloads = any(name.startswith("resume") for names in case.events.values() for name in names)
+    building = built(scene, case, case.hyper, joined)
+    wanted = returned == "opt, p"
+    if wanted:
+        told.append(("global", "global build"))
+    if wanted or reloads:
+        told += [("build", f"build = lambda p: {building}"), ("opt", "opt = build(p)")]
+    else:
+        told.append(("opt", f"opt = {building}"))
+    if callable(getattr(scene.signature.build, "train", None)):
+        told.append(("train", "opt.train()"))
+    closing = scene.signature.needs_closure or any("closure" in names for names in case.events.values())
+    if returned == "seen":
+        told.append(("seen", "seen = []"))
+    told.append(("rows", f"rows = [{', '.join(_row(scene, case, step) for step in range(1, case.steps + 1))}]"))
+    told.append(("for", "for step, grads in enumerate(rows, 1):"))
+    dirt = [n.partition(":")[2] for n in whole if n.startswith("dirty")]
+    told += [
+        ("dirty", f"    [torch.full((16 * n,), float({v!r})) for n in range(1, 65) for _ in range(4)]") for v in dirt
+    ]
+    for step, table in sorted(case.schedule.items()):
+        before = scene.arguments({**case.hyper})
+        changed = {n: v for n, v in scene.arguments({**case.hyper, **table}).items() if v != before[n]}
+        if changed:
+            told.append(("schedule", f"    if step == {step}: [g.update({_dict(changed)}) for g in opt.param_groups]"))
+    for step, names in sorted(case.events.items()):
+        for name in names if step else ():
+            if name != "closure":
+                told += _event(scene, case, step, name, joined)
+    if closing:
+        told += _closure(returned == "seen")
+    else:
+        told += [("grads", "    for x, g in zip(p, grads): x.grad = g"), ("step", "    opt.step()")]
+    return Lines((*told, ("return", f"return {returned or _returned(elements, state)}")))
+
+
+def _returned(elements: Sequence[int], state: bool) -> str:
+    text = "torch.cat([x.detach().double().flatten() for x in p"
+    if state:
+        text = (
+            "torch.cat([v.detach().double().flatten() for x in p for v in (x, *opt.state[x].values())"
+            " if torch.is_tensor(v) and v.shape == x.shape"
+        )
+    return f"{text}])" + (f"[{_indices(elements)}]" if len(elements) else "")
+
+
+def _indices(elements: Sequence[int]) -> str:
+    """The elements of a flat tensor: a slice where they lie side by side, arithmetic where they repeat."""
+    found = [int(e) for e in elements]
+    if found == list(range(found[0], found[-1] + 1)):
+        return f"{found[0]}:{found[-1] + 1}"
+    period = max(found) + 1
+    if len(found) > 64 and all(e == k % period for k, e in enumerate(found)):
+        return f"torch.arange({len(found)}) % {period}"
+    return repr(found)
+
+
+def built(scene: Scene, case: Case, hyper: Mapping[str, float], joined: Sequence[int], *, own: bool = True) -> str:
+    """The expression that makes the optimizer of the groups that have joined."""
+    signature = scene.signature
+    plain, defaults = scene.arguments(hyper), signature.arguments(signature.defaults)
+    options = {n: v for n, v in plain.items() if v != defaults.get(n) or n in signature.fixed or n == "lr"}
+    if "tensor_lr" in case.events.get(0, ()) and "lr" in options:
+        options["lr"] = Text(f"torch.tensor({options['lr']!r}, dtype=torch.float64)")
+    known = {"foreach", "fused", "differentiable"} & set(signature.switches)
+    options |= {n: v for n, v in SWITCHED[scene.implementation].items() if n in known}
+    options |= {"maximize": True} if case.maximize else {}
+    groups = [case.all_groups[k] for k in joined]
+    given = ", ".join(_group(scene, hyper, group if own else Group(group.tensors)) for group in groups)
+    whole = len(groups) == 1 and groups[0].tensors == tuple(range(len(case.shapes))) and "': " not in given[10:]
+    if signature.first.startswith("named") or "model" in signature.first or "module" in signature.first:
+        raise ValueError(f"the class takes {signature.first}")
+    name = scene.target.rpartition(":")[2]
+    first = "p" if whole else f"[{given}]"
+    first = first if signature.first == "params" else f"{signature.first}={first}"
+    return f"{name}({first}{''.join(f', {n}={_literal(v)}' for n, v in options.items())})"
+
+
+def _group(scene: Scene, hyper: Mapping[str, float], group: Group) -> str:
+    plain, theirs = scene.arguments(hyper), scene.arguments({**hyper, **group.hyper})
+    own = "".join(f", {n!r}: {_literal(v)}" for n, v in theirs.items() if v != plain[n])
+    return f"{{'params': [{', '.join(f'p[{k}]' for k in group.tensors)}]{own}}}"
+
+
+def _event(scene: Scene, case: Case, step: int, name: str, joined: Sequence[int]) -> list[tuple[str, str]]:
+    """What happens before a step, as lines."""
+    kind, _, value = name.partition(":")
+    lines = list(EVENTS.get(kind, ()))
+    if kind == "resume":
+        fresh = "build(p)"
+        if value == "other":
+            fresh = built(scene, case, scene.signature.another(case.hyper), joined, own=False)
+        elif value in SWITCHED:
+            fresh = built(Scene(scene.signature, value, scene.dtype, scene.fixed), case, case.hyper, joined)
+        lines = [f"new = {fresh}", f"new.load_state_dict({TRAVELS.get(value, 'opt.state_dict()')})", "opt = new"]
+    elif kind == "rebuild":
+        hyper = case.hyper_at(step, case.all_groups[0])
+        if len(case.all_groups) > 1:
+            raise ValueError("it rebuilds an optimizer of several groups")
+        lines = [f"new = {built(scene, case, hyper, joined, own=False)}", "new.state = opt.state", "opt = new"]
+    elif kind == "group":
+        lines = [f"opt.add_param_group({_group(scene, case.hyper, case.all_groups[int(value)])})"]
+    elif kind == "neighbour":
+        plain = case.with_(groups=(), maximize=case.maximize)
+        beside = built(scene, plain, scene.signature.another(case.hyper), [0]).replace("(p", "(q", 1)
+        lines = [
+            "q = [(2 * x.detach() + 1).requires_grad_() for x in p]",
+            "[setattr(x, 'grad', torch.full_like(x, 3.0)) for x in q]",
+            f"{beside}.step()",
+        ]
+    if not lines:
+        raise ValueError(f"it needs {kind}")
+    return [(f"{name} {step}", f"    if step == {step}: {line}") for line in lines]
+
+
+EVENTS: Mapping[str, Sequence[str]] = {
+    "copy": ("opt, p = __import__('copy').deepcopy((opt, p))",),
+    "pickle": ("opt, p = __import__('pickle').loads(__import__('pickle').dumps((opt, p)))",),
+    "save": ("opt.state_dict()",),
+    "zero_grad": ("opt.zero_grad()",),
+    "idle": ("[setattr(x, 'grad', None) for x in p]; opt.step()",),
+    "found_inf": (
+        "[setattr(x, 'grad', torch.full_like(x, torch.inf)) for x in p]",
+        "opt.grad_scale, opt.found_inf = None, torch.tensor(1.0)",
+        "opt.step(); del opt.grad_scale, opt.found_inf",
+    ),
+}
+"""What happens between two steps, as lines of one statement each."""
+
+TRAVELS = {
+    "deepcopy": "__import__('copy').deepcopy(opt.state_dict())",
+    "pickle": "__import__('pickle').loads(__import__('pickle').dumps(opt.state_dict()))",
+    "file": "torch.save(opt.state_dict(), f := __import__('io').BytesIO()) or f.seek(0) or torch.load(f)",
+}
+"""How a state_dict travels."""
+
+
+def _closure(told: bool) -> list[tuple[str, str]]:
+    """The step, with a closure that assigns the gradients."""
+    lines = [("grads", "    def closure(on=[]):"), ("grads", "        on.append(torch.is_grad_enabled())")]
+    lines += [("grads", "        for x, g in zip(p, grads): x.grad = g")]
+    lines += [("grads", "        return torch.tensor(float(step))")]
+    lines += [("step", "    returned = opt.step(closure)")]
+    if told:
+        value = "float(returned) if returned is not None else None"
+        lines += [("seen", f"    seen.append((step, {value}, all(closure.__defaults__[0])))")]
+    return lines
+
+
+def _tensor(scene: Scene, case: Case, k: int) -> str:
+    whole = case.events.get(0, ())
+    dtype = next((n.split(":")[2] for n in whole if n.startswith(f"dtype:{k}:")), "")
+    text = _placed(scene, case.theta[case.slices[k]], case.shapes[k], case.layout)
+    text += f".to(torch.{dtype})" if dtype else ""
+    text = f"torch.view_as_complex({text})" if "complex" in whole else text
+    return text if scene.implementation == "differentiable" else f"torch.nn.Parameter({text})"
+
+
+def _row(scene: Scene, case: Case, step: int) -> str:
+    return f"[{', '.join(_grad(scene, case, step, k) for k in range(len(case.shapes)))}]"
+
+
+def _grad(scene: Scene, case: Case, step: int, k: int) -> str:
+    whole = case.events.get(0, ())
+    if (step, k) in case.absent:
+        return "None"
+    text = _placed(scene, case.grads[step - 1][case.slices[k]], case.shapes[k], case.grad_layout)
+    dtype = next((n.split(":")[2] for n in whole if n.startswith(f"dtype:{k}:")), "")
+    text += f".to(torch.{dtype})" if dtype else ""
+    if "sparse" in whole and case.shapes[k]:
+        raise ValueError("its gradients are sparse")
+    return f"torch.view_as_complex({text})" if "complex" in whole else text
+
+
+def _placed(scene: Scene, values: Any, shape: tuple[int, ...], layout: str) -> str:
+    """A tensor of a shape and layout."""
+    floats = [float(v) for v in values]
+    count = len(floats)
+    period = next((q for q in range(1, 129) if count > 64 and floats == [floats[k % q] for k in range(count)]), 0)
+    kept = floats[:period] if period else floats
+    if floats and len(set(floats)) == 1 and count > 1:
+        text = f"torch.full({shape!r}, {_literal(floats[0])}, dtype=torch.{scene.dtype})"
+    else:
+        text = f"torch.tensor([{', '.join(_literal(v) for v in kept)}], dtype=torch.{scene.dtype})"
+        text += f".repeat({math.ceil(count / period)})[:{count}]" if period else ""
+        text += "" if len(shape) == 1 else f".reshape({shape!r})"
+    if layout == "sliced":
+        return f"{text}.unsqueeze(-1).repeat({', '.join(['1'] * len(shape) + ['2'])})[..., 0]"
+    if layout == "transposed" and len(shape) >= 2:
+        return f"{text}.mT.contiguous().mT"
+    if layout == "channels_last" and len(shape) == 4:
+        return f"{text}.contiguous(memory_format=torch.channels_last)"
+    return text
+
+
+class Text(str):
+    """An expression, to be shown as it is."""
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, Text):
+        return str(value)
+    if isinstance(value, float | np.floating) and not math.isfinite(value):
+        return f"float('{value}')"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(_literal(v) for v in value) + ("," if len(value) == 1 else "") + ")"
+    return repr(value)
+
+
+def _dict(values: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{k!r}: {_literal(v)}" for k, v in values.items()) + "}"
