@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dis
 import io
 import os
 import pickle
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -37,9 +37,7 @@ def refusals() -> Iterator[None]:
             text = str(error)
         except BaseException:  # its __str__ is foreign code too
             raise Escaped(f"{type(error).__name__}, which cannot be printed") from None
-        frames = traceback.extract_tb(error.__traceback__)
-        line = (frames[-1].line or "") if frames else ""
-        if isinstance(error, _DELIBERATE) and line.startswith(("raise", "assert")):
+        if isinstance(error, _DELIBERATE) and _raised(error):
             raise Refused(f"{type(error).__name__}: {text}") from error
         raise
     except BaseException as error:
@@ -49,6 +47,14 @@ def refusals() -> Iterator[None]:
         raise Escaped(f"{type(error).__name__} out of a step") from None
     else:
         _end_forks(mine)
+
+
+def _raised(error: Exception) -> bool:
+    """Whether a `raise` or `assert` of Python code made the error, and no operation that failed."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
 
 
 _DELIBERATE = (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError)
