@@ -176,3 +176,7 @@ class Subject:
         """The part of an evidence id after the @: device, dtype, implementation, and the path unless it is plain."""
         parts = [self.device, self.format.name, self.implementation]
         return "-".join(parts if self.path == "step" else [*parts, self.path])
+
+    def __repr__(self) -> str:
+        """Its name and id: Hypothesis prints the arguments of every example, and a rule fills pages."""
+        return f"<Subject {self.name} {self.id}>"
