@@ -191,12 +191,13 @@ AGAIN = object()
 def arguments(build: Callable[..., Any]) -> list[inspect.Parameter]:
     """A constructor's arguments; where it only passes on what it is given, those of the class it passes it to."""
     own = list(inspect.signature(build).parameters.values())
-    if not inspect.isclass(build) or any(p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own):
+    if not inspect.isclass(build) or any(p.kind is p.POSITIONAL_OR_KEYWORD for p in own):
         return own
     for base in build.__mro__[1:]:
         theirs = list(inspect.signature(base).parameters.values()) if "__init__" in vars(base) else own
-        if any(p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in theirs):
-            return theirs
+        if any(p.kind is p.POSITIONAL_OR_KEYWORD for p in theirs):
+            known = {p.name for p in theirs}
+            return theirs + [p for p in own if p.kind is p.KEYWORD_ONLY and p.name not in known]
     return own
 
 

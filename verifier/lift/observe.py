@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import random
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,7 +145,7 @@ class _Run:
                 if symbols:
                     self.memory.set_symbol(p.grad, name, k)
 
-        def closure() -> torch.Tensor:
+        def closure(*_: Any, **__: Any) -> torch.Tensor:  # some ask it for a backward pass or not
             nonlocal calls
             calls += 1
             with _disable_current_modes():
@@ -255,7 +257,13 @@ def _attempt(run: _Run, seed: int, symbols: bool) -> None:
     try:
         run.step(seed, symbols)
     except Exception as error:  # foreign code may raise anything
-        raise Stuck(f"step: {type(error).__name__}: {error}") from error
+        raise Stuck(f"step: {type(error).__name__}: {error or _line_of(error)}") from error
+
+
+def _line_of(error: Exception) -> str:
+    """Where an error without words was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
 
 
 def _number_node(memory: Memory, slot: Slot) -> Nodes:
@@ -286,11 +294,14 @@ def _steps(
     before = {(s.owner, s.path): (_number_node(memory, s), value_of(s)) for s in slots(run.optimizer, parameters)}
     try:
         _attempt(run, 10 * seed + 1, True)
-    except Stuck:
+    except Stuck as refused:
         if run.needs_closure:
             raise
         run.needs_closure = True
-        _attempt(run, 10 * seed + 1, True)
+        try:
+            _attempt(run, 10 * seed + 1, True)
+        except Stuck as error:
+            raise error if "closure" in str(refused) else refused from error
     first_conditions = list(trace.conditions.values())
     trace.conditions.clear()
     theta_first = [memory.read(p).reshape(-1).copy() for p in parameters]

@@ -152,6 +152,12 @@ def _mse_loss(self: Nodes, target: Nodes, reduction: int = 1) -> Any:
     return (_no_reduction, mean, total)[reduction](squared)
 
 
+def _logsumexp(self: Nodes, dim: Dims = None, keepdim: bool = False) -> Any:
+    """log(sum(exp(x))), without the shift that keeps torch from overflowing."""
+    exps = np.frompyfunc(lambda x: expr.function("exp", x), 1, 1)(self)
+    return np.frompyfunc(lambda x: expr.function("log", x), 1, 1)(fold(exps, dim, keepdim, expr.add))
+
+
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "sum": total, "mean": mean, "var": variance,
     "std": lambda self, **k: SQRT(variance(self, **k)),
@@ -167,5 +173,5 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "addr": lambda self, vec1, vec2, beta, alpha: _blend(self, MUL(vec1[:, None], vec2[None, :]), beta, alpha),
     "ger": lambda self, vec2: MUL(self[:, None], vec2[None, :]),
     "trace": lambda self: total(np.diagonal(self)),
-    "cumsum": _cumulate(expr.add), "cumprod": _cumulate(expr.mul), "mse_loss": _mse_loss,
+    "logsumexp": _logsumexp, "cumsum": _cumulate(expr.add), "cumprod": _cumulate(expr.mul), "mse_loss": _mse_loss,
 }  # fmt: skip

@@ -349,9 +349,10 @@ _UNARY = ("sqrt", "exp", "log", "cos", "sin", "tan", "tanh", "atan", "fabs", "fl
 def _replacement(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         trace = active()
-        if trace is None or not any(
-            isinstance(a, TaggedFloat) or (isinstance(a, float) and a in trace.values) for a in args
-        ):
+        if trace is None:
+            return original(*args)
+        args = tuple(float(a) if hasattr(a, "numel") else a for a in args)  # a tensor of one element tells its number
+        if not any(isinstance(a, float) and (isinstance(a, TaggedFloat) or a in trace.values) for a in args):
             return original(*args)
         plain = [_plain(a) if isinstance(a, TaggedFloat) else a for a in args]
         nodes = [trace.node(a) for a in args]
