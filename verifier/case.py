@@ -95,6 +95,10 @@ class Case:
         """This case with some fields replaced: the follow-up of a metamorphic law."""
         return replace(self, **changes)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How Hypothesis prints it, as it does for every explicit example: thousands of elements help nobody."""
+        printer.text(f"<Case {list(self.shapes)}, {self.steps} steps, {dict(self.hyper)}>")
+
     def to_json(self) -> dict[str, Any]:
         """The case as plain data; floats as hexadecimal strings, so that reading them back loses no bit."""
         return {
@@ -177,6 +181,6 @@ class Subject:
         parts = [self.device, self.format.name, self.implementation]
         return "-".join(parts if self.path == "step" else [*parts, self.path])
 
-    def __repr__(self) -> str:
-        """Its name and id: Hypothesis prints the arguments of every example, and a rule fills pages."""
-        return f"<Subject {self.name} {self.id}>"
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How Hypothesis prints it, as it does for every explicit example: a rule would fill pages."""
+        printer.text(f"<Subject {self.name} {self.id}>")
