@@ -99,7 +99,10 @@ def program(ctx: click.Context) -> None:
     found = config.find(Path.cwd())
     if found is not None:
         chosen = config.read(found)
-        ctx.default_map = {name: chosen for name in program.commands}
+        ctx.default_map = {
+            name: {p.name: chosen[p.name] for p in command.params if isinstance(p, click.Option) and p.name in chosen}
+            for name, command in program.commands.items()
+        }
 
 
 @program.command(short_help="the tutorial's claims and torch.optim's laws, into reports/")
@@ -155,22 +158,46 @@ def of_a_target(command: Command) -> Command:
 
 @program.command(short_help="any optimizer: its contracts, its rule, what is wrong with it")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
-@click.option("--rule", default="", metavar="RULE", help="Holds the targets to it: a name, or path/file.py[:name].")
 @click.option("--arg", "arguments", metavar="NAME=VALUE", multiple=True, help="A constructor argument; repeatable.")
-@click.option("--memory", type=float, metavar="GIB", help="What a target may allocate; by default half of all.")
-@click.option("--baseline-update", is_flag=True, help="Writes the failures seen to the list of expected ones.")
-@options("device", "profile", "seed", "workers", "out", "json", "baseline")
+@click.option("--baseline-update", is_flag=True, help="Lists the failures seen as expected: in FILE, or expected.toml.")
+@options("rule", "device", "profile", "seed", "workers", "out", "json", "baseline", "memory")
 def audit(targets: tuple[str, ...], verbose: bool, **chosen: Any) -> int:
     """Audits optimizers: TARGET is pkg.mod:Class, path/file.py:Class, a file, or a package (all its optimizers).
 
     No rule is needed. The update rule is read out of the code and matched to the catalogue; its options are
-    discovered from the constructor; the contracts of torch's documentation are checked in every implementation and
-    format. Contract breaches are findings, each with a script of its own; conventions and notes are told apart.
+    discovered from the constructor; the contracts of torch's documentation are checked in every implementation
+    (for-loop, foreach, fused) and format. The target runs in processes of its own, which may crash or hang.
 
     \b
-    verifier audit torch.optim:AdamW
-    verifier audit my/optimizers.py:Lion --rule my/lion.py
-    verifier audit lion_pytorch --profile smoke
+    Examples:
+      verifier audit torch.optim:AdamW                    one class
+      verifier audit my.py:Lion --rule my_lion.py         is it this rule, and not only a sound optimizer?
+      verifier audit lion_pytorch --profile smoke         every optimizer of a package, quickly
+      verifier audit my.py --arg lr=0.1                   what the constructor needs
+      verifier audit my.py --baseline-update              from now on, only what is new is red
+      verifier list my.py:Lion                            what an audit would run, and what it cost last time
+
+    \b
+    It prints, for every target:
+      formula, weight decay, rule    what its code does, and the nearest known rule
+      1. ...                         findings: what is wrong, observed and expected, where it shows, the settings
+                                     that matter, a script of 25 lines that fails, and a replay id
+      conventions, not bugs          decoupled or not, where eps sits, what is counted for whom, ...
+      notes                          undocumented, harmless by themselves
+    and a last line with the exit code. Reports, scripts and replays go to <out>/audit.
+
+    \b
+    Profiles, for one optimizer on two cores (docs/costs.md has measurements):
+      smoke    4 cases a law, in the formats most used; seconds
+      ci       6 cases a law, in every format; a minute
+      nightly  200 cases a law; an hour or more
+
+    \b
+    Exit codes:
+      0  nothing new is wrong                  3    nothing could be verified
+      1  a finding that is not listed          4    the list of expected failures is stale
+      2  usage or configuration                5    the check itself broke
+                                               130  interrupted, report written
     """
     from verifier import cli_audit
 
@@ -252,11 +279,24 @@ def built_with(arguments: Sequence[str], params: str | None) -> dict[str, Any]:
 
 @program.command(short_help="(re)write properties/ from the rules, or check it")
 @click.option("--check", is_flag=True, help="Write nothing; show the diff and fail where the files are stale.")
+@click.option("--rule", "rule_file", metavar="FILE", default="", help="Write the properties of this rule file alone.")
+@click.option("--target", default="", metavar="TARGET", help="The optimizer class that claims it: pkg.mod:Class.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default="properties")
-def write(check: bool, directory: Path) -> int:
-    """Writes the properties of every rule to DIRECTORY, by default properties/."""
+def write(check: bool, rule_file: str, target: str, directory: Path) -> int:
+    """Writes the properties of every rule to DIRECTORY, by default properties/.
+
+    With --rule, those of one rule file, which `verifier init` writes, and the file beside them.
+    """
     from verifier import write as writer
 
+    if target and not rule_file:
+        raise UsageError("--target needs --rule FILE")
+    if rule_file and check:
+        raise UsageError("--check is for the whole catalogue, not for --rule")
+    if rule_file:
+        for path in writer.write_one(Path(rule_file), directory, target):
+            click.echo(path)
+        return 0
     if check:
         diff = writer.check(directory)
         click.echo(diff, nl=False)
@@ -322,16 +362,24 @@ def bench(device: str, profile: str, out: Path, compare: Path | None, quiet: boo
 
 
 @program.command("list", short_help="laws, subjects and costs, without running any")
+@click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
-@options("device", "out")
-def list_(device: str, out: Path, as_json: bool, quiet: bool, verbose: bool) -> None:
+@click.option("--arg", "arguments", metavar="NAME=VALUE", multiple=True, help="A constructor argument; repeatable.")
+@options("rule", "profile", "device", "out")
+def list_(targets: tuple[str, ...], as_json: bool, quiet: bool, verbose: bool, **chosen: Any) -> None:
     """Lists the laws of every rule, the subjects they are put to, and what that costs.
 
-    The costs are those of the last run, in seconds over all subjects.
+    With TARGETs, what `verifier audit` would run on them: to know their options and forms, each is built and stepped
+    a little, in a process of its own; no law is put to it. Costs are those of the last run whose evidence is in OUT,
+    in seconds over all subjects. The last line names the JSON Schema of [tool.verifier] in pyproject.toml.
     """
     from verifier import listing
 
-    found = listing.collect(device, out)
+    if targets:
+        told = listing.audited(targets, **chosen)
+        click.echo(listing.as_json(told) if as_json else listing.audited_text(told), nl=False)
+        return
+    found = listing.collect(chosen["device"], chosen["out"])
     click.echo(listing.as_json(found) if as_json else listing.as_text(found), nl=False)
 
 
