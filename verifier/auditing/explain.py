@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.auditing import running
+from verifier.auditing.findings import SEEN
 
 if TYPE_CHECKING:
     from verifier.auditing.scene import Scene
@@ -64,8 +65,14 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
         finding["target"], args, finding["rule"], law, subject, case.to_json(), violation.sentence
     )
     replay.save(recorded, out / "replays")
+    switches = {
+        f"{o.name} = {v:g}": f"{o.name} = {bool(v)}" for o in signature.options if o.kind == "switch" for v in (0, 1)
+    }
+    matters = [switches.get(text, text) for text in matters]
     known: dict[str, Any] = {"replay": recorded.id, "matters": matters, "message": violation.sentence}
     known |= {"case": case.to_json(), "observed": violation.observed, "expected": violation.expected}
+    known["seen"] = {name: getattr(violation, name) for name in SEEN}
+    known["settings"] = [name for name in sorted(case.hyper) if len(signature.option(name).values) > 1]
     if any(_sentence(laws, law, subject, case) != violation.sentence for _ in range(STEADY)):
         known["unsteady"] = True
     try:

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 WIDTH = 100
@@ -17,7 +17,9 @@ class Finding:
     """One thing that is wrong with one target, however many rows show it.
 
     `what` says it in words; `rows` are the evidence ids that show it, `law`, `subject`, `case` and `message` those of
-    the smallest. `matters` are the settings without which it is gone.
+    the smallest, `seen` what was seen there: step, tensor, element, observed, expected, ulps. `matters` are the
+    settings without which it is gone, `settings` all there are; `only` the implementations and formats it is confined
+    to, among those that were tried.
     """
 
     target: str
@@ -29,7 +31,10 @@ class Finding:
     case: Mapping[str, Any] | None = None
     equals: str = ""
     expected_failure: str | None = None
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
     matters: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     repro: str = ""
     replay: str = ""
     no_script: str = ""
@@ -44,6 +49,8 @@ class Finding:
         return replace(
             self,
             message=known.get("message", self.message),
+            seen=known.get("seen", self.seen),
+            settings=tuple(known.get("settings", ())),
             matters=tuple(known.get("matters", ())),
             repro=known.get("repro", ""),
             replay=known.get("replay", ""),
@@ -55,11 +62,12 @@ class Finding:
 def collect(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """The findings among the violated rows: equal ones are one, the smallest case first."""
     found: dict[tuple[str, str, bool], list[Mapping[str, Any]]] = {}
-    for row in rows:
+    every = list(rows)
+    for row in every:
         if row["verdict"] == "violated":
             listed = row.get("expected_failure") is not None
             found.setdefault((str(row.get("target")), what(row), listed), []).append(row)
-    return [_finding(target, text, together) for (target, text, _), together in found.items()]
+    return [_finding(target, text, together, every) for (target, text, _), together in found.items()]
 
 
 UNSTEADY = "gives another result when it is run again on the same case"
@@ -84,7 +92,7 @@ def folded(findings: Iterable[Finding]) -> list[Finding]:
     return steady
 
 
-def _finding(target: str, text: str, rows: Sequence[Mapping[str, Any]]) -> Finding:
+def _finding(target: str, text: str, rows: Sequence[Mapping[str, Any]], every: Sequence[Mapping[str, Any]]) -> Finding:
     first = min(rows, key=lambda row: (_plainness(row), _size(row), str(row["id"])))
     return Finding(
         target=target,
@@ -96,6 +104,8 @@ def _finding(target: str, text: str, rows: Sequence[Mapping[str, Any]]) -> Findi
         case=first.get("case"),
         equals=next((str(row["equals"]) for row in rows if row.get("equals")), ""),
         expected_failure=first.get("expected_failure"),
+        seen={name: first.get(name) for name in SEEN},
+        only=_confined(target, rows, every),
         unsteady=all(FLAKY in str(row.get("message")) or str(row["law"]).endswith(".determinism") for row in rows),
     )
 
@@ -114,7 +124,24 @@ def what(row: Mapping[str, Any]) -> str:
         return f"raises {re.sub(r'[0-9]+', 'N', raised[1] if raised else '')[:200]}"
     text = re.split(r" at (?:step|tensor) |: observed ", text)[0]
     text = re.sub(r" \([^()]*\)", "", text)
-    return re.sub(r"\d+", "N", text)
+    text = re.sub(r"^(\w+) left its enclosure$", r"\1 is not what the update rule makes it", text)
+    return re.sub(r"(?<![a-z])\d+", "N", text)
+
+
+SEEN = ("what", "step", "tensor", "element", "observed", "expected", "ulps")
+"""What a row tells of the place and the values of a violation."""
+
+
+def _confined(target: str, rows: Sequence[Mapping[str, Any]], every: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The implementations, and the formats, outside which the same laws were asked and hold: () where there is none."""
+    laws = {row["law"] for row in rows}
+    held = [r for r in every if r["law"] in laws and r.get("target") == target and r["verdict"] == "held"]
+    found = []
+    for part in (2, 1):  # of device-format-implementation
+        wrong, right = ({(str(r["subject"]).split("-") + ["", "", ""])[part] for r in some} for some in (rows, held))
+        if right - wrong and not right & wrong:
+            found.append(" and ".join(sorted(wrong)))
+    return tuple(found)
 
 
 def _plainness(row: Mapping[str, Any]) -> tuple[int, int]:
@@ -178,29 +205,81 @@ def _as_mutant(proof: Mapping[str, Any]) -> str:
 def _shown(number: int, finding: Finding) -> list[str]:
     """One finding, on one screen."""
     known = f" (listed: {finding.expected_failure})" if finding.expected_failure else ""
-    many = f", seen in {len(finding.rows)} rows" if len(finding.rows) > 1 else ""
-    lines = [f"  {number}. {finding.what}{many}{known}"]
-    lines += textwrap.wrap(finding.message, WIDTH, initial_indent="     ", subsequent_indent="     ")
+    lines = [f"  {number}. {_title(finding)}{known}"]
+    promises = {name: says for name, says in _promises(finding.rows).items() if says}
+    for says in promises.values():
+        lines += _field("promised", says)
+    seen = finding.seen
+    place = [f"step {seen['step']}"] if seen.get("step") is not None else []
+    place += [f"parameter {seen['tensor']}"] if seen.get("tensor") is not None else []
+    place += [f"element {seen['element']}"] if seen.get("element") is not None else []
+    lines += _field("seen on", ": ".join([finding.subject, *([", ".join(place)] if place else [])]))
+    if seen.get("observed") or seen.get("expected"):
+        far = f", {_far(seen['ulps'])} away" if seen.get("ulps") is not None else ""
+        lines += _field("observed", str(seen.get("observed")))
+        lines += _field("expected", f"{seen.get('expected')}{far}")
+    else:
+        lines += _field("message", finding.message)
     if finding.equals:
-        lines.append(f"     it equals the known mistake {finding.equals}")
-    lines.append(f"     laws      {', '.join(sorted({r.partition('@')[0].partition('.')[2] for r in finding.rows}))}")
-    lines.append(f"     subjects  {_subjects(finding.rows)}")
-    if finding.matters:
-        lines.append(f"     matters   {', '.join(finding.matters)}; no other setting does")
-    elif finding.replay:
-        lines.append("     matters   no setting away from its default")
+        lines += _field("equals", f"the known mistake {finding.equals}")
+    if finding.only:
+        lines += _field("only", f"in {', '.join(finding.only)}; the others that were tried keep the promise")
+    if finding.replay:
+        lines += _field("matters", _what_matters(finding))
+    lines += _field("rows", f"{len(finding.rows)}: {_subjects(finding.rows)}; {', '.join(_laws(finding.rows))}")
     if finding.repro:
         lines.append(f"     script    {finding.repro} (it was run: it exits 1)")
     elif finding.no_script:
-        lines.append(f"     script    none: {finding.no_script}")
+        lines += _field("script", f"none: {finding.no_script}")
     if finding.replay:
         lines.append(f"     again     verifier replay {finding.replay}")
     return lines
 
 
+def _title(finding: Finding) -> str:
+    """What is wrong, in the words and numbers of the smallest case."""
+    said = str(finding.seen.get("what") or finding.what)
+    if finding.unsteady or finding.what.startswith("raises") or " left its enclosure" in said:
+        return finding.what
+    return said
+
+
+def _field(name: str, words: str) -> list[str]:
+    return textwrap.wrap(words, WIDTH, initial_indent=f"     {name:<9} ", subsequent_indent=" " * 15)
+
+
+def _laws(rows: Sequence[str]) -> list[str]:
+    return sorted({row.partition("@")[0].partition(".")[2] for row in rows})
+
+
+def _promises(rows: Sequence[str]) -> dict[str, str]:
+    """What the broken contracts say, by name; a rule's own law is told in one sentence."""
+    from verifier.contract_table import CONTRACTS
+
+    said = {row.name: row.says for row in CONTRACTS}
+    said["step_follows"] = "Every step is the update rule's, up to rounding."
+    said["implements"] = "The code performs the update rule."
+    return {name: said.get(name, "") for name in _laws(rows)[:3]}
+
+
+def _far(ulps: Any) -> str:
+    """A distance in words: units in the last place, or, where it is more than anything rounding does, that it is."""
+    number = float(ulps)
+    if number != number or number == float("inf"):
+        return "infinitely far"
+    return f"{number:,.0f} ulp" if number < 1e6 else f"{number:.1e} ulp"
+
+
+def _what_matters(finding: Finding) -> str:
+    names = {text.partition(" ")[0] for text in finding.matters}
+    others = [name for name in finding.settings if name not in names]
+    told = ", ".join(finding.matters) or "no setting away from its default"
+    return f"{told}. Not: {', '.join(others)}" if others else told
+
+
 def _subjects(rows: Sequence[str]) -> str:
     names = sorted({row.partition("@")[2] for row in rows})
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _worth_knowing(described: Mapping[str, Any] | None) -> list[str]:
