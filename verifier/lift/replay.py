@@ -15,6 +15,7 @@ from verifier.lift.construct import PENALTY, Hyper, Recipe
 from verifier.lift.evaluate import Bounded, holds, values
 from verifier.lift.expr import Node
 from verifier.lift.observe import Observation
+from verifier.lift.ranges import ranges
 from verifier.lift.scalars import Trace
 from verifier.lift.shadow import Widening, prepared, tensors_of
 from verifier.lift.trajectory import Untranslatable, from_sympy
@@ -115,7 +116,16 @@ def _elements(tensors: Iterable[torch.Tensor]) -> Elements:
 def _run_code(
     recipe: Recipe, chosen: Mapping[str, float], single: bool, steps: int = STEPS, seed: int = SEED
 ) -> _RealRun:
-    """A few real steps: widened to double, or in float32 as the code is."""
+    """A few real steps: widened to double, or in float32 as the code is; what is known of ranges stays known."""
+    known = dict(ranges)
+    try:
+        return _steps(recipe, chosen, single, steps, seed)
+    finally:
+        ranges.clear()
+        ranges.update(known)
+
+
+def _steps(recipe: Recipe, chosen: Mapping[str, float], single: bool, steps: int, seed: int) -> _RealRun:
     generator = torch.Generator().manual_seed(seed)
     with prepared(Trace(), recipe.modules):
         dtype = torch.float32 if single else torch.float64
