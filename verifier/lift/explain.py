@@ -11,6 +11,7 @@ import sympy
 from sympy import Symbol
 
 from verifier.equality.normal import Status
+from verifier.lift.identity import Identity, match
 from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift, lift
 from verifier.lift.matching import nearest
@@ -27,11 +28,12 @@ class Explanation:
 
     lifted: Lift
     nearest: LiftProof | None
+    whole: Identity | None = None  # of a step that reads whole tensors: the declared rule it agrees with, or parts from
 
     @property
     def text(self) -> str:
         """The explanation as lines of text."""
-        return "\n".join(_lines(self.lifted, self.nearest)) + "\n"
+        return "\n".join(_lines(self.lifted, self.nearest, self.whole)) + "\n"
 
     @property
     def latex(self) -> str:
@@ -51,16 +53,18 @@ class Explanation:
             entry["proof"] = {"status": "not-applicable", "difference": ""}
         else:
             entry["proof"] = found.to_json()
+        if self.whole is not None:
+            entry["whole_tensors"] = self.whole.to_json()
         return entry
 
 
 def explain(target: str | Callable[..., Any], implementation: str = "forloop", **options: Any) -> Explanation:
     """What the code of `target` does, and which catalogue rule it follows or is nearest to."""
     found = lift(target, implementation, **options)
-    return Explanation(found, nearest(found))
+    return Explanation(found, nearest(found), match(found))
 
 
-def _lines(found: Lift, proof: LiftProof | None) -> list[str]:
+def _lines(found: Lift, proof: LiftProof | None, whole: Identity | None) -> list[str]:
     lines = [f"{found.target}, {found.implementation}, {found.ops} tensor operations a step", ""]
     if found.rule is None:
         lines += _wrapped(_without_rule(found))
@@ -71,6 +75,8 @@ def _lines(found: Lift, proof: LiftProof | None) -> list[str]:
     lines += [""]
     lines += _wrapped(f"Weight decay: {WORDS[found.weight_decay]}.")
     lines += _wrapped(_relation(found, proof))
+    if whole is not None:
+        lines += _wrapped(f"Rule: {whole.sentence}.")
     lines += [line for part in _remarks(found) for line in _wrapped(part)]
     return lines
 
