@@ -83,7 +83,7 @@ def test_step(subject, case):
     check.steps_enclosed(subject, case)
 
 
-@given(case=cases(rule, steps=(1, 8)))
+@given(case=cases(rule, steps=(20, 24)))
 def test_step_blind(subject, case):
     """Every step lies inside the enclosure of the rule's step, though its state is not looked at.
 

@@ -10,7 +10,7 @@ from sympy import Integer, Interval, cos
 
 from verifier import enclosure, rules
 from verifier.case import Case, Group
-from verifier.enclosure import Enclosure, sets
+from verifier.enclosure import Enclosure, blocks
 from verifier.enclosure.interval import half_ulp, nearest
 from verifier.floats import BF16, FORMATS, FP16, FP32, FP64, Format
 from verifier.rule import Rule, RuleError, maximized
@@ -274,7 +274,7 @@ def test_hyperparameters_and_steps_may_differ_by_element() -> None:
 def test_a_block_boundary_changes_nothing() -> None:
     """Elements of a tensor longer than a block are enclosed as they are in a short one."""
     rule, rng = rules.get("adam"), np.random.default_rng(3)
-    size = sets.BLOCK + 5
+    size = blocks.BLOCK + 5
     values, grad = FP32.round(rng.standard_normal(size)), FP32.round(rng.standard_normal(size))
     state = {"exp_avg": np.zeros(size), "exp_avg_sq": np.zeros(size)}
     long = enclosure.step(rule, FP32, theta=values, grad=grad, state=state, hyper=ADAM, t=1)["theta"]

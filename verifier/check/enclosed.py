@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from verifier import enclosure
-from verifier.case import Case, Group, Subject, Trajectory
+from verifier.case import Case, Subject, Trajectory
+from verifier.check.known import content, digest, once
 from verifier.check.seen import bits, observed, rule_of, run, violation
 from verifier.enclosure import Enclosure
 from verifier.evidence import Strength
@@ -62,9 +62,9 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
         return
     rule = rule_of(subject, case)
     best: tuple[int, Violation] | None = None
-    real = enclosure.propagate(rule, subject.format, case, steps=step, real=True)[step][name]
+    real = _propagated(rule, subject, case, step, "each", real=True)[name]
     for profile in enclosure.profiles(subject.format, held=_keeps_scalars(rule)):
-        rounded = enclosure.propagate(rule, subject.format, case, profile, steps=step)[step][name]
+        rounded = _propagated(rule, subject, case, step, profile, real=False)[name]
         allowed = closed_form.widened(rounded, real)
         inside = allowed.contains(values[step])
         if inside.all():
@@ -86,6 +86,15 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
             best = (int(inside.sum()), found)
     assert best is not None
     raise best[1]
+
+
+def _propagated(
+    rule: Rule, subject: Subject, case: Case, step: int, profile: str, *, real: bool
+) -> Mapping[str, Enclosure]:
+    def find() -> Mapping[str, Enclosure]:
+        return enclosure.propagate(rule, subject.format, case, profile, steps=step, real=real)[step]
+
+    return once(find, "propagate", rule, subject.format, content(case), step, profile, real)
 
 
 def steps_enclosed(subject: Subject, case: Case) -> None:
@@ -188,52 +197,33 @@ def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]
     raise best[1]
 
 
-@dataclass(frozen=True)
-class Slot:
-    """The tensors that take one step together: their flat indices, hyperparameters and step count."""
-
-    step: int
-    tensors: tuple[int, ...]
-    indices: Indices
-    hyper: Mapping[str, float]
-    count: int
-
-
-def _slots(case: Case) -> Iterator[Slot]:
-    """Every step of every tensor that has a gradient; a step without one does not advance a tensor's count."""
-    counts = np.zeros(len(case.shapes), dtype=np.int64)
-    for step in range(1, case.steps + 1):
-        for group in case.all_groups:
-            present = [k for k in sorted(group.tensors) if (step, k) not in case.absent and case.sizes[k]]
-            counts[present] += 1
-            hyper = case.hyper_at(step, group)
-            for count in sorted({int(counts[k]) for k in present}):
-                tensors = tuple(k for k in present if counts[k] == count)
-                yield Slot(step, tensors, case.elements_of(Group(tensors)), hyper, count)
-
-
 def _anchored(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, profile: str) -> Iterator[Held]:
     """All steps at once: each starts from observed values, so none waits for another."""
-    slots = list(_slots(case))
-    if not slots:
+    plan = enclosure.slots(case, case.steps)
+    steps, indices = np.nonzero(plan.present)
+    if not steps.size:
         return
-    sizes = [len(slot.indices) for slot in slots]
-    steps = np.repeat([slot.step for slot in slots], sizes)
-    indices = np.concatenate([slot.indices for slot in slots])
     names = [s.name for s in rule.state]
-    after = enclosure.step(
-        rule,
-        subject.format,
-        theta=trajectory.theta[steps - 1, indices],
-        grad=subject.format.round(case.grads[steps - 1, indices]),
-        state={n: trajectory.state[n][steps - 1, indices] for n in names},
-        hyper={n: np.repeat([slot.hyper[n] for slot in slots], sizes) for n in slots[0].hyper},
-        t=np.repeat([slot.count for slot in slots], sizes),
-        profile=profile,
-    )
+    theta = trajectory.theta[steps, indices]
+    state = {n: trajectory.state[n][steps, indices] for n in names}
+
+    def find() -> Mapping[str, Enclosure]:
+        return enclosure.step(
+            rule,
+            subject.format,
+            theta=theta,
+            grad=subject.format.round(case.grads[steps, indices]),
+            state=state,
+            hyper=plan.hyper,
+            t=plan.count,
+            of=plan.of[steps, indices],
+            profile=profile,
+        )
+
+    after = once(find, "step", rule, subject.format, content(case), digest(theta, *state.values()), profile)
     for name in (*names, rule.theta.name):  # state first: theta is computed from it
         values = trajectory.theta if name == rule.theta.name else trajectory.state[name]
-        yield Held(name, steps, indices, after[name], values[steps, indices])
+        yield Held(name, steps + 1, indices, after[name], values[steps + 1, indices])
 
 
 def _carried(
@@ -243,36 +233,22 @@ def _carried(
 
     With `around`, finer values of which the trajectory's are roundings, theta starts from the values around those.
     """
-    fmt, theta = subject.format, rule.theta.name
-    names = [s.name for s in rule.state]
-    carried: dict[int, Mapping[str, Enclosure]] = {}
-    for slot in _slots(case):
-        for k in slot.tensors:
-            if k not in carried:  # its first step: the state the rule starts from
-                start = trajectory.theta[slot.step - 1][case.slices[k]]
-                carried[k] = enclosure.initial(rule, fmt, theta=start, hyper=slot.hyper, profile=profile)
-        after = enclosure.step(
-            rule,
-            fmt,
-            theta=_about(fmt, trajectory.theta if around is None else around, slot, fine=around is not None),
-            grad=fmt.round(case.grads[slot.step - 1][slot.indices]),
-            state={n: Enclosure.concatenate([carried[k][n] for k in slot.tensors]) for n in names},
-            hyper=slot.hyper,
-            t=slot.count,
-            profile=profile,
-        )
-        observed_theta = trajectory.theta[slot.step][slot.indices]
-        yield Held(theta, np.full(len(slot.indices), slot.step), slot.indices, after[theta], observed_theta)
-        ends = itertools.accumulate((case.sizes[k] for k in slot.tensors), initial=0)
-        for k, (a, b) in zip(slot.tensors, itertools.pairwise(ends), strict=True):
-            carried[k] = {n: after[n][a:b] for n in names}
+    fmt, theta = subject.format, trajectory.theta
+
+    def find() -> Enclosure:
+        start = None if around is None else _about(fmt, around[:-1].reshape(-1))
+        return enclosure.carried(rule, fmt, case, theta, profile, start)
+
+    read = digest(theta) if around is None else digest(theta, around)
+    allowed = once(find, "carried", rule, fmt, content(case), read, profile)
+    steps, indices = np.nonzero(enclosure.slots(case, case.steps).present)
+    if steps.size:
+        taken = steps * case.theta.size + indices
+        yield Held(rule.theta.name, steps + 1, indices, allowed[taken], theta[steps + 1, indices])
 
 
-def _about(fmt: Format, theta: Array, slot: Slot, *, fine: bool) -> Array | Enclosure:
-    """The parameters before a step, or the values of the format on both sides of finer ones."""
-    before: Array = theta[slot.step - 1][slot.indices]
-    if not fine:
-        return before
+def _about(fmt: Format, before: Array) -> Enclosure:
+    """The values of the format on both sides of finer ones."""
     low, high = (np.nextafter(fmt.round(before).astype(np.float32), end, dtype=np.float32) for end in (-np.inf, np.inf))
     return Enclosure(low.astype(np.float64), high.astype(np.float64), fmt)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from verifier.case import Case, Refused, Subject, Trajectory
@@ -13,7 +14,10 @@ from verifier.strategies import options_of
 
 def rule_of(subject: Subject, case: Case) -> Rule:
     """The rule the subject must follow on this case: its own, or its ascending form under `maximize`."""
-    return maximized(subject.rule) if case.maximize else subject.rule
+    return _climbing(subject.rule) if case.maximize else subject.rule
+
+
+_climbing = functools.lru_cache(maxsize=256)(maximized)  # the same rule each time, so that what is kept of it is found
 
 
 def run(subject: Subject, case: Case) -> Trajectory:

@@ -1,5 +1,8 @@
-"""The set of values a correct implementation may compute: `step` from given values, `propagate` over a whole case."""
+"""The set of values a correct implementation may compute: of one step, of every step of a case, of a whole case."""
 
-from verifier.enclosure.sets import PROFILES, Enclosure, Profile, initial, profiles, propagate, step
+from verifier.enclosure.computed import Enclosure
+from verifier.enclosure.course import Slots, carried, propagate, slots
+from verifier.enclosure.scalars import PROFILES, Profile, profiles
+from verifier.enclosure.sets import initial, step
 
-__all__ = ["PROFILES", "Enclosure", "Profile", "initial", "profiles", "propagate", "step"]
+__all__ = ["PROFILES", "Enclosure", "Profile", "Slots", "carried", "initial", "profiles", "propagate", "slots", "step"]

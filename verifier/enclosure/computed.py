@@ -56,7 +56,7 @@ class Enclosure:
         factors: tuple[Factor, ...] = (),
         alternatives: tuple[Alternative, ...] = (),
     ) -> None:
-        if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
+        if not (np.isfinite(lo).all() and (hi is lo or np.isfinite(hi).all())):
             lost = np.isnan(lo) | np.isnan(hi)
             if lost.any():
                 lo, hi = np.where(lost, -np.inf, lo), np.where(lost, np.inf, hi)
@@ -102,7 +102,7 @@ class Enclosure:
         size = len(self)
 
         def part(x: NDArray[Any]) -> NDArray[Any]:
-            return np.broadcast_to(x, size)[which]
+            return x[which] if len(x) == size else np.broadcast_to(x, size)[which]
 
         lo = part(self.lo)
         hi = lo if self.is_point else part(self.hi)
@@ -135,6 +135,9 @@ class Enclosure:
             lo = a.lo + b.lo
             hi = lo if a.is_point and b.is_point else a.hi + b.hi
             lo, hi = interval.outward(lo, hi)
+        for part, rest in ((a, b), (b, a)):
+            if not part.lo.all() and (nothing := (part.lo == 0) & (part.hi == 0)).any():  # adding zero is exact
+                lo, hi = np.where(nothing, rest.lo, lo), np.where(nothing, rest.hi, hi)
         nan = either(a.nan, b.nan)
         if not (np.isfinite(lo).all() and np.isfinite(hi).all()):  # inf - inf
             clash = (a.hi == np.inf) & (b.lo == -np.inf) | (a.lo == -np.inf) & (b.hi == np.inf)
@@ -194,7 +197,7 @@ class Enclosure:
             lo, hi = interval.times((a.lo, a.hi), right)
         nan = either(a.nan, b.nan)
         if not (np.isfinite(right[0]).all() and np.isfinite(right[1]).all() and np.isfinite(a.lo).all()):
-            nan = either(nan, _zero_times_infinity((a.lo, a.hi), right))
+            nan = either(nan, interval.zero_times_infinity((a.lo, a.hi), right))
         exact = other.is_power_of_two or (self.is_power_of_two and not divide)  # no bits change, underflow apart
         rounds = a_rounds + b_rounds + (not exact)
         factors = (*a_factors, *b_factors)
@@ -231,8 +234,13 @@ class Enclosure:
             return a
         lo, hi = interval.power((a.lo, a.hi), (b.lo, b.hi))
         lo, hi = interval.convert(lo, hi, interval.base_dtype(a.fmt))
+        if not (lo.any() or hi.any()):  # no power of zero is rounded
+            return Enclosure((zero := lo[:1]), zero, a.fmt, nan=either(a.nan, b.nan))
         if a.fmt is not None:
             lo, hi = interval.widen(lo, hi, 2 * ulps * interval.half_ulp(a.fmt, interval.magnitude(lo, hi)))
+        once = (b.lo == 1) & (b.hi == 1)
+        if once.any():  # nor is the first power of anything
+            lo, hi = np.where(once, a.lo, lo), np.where(once, a.hi, hi)
         return Enclosure(lo, hi, a.fmt, nan=either(a.nan, b.nan))
 
     def __abs__(self) -> Enclosure:
@@ -272,10 +280,9 @@ class Enclosure:
         if self.kind == CLOSED or self.fmt is None:
             return self
         if self._settled is None:
-            with np.errstate(all="ignore"):
-                lo, hi = self.before_last_rounding()
-                if self.kind != ROOT:
-                    lo, hi = interval.both_roundings(self.fmt, lo, hi)
+            lo, hi = self.before_last_rounding()
+            if self.kind != ROOT:
+                lo, hi = interval.both_roundings(self.fmt, lo, hi)
             self._settled = Enclosure(lo, hi, self.fmt, nan=self.nan)
         return self._settled
 
@@ -290,7 +297,8 @@ class Enclosure:
             low, high = values.allowed()
             lo[elements], hi[elements] = np.minimum(lo[elements], low), np.maximum(hi[elements], high)
         dtype = interval.base_dtype(self.fmt)
-        return Enclosure(lo.astype(dtype), hi.astype(dtype), self.fmt, nan=self.nan)
+        low = lo.astype(dtype)
+        return Enclosure(low, low if (lo == hi).all() else hi.astype(dtype), self.fmt, nan=self.nan)
 
     def final(self) -> Enclosure:
         """The same values with only the rounding of the store still open, and no factors kept alive."""
@@ -336,10 +344,12 @@ class Enclosure:
 
     @property
     def is_power_of_two(self) -> bool:
-        """Whether this is plus or minus one and the same power of two for every element."""
-        if self.kind != CLOSED or len(self.lo) > 1 or self.lo[0] != self.hi[0]:
+        """Whether this is plus or minus a power of two for every element; of tensors it is not asked."""
+        if self.kind != CLOSED:
             return False
-        return abs(math.frexp(float(self.lo[0]))[0]) == 0.5
+        if len(self.lo) == 1:
+            return bool(self.lo[0] == self.hi[0]) and abs(math.frexp(float(self.lo[0]))[0]) == 0.5
+        return self.scalar and self.is_point and bool((np.abs(np.frexp(self.lo)[0]) == 0.5).all())
 
     def where_nan(self) -> Mask:
         """Where NaN is possible. shape=(N,)"""
@@ -388,9 +398,3 @@ def _format(a: Enclosure, b: Enclosure) -> Format | None:
     if a.fmt is not None and b.fmt is not None and a.fmt is not b.fmt:
         raise ValueError(f"cannot combine values of {a.fmt.name} and {b.fmt.name}")
     return a.fmt or b.fmt
-
-
-def _zero_times_infinity(a: tuple[Base, Base], b: tuple[Base, Base]) -> Mask:
-    zero_a, zero_b = ((x[0] <= 0) & (x[1] >= 0) for x in (a, b))
-    infinite_a, infinite_b = (np.isinf(x[0]) | np.isinf(x[1]) for x in (a, b))
-    return zero_a & infinite_b | zero_b & infinite_a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,20 @@ class Order:
 
     __slots__ = ("lost", "open", "sign")
 
-    def __init__(self, sign: Any, ways: Any, lost: Mask | None) -> None:
-        self.sign, self.open, self.lost = sign, bool((ways > 1).any()), lost
+    def __init__(self, sign: Any, is_open: bool, lost: Mask | None) -> None:
+        self.sign, self.open, self.lost = sign, is_open, lost
+
+    def __getitem__(self, which: Any) -> Order:
+        """The outcome for some of the elements; for one of them where all agree."""
+        if len(self.sign) == 1:
+            return self
+        sign = self.sign[which]
+        lost = None if self.lost is None else np.broadcast_to(self.lost, len(self.sign))[which]
+        if lost is not None and not lost.any():
+            lost = None
+        if lost is None and len(sign) and (sign == sign[0]).all():
+            sign = sign[:1]
+        return Order(sign, self.open, lost)
 
 
 def _compare(left: Value, right: Value, chosen: int, number: int, outcomes: Outcomes) -> Order:
@@ -47,7 +59,7 @@ def _compare(left: Value, right: Value, chosen: int, number: int, outcomes: Outc
         [above & (rank == 0), below & (rank == above), equal & (rank == above.astype(np.int8) + below)], [1, -1, 0], 0
     )
     lost = either(a.nan, b.nan)
-    order = Order(sign, ways, lost)
+    order = Order(sign, bool((ways > 1).any()), lost)
     if order.open:
         outcomes.open[number] = ways
     return order
@@ -77,10 +89,19 @@ def _holds(test: Any, values: Mapping[int, Value]) -> Mask:
     return holds
 
 
-def evaluate(code: Any, inputs: Mapping[int, Value], choice: Mapping[int, int], outcomes: Outcomes) -> dict[int, Value]:
-    """The value of every instruction, given the inputs; `choice` picks the outcome of open comparisons."""
-    values: dict[int, Value] = dict(inputs)
-    setting = next(v.setting for v in values.values() if isinstance(v, Scalar))
+def evaluate(
+    code: Iterable[Instruction],
+    known: Mapping[int, Value],
+    setting: Setting,
+    choice: Mapping[int, int],
+    outcomes: Outcomes,
+    whole: Iterable[Instruction] = (),
+) -> dict[int, Value]:
+    """The value of every instruction of `code`, given those `known`; `choice` picks the outcome of open comparisons.
+
+    `whole` is the program `code` is a part of: kept scalars may be computed anew from its first instruction on.
+    """
+    values: dict[int, Value] = dict(known)
     for i in code:
         args = [values[a] for a in i.args]
         if i.op == "compare":
@@ -90,7 +111,7 @@ def evaluate(code: Any, inputs: Mapping[int, Value], choice: Mapping[int, int], 
         elif i.op == "select":
             values[i.target] = _select(i, args, values)
         elif i.op == "hold" and setting.kept is not None:
-            values[i.target] = _in_kept_format(i.args[0], code, values, setting)
+            values[i.target] = _in_kept_format(i.args[0], whole, values, setting)
         elif i.shared:
             values[i.target] = _SCALAR[i.op](i, args)
         else:
@@ -98,7 +119,7 @@ def evaluate(code: Any, inputs: Mapping[int, Value], choice: Mapping[int, int], 
     return values
 
 
-def _in_kept_format(number: int, code: Any, values: Mapping[int, Value], setting: Setting) -> Scalar:
+def _in_kept_format(number: int, code: Iterable[Instruction], values: Mapping[int, Value], setting: Setting) -> Scalar:
     """A kept scalar computed anew in its own format, from the inputs on, and stored."""
     within = Setting(setting.kept, setting.kept, setting.held)
     by_target = {i.target: i for i in code}

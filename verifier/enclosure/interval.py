@@ -55,16 +55,21 @@ def convert(lo: Base, hi: Base, dtype: Any) -> tuple[Base, Base]:
 def nearest(fmt: Format, x: Base) -> Base:
     """`x` rounded to `fmt`, ties to even, overflow to infinity; the dtype stays."""
     with np.errstate(all="ignore"):
-        native = _NATIVE.get(fmt.name)
-        if native is not None:
-            narrow: Base = x.astype(native).astype(x.dtype)
-            return narrow
-        # bfloat16: scaling by the spacing, a power of two, is exact
-        spacing = 2 * half_ulp(fmt, np.abs(x), inner=False)
-        spacing[spacing == 0] = 1
-        rounded = np.rint(x / spacing) * spacing
-        rounded = np.where(np.abs(rounded) > fmt.largest, np.copysign(np.inf, x), rounded)
-        return np.asarray(np.where(np.isfinite(x), rounded, x), dtype=x.dtype)
+        return _nearest(fmt, x)
+
+
+def _nearest(fmt: Format, x: Base) -> Base:
+    """As `nearest`, where numpy's warnings are off already."""
+    native = _NATIVE.get(fmt.name)
+    if native is not None:
+        narrow: Base = x.astype(native).astype(x.dtype)
+        return narrow
+    # bfloat16: scaling by the spacing, a power of two, is exact
+    spacing = 2 * half_ulp(fmt, np.abs(x), inner=False)
+    spacing[spacing == 0] = 1
+    rounded = np.rint(x / spacing) * spacing
+    rounded = np.where(np.abs(rounded) > fmt.largest, np.copysign(np.inf, x), rounded)
+    return np.asarray(np.where(np.isfinite(x), rounded, x), dtype=x.dtype)
 
 
 def both_roundings(fmt: Format, lo: Base, hi: Base) -> tuple[Base, Base]:
@@ -72,10 +77,20 @@ def both_roundings(fmt: Format, lo: Base, hi: Base) -> tuple[Base, Base]:
 
     Formats narrower than fp32 are computed in fp32 registers: x may first have been rounded to fp32.
     """
-    if fmt.precision < FP32.precision:
-        lo = np.minimum(lo, nearest(FP32, lo))
-        hi = np.maximum(hi, nearest(FP32, hi))
-    return np.minimum(lo, nearest(fmt, lo)), np.maximum(hi, nearest(fmt, hi))
+    with np.errstate(all="ignore"):
+        if fmt.precision < FP32.precision:
+            lo = np.minimum(lo, _nearest(FP32, lo))
+            hi = np.maximum(hi, _nearest(FP32, hi))
+        return np.minimum(lo, _nearest(fmt, lo)), np.maximum(hi, _nearest(fmt, hi))
+
+
+def stores(fmt: Format, lo: Base, hi: Base, inner: bool) -> tuple[Base, Base]:
+    """Bounds of {rounded x} over the interval; `inner`: narrow formats may have rounded x to fp32 first."""
+    with np.errstate(all="ignore"):
+        if inner and fmt.precision < FP32.precision:
+            lo = np.minimum(lo, _nearest(FP32, lo))
+            hi = np.maximum(hi, _nearest(FP32, hi))
+        return _nearest(fmt, lo), _nearest(fmt, hi)
 
 
 def half_ulp(fmt: Format, magnitude: Base, inner: bool = True) -> Base:
@@ -191,3 +206,11 @@ def power(base: tuple[Base, Base], exponent: tuple[Base, Base]) -> tuple[Base, B
         slack = max(WIDE(2.0**-58), np.finfo(WIDE).eps * 4)  # powl is good to an ulp or two of its 64 bits
         lo, hi = lo * (1 - slack), hi * (1 + slack)
         return np.where(bases[0] < 0, -np.inf, lo), np.where(bases[0] < 0, np.inf, hi)
+
+
+def zero_times_infinity(a: tuple[Base, Base], b: tuple[Base, Base]) -> NDArray[np.bool_]:
+    """Where a product of two intervals may be zero times infinity."""
+    zero_a, zero_b = ((x[0] <= 0) & (x[1] >= 0) for x in (a, b))
+    infinite_a, infinite_b = (np.isinf(x[0]) | np.isinf(x[1]) for x in (a, b))
+    found: NDArray[np.bool_] = zero_a & infinite_b | zero_b & infinite_a
+    return found

@@ -12,7 +12,8 @@ computed once. Four shapes are kept whole, because implementations write them in
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
@@ -39,8 +40,43 @@ class Program:
     inputs: dict[str, int]
     instructions: tuple[Instruction, ...]
     results: dict[str, int]
-    shared_results: frozenset[str]
     held: frozenset[str]  # state all elements share: a scalar the optimizer keeps
+
+    def only(self, names: Iterable[str]) -> Program:
+        """The part of the program that computes the results called `names`."""
+        results = {name: self.results[name] for name in names}
+        return replace(self, instructions=_needed(self.instructions, results.values()), results=results)
+
+    def needed(self, numbers: Iterable[int]) -> tuple[Instruction, ...]:
+        """The instructions that the values of these numbers depend on."""
+        return _needed(self.instructions, numbers)
+
+    def after(self, first: Iterable[int]) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
+        """(early, late): the instructions that depend on none of the values numbered `first`, and the others.
+
+        An instruction that computes one of these values is itself late.
+        """
+        later = set(first)
+        early: list[Instruction] = []
+        late: list[Instruction] = []
+        for i in self.instructions:
+            if i.target in later or not later.isdisjoint(i.args):
+                later.add(i.target)
+                late.append(i)
+            else:
+                early.append(i)
+        return tuple(early), tuple(late)
+
+
+def _needed(instructions: Iterable[Instruction], wanted: Iterable[int]) -> tuple[Instruction, ...]:
+    """The instructions that the values numbered `wanted` depend on, in order."""
+    needed = set(wanted)
+    kept = []
+    for instruction in reversed(tuple(instructions)):
+        if instruction.target in needed and instruction.op != "input":
+            needed |= set(instruction.args)
+            kept.append(instruction)
+    return tuple(reversed(kept))
 
 
 @functools.lru_cache(maxsize=256)
@@ -91,18 +127,8 @@ class _Builder:
 
     def finish(self, wanted: tuple[Symbol, ...]) -> Program:
         results = {s.name: self.names[s] for s in wanted}
-        needed = set(results.values())
-        for instruction in reversed(self.instructions):
-            if instruction.target in needed:
-                needed |= set(instruction.args)
-        kept = tuple(i for i in self.instructions if i.target in needed and i.op != "input")
-        return Program(
-            self.inputs,
-            kept,
-            results,
-            frozenset(name for name, number in results.items() if self.shared[number]),
-            frozenset(s.name for s in self.held),
-        )
+        held = frozenset(s.name for s in self.held)
+        return Program(self.inputs, _needed(self.instructions, results.values()), results, held)
 
     # emission -------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from verifier.enclosure import interval
 from verifier.enclosure.interval import Base
-from verifier.floats import FP32, Array
+from verifier.floats import Array
 
 if TYPE_CHECKING:
     from verifier.enclosure.computed import Enclosure
@@ -51,12 +51,9 @@ def allowed(e: Enclosure) -> tuple[Array, Array]:
     if e.fmt is None:
         down, up = interval.convert(lo, hi, np.float64)
     else:
-        with np.errstate(all="ignore"):
-            if e.fmt.precision < 24 and e.kind != "closed":
-                lo = np.minimum(lo, interval.nearest(FP32, lo))
-                hi = np.maximum(hi, interval.nearest(FP32, hi))
-            down = interval.nearest(e.fmt, lo).astype(np.float64)
-            up = interval.nearest(e.fmt, hi).astype(np.float64)
+        down, up = (x.astype(np.float64) for x in interval.stores(e.fmt, lo, hi, inner=e.kind != "closed"))
+    if len(down) == size == len(up):
+        return down, up
     return np.broadcast_to(down, size).copy(), np.broadcast_to(up, size).copy()
 
 

@@ -56,7 +56,7 @@ def step_blind(rule: Rule) -> Law | Inapplicable:
         seen.formula,
         "The state is carried from step to step as an enclosure, and only theta is compared with it.",
         seen.goals,
-        cases="steps=(1, 8)",
+        cases="steps=(20, 24)",
         body=call("steps_enclosed_blind"),
         where=defined_where(rule),
     )
