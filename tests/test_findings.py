@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import runpy
 import subprocess
 import sys
@@ -38,3 +39,17 @@ def test_script_is_short_and_needs_torch_alone(script: Path) -> None:
     lines = script.read_text().splitlines()
     assert lines[0].startswith('"""') and len(lines) <= 25
     assert ["import torch"] == [line for line in lines if line.startswith(("import", "from"))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_script_says_whether_it_was_reported(script: Path) -> None:
+    """The last paragraph of a script's docstring names a report, or says that none was found and what was searched."""
+    said = (ast.get_docstring(ast.parse(script.read_text())) or "").rpartition("\n\n")[2]
+    assert said.startswith("Report: ")
+    assert "#" in said or "searched: " in said
+
+
+def test_page_of_findings_is_what_the_scripts_say() -> None:
+    """docs/findings.md is what `python docs/findings.py` would write."""
+    page = Path(__file__).parent.parent / "docs" / "findings.py"
+    assert 0 == subprocess.run([sys.executable, str(page), "--check"], check=False).returncode

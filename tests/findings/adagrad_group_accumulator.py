@@ -2,6 +2,8 @@
 
 The option is kept in the group, but state is filled from the constructor's argument. Every other option of a group
 overrides the constructor's, as the documentation of parameter groups promises.
+
+Report: none found (searched: Adagrad initial_accumulator_value per parameter group ignored).
 """
 
 import torch

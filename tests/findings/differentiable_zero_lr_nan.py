@@ -3,6 +3,8 @@
 The learning rate is folded into the denominator, sqrt(v) / (sqrt(1 - beta2**t) * -lr) + eps / -lr: at lr = 0, which
 constructors accept and warm-up schedules begin with, a zero second moment gives 0 / 0. A step of length 0 should
 leave the parameter in place, as it does without the option.
+
+Report: pytorch/pytorch#126514, of the capturable form of the same line; pull request #186444.
 """
 
 import torch

@@ -3,6 +3,8 @@
 sqrt(v) + eps is computed in float16, where 1e-8 and 1e-10 are below half the smallest subnormal: 0 / (0 + 0).
 The fused kernels, which keep the sum in float32, are right, so implementations disagree. float16 is among the
 supported dtypes and the documentation says of eps that it is there for numerical stability.
+
+Report: pytorch/pytorch#147437.
 """
 
 import torch

@@ -4,6 +4,8 @@ With weight_decay (or maximize) the gradient list is a copy, and `torch._foreach
 `torch._foreach_mul` makes a new list. In bfloat16 and float16 the in-place form rounds the scalar -lr to the tensors'
 dtype first, the other does not. So the same gradient, once with the decay in it and once decayed by the optimizer,
 gives different parameters, and only in the foreach form.
+
+Report: none found (searched: foreach Adagrad bfloat16 lr rounding _foreach_mul_).
 """
 
 import torch

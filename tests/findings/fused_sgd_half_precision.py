@@ -2,6 +2,8 @@
 
 The vectorised body of the kernel computes the step and never stores it; only the remainder (numel modulo the vector
 width) is updated. Reported upstream as pytorch/pytorch#191763, fixed after 2.13.
+
+Report: pytorch/pytorch#191763.
 """
 
 import torch

@@ -3,6 +3,8 @@
 The kernel takes the buffers of the whole group; `is_first_step` is true only while no parameter has one, so a late
 parameter's buffer stays None: TypeError: expected Tensor as element 1 in argument 2, but got NoneType.
 For-loop and foreach SGD start the late parameter's buffer from its gradient.
+
+Report: none found (searched: fused SGD momentum_buffer None TypeError expected Tensor as element).
 """
 
 import torch

@@ -3,6 +3,9 @@
 A GradScaler sets `found_inf` and the kernel rightly does nothing, but the buffers it was given came from
 `torch.empty_like` and are kept as state. The next step reads them. Deterministic mode fills such memory with NaN,
 which makes the leak visible; without it the parameter receives whatever the allocator returned.
+
+Report: none found in pytorch (searched: fused SGD found_inf uninitialized momentum); LibreYOLO/libreyolo#771 tells of
+CUDA.
 """
 
 import torch

@@ -2,6 +2,8 @@
 
 Each group takes the constructor's `lr` tensor itself, not a copy, and schedulers write with fill_. LambdaLR with
 one function a group then gives all groups the rate of the last.
+
+Report: none found (searched: param groups share tensor lr); pytorch/pytorch#163098 is of aliases inside schedulers.
 """
 
 import torch

@@ -2,6 +2,8 @@
 
 They are float32 scalars; `load_state_dict` spares `step` alone. After saving and loading in bfloat16 the run goes on
 with rounded scalars: it is not the run that was saved.
+
+Report: none found (searched: NAdam mu_product load_state_dict dtype cast).
 """
 
 import torch

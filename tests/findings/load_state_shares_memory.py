@@ -2,6 +2,8 @@
 
 Neither state_dict() nor load_state_dict() copies tensors whose dtype and device already fit, and the documentation
 does not say so. Reported upstream as pytorch/pytorch#196083.
+
+Report: pytorch/pytorch#196083.
 """
 
 import torch

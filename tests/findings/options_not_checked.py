@@ -2,6 +2,8 @@
 
 Constructors refuse a negative lr; the same value in a group is accepted, as is an option that does not exist, such
 as a misspelt weight_decay, which then silently has its default.
+
+Report: pytorch/pytorch#30889, closed: of a negative lr written into a group later; of misspelt ones, none found.
 """
 
 import torch

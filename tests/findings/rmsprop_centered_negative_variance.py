@@ -3,6 +3,8 @@
 It takes the root of square_avg - grad_avg**2, which converges to zero from above and by rounding falls below it;
 eps is added outside the root and cannot help (Graves 2013, eq. 40, has it inside). No overflow, no special
 value is involved, in any dtype: gradients in [0.5, 1.5) for 200 steps.
+
+Report: none found (searched: RMSprop centered NaN square_avg minus grad_avg negative).
 """
 
 import torch

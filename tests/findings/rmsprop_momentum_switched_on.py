@@ -2,6 +2,8 @@
 
 The buffer is made with the rest of the state, at the first step, if momentum is positive then. SGD makes its buffer
 when it is first needed; options in `param_groups` are meant to be changed, schedulers that cycle momentum do so.
+
+Report: none found (searched: RMSprop KeyError momentum_buffer changing momentum in param_groups).
 """
 
 import torch

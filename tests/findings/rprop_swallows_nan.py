@@ -1,6 +1,8 @@
 """Rprop treats a NaN gradient as zero: the parameter stays put, finite, and nobody learns of it.
 
 torch.sign(nan) is 0. Every other optimizer hands the NaN on to the parameter.
+
+Report: none found (searched: Rprop first step clamp step_size; Rprop NaN gradient sign).
 """
 
 import torch
