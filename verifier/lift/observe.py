@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
 from verifier.lift.generic_state import T, birth, differ, flat, point_of, symbolise, value_of
 from verifier.lift.ranges import Range, ranges
-from verifier.lift.scalars import Condition, Site, Trace
+from verifier.lift.scalars import Condition, Site, Trace, call_site, own_site
 from verifier.lift.shadow import Memory, Nodes, Widening, prepared, watching
 from verifier.lift.slots import Slot, short_names, slots
 
@@ -148,6 +147,9 @@ class _Run:
         def closure(*_: Any, **__: Any) -> torch.Tensor:  # some ask it for a backward pass or not
             nonlocal calls
             calls += 1
+            if calls > _CALLS:
+                reason = "a step is a loop whose length depends on the data, no one formula"
+                raise Stuck(f"unchangeable: closure called more than {_CALLS} times a step at {call_site()}: {reason}")
             with _disable_current_modes():
                 give_gradients("g" if calls == 1 else f"g{calls}", _spread(calls))
                 loss = torch.tensor(1.0 / calls + 0.1234567)
@@ -256,14 +258,17 @@ def _closure_required(optimizer: Any) -> bool:
 def _attempt(run: _Run, seed: int, symbols: bool) -> None:
     try:
         run.step(seed, symbols)
+    except Stuck:
+        raise
     except Exception as error:  # foreign code may raise anything
-        raise Stuck(f"step: {type(error).__name__}: {error or _line_of(error)}") from error
+        said = f"{error} ({_line_of(error)})" if str(error) else f"at {_line_of(error)}"
+        raise Stuck(f"step: {type(error).__name__}: {said}") from error
 
 
 def _line_of(error: Exception) -> str:
-    """Where an error without words was raised."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+    """Where in the optimizer's code an error was raised, or came through."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(next((site for frame in reversed(frames) if (site := own_site(frame)) is not None), "outside its code"))
 
 
 def _number_node(memory: Memory, slot: Slot) -> Nodes:

@@ -42,24 +42,23 @@ class Site:
 
 def call_site() -> Site:
     """The innermost caller that is the optimizer's own code; torch.optim counts as an optimizer."""
-    frame = sys._getframe(1)
-    best: Any = None
+    frame: Any = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename.replace("\\", "/")
-        if "/torch/optim/" in name and not name.endswith("/optimizer.py"):
-            best = frame
-            break
-        if not any(part in name for part in _SKIP):
-            best = frame
-            break
-        frame = frame.f_back  # type: ignore[assignment]
-    if best is None:
-        return Site("?", 0, "?")
-    file = best.f_code.co_filename.replace("\\", "/")
+        if (site := own_site(frame)) is not None:
+            return site
+        frame = frame.f_back
+    return Site("?", 0, "?")
+
+
+def own_site(frame: Any) -> Site | None:
+    """Where a frame stands, if it runs an optimizer's own code."""
+    file = frame.f_code.co_filename.replace("\\", "/")
+    in_torch = "/torch/optim/" in file and not file.endswith("/optimizer.py")
+    if not in_torch and any(part in file for part in _SKIP):
+        return None
     for root in ("/site-packages/", "/dist-packages/"):
         file = file.rpartition(root)[2]
-    return Site(file if "/" not in file or not file.startswith("/") else file.rpartition("/")[2], best.f_lineno,
-                best.f_code.co_name)  # fmt: skip
+    return Site(file.rpartition("/")[2] if file.startswith("/") else file, frame.f_lineno, frame.f_code.co_name)
 
 
 @dataclass(frozen=True)
