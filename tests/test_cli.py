@@ -76,6 +76,15 @@ def test_python_dash_m_is_the_same_program(program: Program) -> None:
         (["explain", "torch.optim:SGD", "--arg", "x"], "verifier: --arg 'x' should be NAME=VALUE"),
         (["explain", "torch.optim:SGD", "--params", "axb"], "verifier: --params 'axb' should be shapes such as 2x3,3"),
         (["init", "torch.optim:SGD", "--arg", "momentun=0.9"], "verifier: "),
+        (["audit", "torch.optim:AdamW", "--ruel", "x"], "verifier: unknown option --ruel; did you mean '--rule'?"),
+        (["audit", "torch.optim:AdamW", "--rule", "adamv"], "verifier: there is no rule 'adamv'; did you mean 'adam'?"),
+        (["audit", "torch.optim:AdmW", "-q"], "verifier: torch.optim has no 'AdmW'; did you mean 'AdamW'?"),
+        (["audit", "trch.optim"], "verifier: trch.optim: no module 'trch'; did you mean 'torch'?"),
+        (["audit", "torch.optim.AdamW"], "verifier: torch.optim.AdamW: no module 'torch.optim.AdamW'; did you mean"),
+        (["audit", "AdamW"], "verifier: AdamW: no module 'AdamW'; did you mean 'torch.optim:AdamW'?"),
+        (["audit", "nothing.py:Mine"], "verifier: no file nothing.py"),
+        (["list", "torch.optim:AdmW"], "verifier: torch.optim has no 'AdmW'; did you mean 'AdamW'?"),
+        (["list", "torch.optim:AdamW", "--arg", "lr"], "verifier: --arg 'lr' should be NAME=VALUE"),
         (["derive", "nothing.py"], "verifier: nothing.py: there is no such rule file"),
         (["report", "nothing.jsonl"], "verifier: nothing.jsonl: there is no such evidence file"),
     ],
@@ -202,3 +211,26 @@ def test_list_is_plain_data(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "adamw.zero_gradient" in text
     assert "\x1b" not in text
+
+
+def test_list_of_a_target_is_what_an_audit_would_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Laws, subjects, cases and what is not asked, and why; the cost where an audit has left evidence."""
+    target = "tests.broken.optimizers:Right"
+    folder = tmp_path / "audit" / "evidence"
+    folder.mkdir(parents=True)
+    row = {"kind": "evidence", "target": target, "law": "right.purity", "subject": "x", "seconds": 1.25}
+    (folder / "audit-1.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(row)}\n", encoding="utf-8")
+
+    assert 0 == cli.run(["list", target, "--profile", "smoke", "--json", "--out", str(tmp_path)])
+    (listed,) = json.loads(capsys.readouterr().out)["targets"]
+    laws = {law["id"]: law for law in listed["laws"]}
+    assert 2.5 == laws["right.purity"]["seconds"] == listed["seconds"]
+    assert laws["right.groups"]["seconds"] is None
+    assert "cpu-float32-forloop" in laws["right.purity"]["subjects"]
+    assert listed["rows"] == sum(len(law["subjects"]) for law in laws.values()) > len(laws)
+    assert listed["left_out"]["sparse_gradients"]
+
+    assert 0 == cli.run(["list", target, "--profile", "smoke", "--out", str(tmp_path)])
+    text = capsys.readouterr().out
+    assert "2.50 s" in text and "not asked: sparse_gradients: " in text
+    assert text.endswith("config.schema.json\n")

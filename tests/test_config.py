@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
-from verifier import config
+from verifier import cli, config
 from verifier.errors import UsageError
 
 
@@ -64,3 +68,50 @@ def test_a_mistake_is_one_line_with_the_nearest_name(tmp_path: Path, text: str, 
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_schema_that_ships_is_made_of_the_table() -> None:
+    """The file editors read is what the table of options says, to the letter."""
+    assert json.dumps(config.schema(), indent=2) + "\n" == config.SCHEMA.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ('profile = "smoke"\nseed = 3\nmemory = 2\nrule = "adamw"', True),
+        ("memory = 0.5", True),
+        ('profil = "ci"', False),
+        ('profile = "smok"', False),
+        ('seed = "3"', False),
+        ("seed = true", False),
+        ("memory = true", False),
+        ("out = 3", False),
+    ],
+)
+def test_the_schema_and_the_parser_agree(tmp_path: Path, text: str, taken: bool) -> None:
+    """What an editor marks as wrong is what the program refuses, and nothing else."""
+    path = written(tmp_path, f"[tool.verifier]\n{text}\n")
+    document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    valid = jsonschema.Draft202012Validator(config.schema()).is_valid(document)
+
+    def parsed() -> bool:
+        try:
+            return bool(config.read(path))
+        except UsageError:
+            return False
+
+    assert (taken, taken) == (valid, parsed())
+
+
+def test_every_option_of_the_table_is_an_option_of_some_command() -> None:
+    """What the file may set, the command line may set too."""
+    on_the_line = {p.name for command in cli.program.commands.values() for p in command.params}
+
+    assert set() == set(config.OPTIONS) - on_the_line
+
+
+def test_a_rule_file_in_the_table_is_beside_it(tmp_path: Path) -> None:
+    """A rule that is a file is found from the folder of pyproject.toml; a name stays a name."""
+    path = written(tmp_path, '[tool.verifier]\nrule = "mine.py:rule"\n')
+
+    assert {"rule": str(tmp_path / "mine.py:rule")} == config.read(path)

@@ -366,17 +366,20 @@ def bench(device: str, profile: str, out: Path, compare: Path | None, quiet: boo
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 @click.option("--arg", "arguments", metavar="NAME=VALUE", multiple=True, help="A constructor argument; repeatable.")
 @options("rule", "profile", "device", "out")
-def list_(targets: tuple[str, ...], as_json: bool, quiet: bool, verbose: bool, **chosen: Any) -> None:
+def list_(
+    targets: tuple[str, ...], as_json: bool, arguments: tuple[str, ...], quiet: bool, verbose: bool, **chosen: Any
+) -> None:
     """Lists the laws of every rule, the subjects they are put to, and what that costs.
 
     With TARGETs, what `verifier audit` would run on them: to know their options and forms, each is built and stepped
     a little, in a process of its own; no law is put to it. Costs are those of the last run whose evidence is in OUT,
     in seconds over all subjects. The last line names the JSON Schema of [tool.verifier] in pyproject.toml.
     """
-    from verifier import listing
+    from verifier import cli_audit, listing
 
+    cli_audit.given(arguments)
     if targets:
-        told = listing.audited(targets, **chosen)
+        told = listing.audited(targets, arguments=arguments, **chosen)
         click.echo(listing.as_json(told) if as_json else listing.audited_text(told), nl=False)
         return
     found = listing.collect(chosen["device"], chosen["out"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json as jsons
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ OUT = Path("reports/audit")
 def audit(
     targets: tuple[str, ...],
     *,
-    rule: str,
+    rule: str | None,
     arguments: tuple[str, ...],
     profile: str,
     device: str,
@@ -38,9 +39,7 @@ def audit(
 
     if rule and ".py" not in rule:
         rules.get(rule)  # an unknown one is said before anything runs
-    for text in arguments:
-        if "=" not in text:
-            raise UsageError(f"--arg {text!r} should be NAME=VALUE")
+    given(arguments)
     if baseline is not None and not baseline.is_file() and not baseline_update:
         raise UsageError("there is no such list of expected failures", where=str(baseline))
     if baseline is not None:
@@ -48,7 +47,7 @@ def audit(
     folder = out / "audit" if out.name != "audit" else out
     found = audits.audit(
         *targets,
-        rule=rule,
+        rule=rule or "",
         args=arguments,
         profile=profile,
         device=device,
@@ -62,11 +61,19 @@ def audit(
     if baseline_update:
         path = baseline or Path("expected.toml")
         listed = audits.baseline(found, path)
-        click.echo(f"{path}: {listed} expected failures; give each its reason")
+        said = f"wrote {path.resolve()}: {listed} expected failures; give each its reason, and pass it by --baseline"
+        click.echo(said, err=True)
     with contextlib.redirect_stdout(io.StringIO()):  # the report below says it in an audit's words
         render.render([found.evidence], folder, json, quiet=True)
     click.echo(found.last_line if quiet else str(found))
     return 0 if baseline_update and found.exit_code in (0, 1, 4) else found.exit_code
+
+
+def given(arguments: Sequence[str]) -> None:
+    """UsageError for the first --arg that is not NAME=VALUE."""
+    for text in arguments:
+        if "=" not in text:
+            raise UsageError(f"--arg {text!r} should be NAME=VALUE")
 
 
 def replay(name: str, out: Path, as_json: bool) -> int:

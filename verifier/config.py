@@ -33,7 +33,7 @@ class Option:
     name: str
     type: type
     says: str
-    default: str | int | None = None
+    default: str | int | float | None = None
     accepted: tuple[str, ...] = ()
     metavar: str = ""
 
@@ -52,8 +52,40 @@ OPTIONS: Mapping[str, Option] = {
         Option("out", str, "The folder reports are written to.", "reports", metavar="DIR"),
         Option("json", str, "Also writes the results as JSON to this file.", None, metavar="FILE"),
         Option("baseline", str, "The expected failures; by default properties/expected.toml.", None, metavar="FILE"),
+        Option("rule", str, "Audits hold their targets to it: a name, or path/file.py[:name].", None, metavar="RULE"),
+        Option("memory", float, "What an audited target may allocate; by default half of all.", None, metavar="GIB"),
     )
 }
+
+SCHEMA = Path(__file__).with_name("schema") / "config.schema.json"
+"""The JSON Schema of a pyproject.toml's table `[tool.verifier]`, for editors; `schema` is what it holds."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a pyproject.toml, saying what `[tool.verifier]` may hold: the options above."""
+    options = {name: _described(option) for name, option in OPTIONS.items()}
+    table = {
+        "type": "object",
+        "description": "Options of the program verifier; the command line and VERIFIER_<OPTION> are over them.",
+        "additionalProperties": False,
+        "properties": options,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:optimizer-verifier:config:1.0",
+        "title": "pyproject.toml with [tool.verifier]",
+        "type": "object",
+        "properties": {"tool": {"type": "object", "properties": {"verifier": table}}},
+    }
+
+
+def _described(option: Option) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": _JSON_TYPES[option.type], "description": option.says}
+    found |= {"enum": list(option.accepted)} if option.accepted else {}
+    return found | ({"default": option.default} if option.default is not None else {})
+
+
+_JSON_TYPES: Mapping[type, str] = {str: "string", int: "integer", float: "number"}
 
 
 def find(start: Path) -> Path | None:
@@ -78,11 +110,15 @@ def read(path: Path) -> dict[str, Any]:
         if name not in OPTIONS:
             raise UsageError(f"unknown option {name!r}", where=where, given=name, accepted=OPTIONS)
         option = OPTIONS[name]
-        if type(value) is not option.type:
+        if type(value) is not option.type and not (option.type is float and type(value) is int):
             raise UsageError(f"{name} = {value!r} should be {_article(option.type)}", where=where)
         if option.accepted and value not in option.accepted:
             raise UsageError(f"unknown {name} {value!r}", where=where, given=str(value), accepted=option.accepted)
-    return {name: str(path.parent / value) if OPTIONS[name].is_path else value for name, value in table.items()}
+    return {name: str(path.parent / value) if _is_file(name, value) else value for name, value in table.items()}
+
+
+def _is_file(name: str, value: Any) -> bool:
+    return OPTIONS[name].is_path or (name == "rule" and ".py" in value)
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -95,4 +131,4 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _article(kind: type) -> str:
-    return {"int": "a whole number", "str": "a string"}[kind.__name__]
+    return {"int": "a whole number", "str": "a string", "float": "a number"}[kind.__name__]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import tomli_w
 
 from verifier import evidence, expected, machine, pytest_run
 from verifier.auditing import findings as audit_findings
+from verifier.auditing import known
 from verifier.auditing import targets as audit_targets
 from verifier.auditing.findings import Finding
 from verifier.auditing.warm import Warm
@@ -156,7 +156,7 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     cores, memory = chosen.workers or machine.cores(), chosen.memory or half_of_memory()
     with task.log.open("ab") as log, Warm(task.environment, log, cores, memory) as warm:
         named = audit_targets.expand(names, warm)
-        learning = [_learning(warm, chosen, target, memory) for target in named.audited]
+        _learn(warm, chosen, named.audited, memory, names)
         task = replace(task, targets=named.audited, warm=warm)
         evidence.append(path, _start(chosen, path.stem))
         interrupted, broken = False, ""
@@ -166,8 +166,6 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
                 broken = f"pytest ended with exit code {code}; see {task.log}"
         except KeyboardInterrupt:
             interrupted = True
-        for asked in learning:
-            asked.close()
         told = named.left_out
         report = read(path, chosen, told, None if interrupted else warm, broken=broken, interrupted=interrupted)
     report = replace(report, seconds=time.perf_counter() - started)
@@ -178,10 +176,15 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     return report
 
 
-def _learning(warm: Warm, options: Options, target: str, memory: int) -> socket.socket:
-    """Has the warm process learn what a target is; the workers start when it has."""
-    words = (target, options.rule, json.dumps(options.args), options.profile, str(memory))
-    return warm.start("verifier.auditing.known:learn", *words)
+def _learn(warm: Warm, options: Options, targets: Sequence[str], memory: int, names: Sequence[str]) -> None:
+    """Has the warm process learn what the targets are; UsageError where one that was named is not to be found."""
+    rest = (options.rule, json.dumps(options.args), options.profile, str(memory))
+    learning = [warm.start("verifier.auditing.known:learn", target, *rest) for target in targets]
+    for asked in learning:
+        warm.ended(asked)
+    for target in targets:
+        if target in names and (why := known.refused(warm.folder, target, *rest[:3])):
+            raise UsageError(why)
 
 
 def read(

@@ -20,8 +20,21 @@ FOLDER = "VERIFIER_KNOWN"
 def place(request: Request) -> Path | None:
     """The file that holds what is known of the target of a request."""
     folder = os.environ.get(FOLDER)
+    return Path(folder, _name(request)) if folder else None
+
+
+def _name(request: Request) -> str:
     asked = repr((request.target, request.rule, request.args, request.profile))
-    return Path(folder, f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.known") if folder else None
+    return f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.known"
+
+
+def refused(folder: Path, target: str, rule: str, args: str, profile: str) -> str:
+    """What the person who named the target did that cannot work, as `learn` found out; empty where nothing."""
+    from verifier.auditing.collect import Request, argument
+
+    path = folder / _name(Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile))
+    beside = path.with_suffix(".usage")
+    return beside.read_text(encoding="utf-8") if beside.is_file() else ""
 
 
 def recall(request: Request) -> Any:
@@ -43,3 +56,5 @@ def learn(target: str, rule: str, args: str, profile: str, memory: str) -> None:
     written = path.with_suffix(".new")
     written.write_bytes(pickle.dumps(answer))
     written.rename(path)
+    if isinstance(answer, tuple) and answer[0] == "UsageError":
+        path.with_suffix(".usage").write_text(answer[1], encoding="utf-8")

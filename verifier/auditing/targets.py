@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.errors import UsageError
+from verifier.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from verifier.auditing.warm import Warm
@@ -41,6 +42,24 @@ def expand(names: tuple[str, ...], warm: Warm | None = None) -> Targets:
         if not any(not why for _, why in found):
             raise UsageError(f"there is no optimizer in {name!r}", given=name)
     return Targets(tuple(audited), left_out)
+
+
+def near_target(given: str, missing: str | None) -> str:
+    """What was perhaps meant by a target whose module `missing` there is none of; "; did you mean ...?" or empty."""
+    place, _, name = given.rpartition(".")
+    if ":" not in given and place and missing == given and name[:1].isupper():
+        return f"; did you mean {f'{place}:{name}'!r}?"
+    if ":" not in given and given in _CLASSES_OF_TORCH:
+        return f"; did you mean {f'torch.optim:{given}'!r}?"
+    installed = sorted({module.partition(".")[0] for module in metadata.packages_distributions()})
+    near = nearest((missing or given).partition(".")[0], installed)
+    return f"; did you mean {near!r}?" if near is not None and near != missing else ""
+
+
+_CLASSES_OF_TORCH = frozenset(
+    {"ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon", "NAdam", "RAdam",
+     "RMSprop", "Rprop", "SGD", "SparseAdam"}
+)  # fmt: skip
 
 
 def _elsewhere(name: str, warm: Warm) -> list[tuple[str, str]]:
@@ -94,7 +113,7 @@ def _classes(name: str) -> list[tuple[str, str]]:
         try:
             top = importlib.import_module(name)
         except ModuleNotFoundError as error:
-            raise UsageError(f"no module {error.name!r}", given=name) from error
+            raise UsageError(f"no module {error.name!r}{near_target(name, error.name)}", given=name) from error
         modules = [(name, top)]
         for info in pkgutil.walk_packages(getattr(top, "__path__", []), f"{name}.", onerror=lambda _: None):
             if any(part.startswith(("_", "test")) for part in info.name.split(".")[1:]):
