@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Row:
     """A contract before it is stated of anything. `needs` are hyperparameters without which it says nothing.
 
-    `signatures`: it is for optimizers without a rule; a rule's enclosure says more.
+    `signatures`: it is for audited classes; of a rule, its enclosure says more, and it has no constructor.
     """
 
     name: str
@@ -140,7 +140,7 @@ CONTRACTS = (
         "An element moves alike in a tensor just below, at and above the sizes at which kernels change their path.",
         "steps=(1, 3), tensors=1",
         (
-            "for size in (17, 65):",
+            "for size in (17, 65, 1031):",
             "    check.sized(subject, case, size)",
         ),
         because="The rule is elementwise: vector bodies, tails and chunks are a matter of speed.",
@@ -153,7 +153,6 @@ CONTRACTS = (
         ("check.sized(subject, case, 65537)",),
         because="The rule is elementwise.",
         about="parameters",
-        costly=True,
     ),
     Row(
         "mixed_dtypes",
@@ -197,6 +196,24 @@ CONTRACTS = (
         ("check.ascends(subject, case)",),
         because='"maximize the objective with respect to the params, instead of minimizing"',
         about="options",
+    ),
+    Row(
+        "bad_options",
+        "A class that checks its options refuses a negative learning rate.",
+        "steps=1, tensors=1",
+        ("check.refuses_bad_options(subject, case)",),
+        because="A negative lr ascends without a word; torch.optim raises ValueError.",
+        about="options",
+        signatures=True,
+    ),
+    Row(
+        "misspelt_option",
+        "An option that does not exist is refused.",
+        "steps=1, tensors=1",
+        ("check.notices_misspelt_options(subject, case)",),
+        because="A misspelt option would silently have its default.",
+        about="options",
+        signatures=True,
     ),
     # state
     Row(
@@ -329,7 +346,6 @@ CONTRACTS = (
         because='"closure (Callable, optional): A closure that reevaluates the model and returns the loss."',
         about="closure",
     ),
-    # determinism
     Row(
         "threads",
         "The number of threads does not matter.",
@@ -357,6 +373,14 @@ CONTRACTS = (
         about="memory",
     ),
     Row(
+        "own_state",
+        "State of one parameter shares no memory with another's state, nor with a gradient.",
+        "steps=(1, 3)",
+        ("check.keeps_state_to_itself(subject, case)",),
+        because="State is kept for each parameter, and gradients belong to whoever computed them.",
+        about="memory",
+    ),
+    Row(
         "no_graph",
         "No state tensor and no parameter keeps an autograd graph.",
         "steps=(1, 3)",
@@ -373,7 +397,6 @@ CONTRACTS = (
         because="torch.optim treats complex parameters as pairs of reals (torch.view_as_real).",
         about="dtypes",
     ),
-    # gradients
     Row(
         "sparse_gradients",
         "A sparse gradient with duplicate entries acts as the dense gradient it stands for.",

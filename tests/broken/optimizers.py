@@ -327,6 +327,17 @@ class ForeachDiffers(Right):
         super().one(p, {**group, "nesterov": False} if group["foreach"] else group)
 
 
+class SharesMomentum(Right):
+    """Parameters of one shape share one momentum."""
+
+    def one(self, p: Any, group: Any) -> None:
+        if not self.state[p]:
+            kept = self.__dict__.setdefault("kept", {})
+            momentum = kept.setdefault((tuple(p.shape), p.dtype), torch.zeros_like(p))
+            self.state[p] = {"step": 0, "momentum": momentum}
+        super().one(p, group)
+
+
 REJECTED: dict[type[Optimizer], str] = {
     Varying: "determinism",
     WritesGradient: "purity",
@@ -351,6 +362,7 @@ REJECTED: dict[type[Optimizer], str] = {
     DropsLoss: "closure",
     Hoards: "bounded_memory",
     KeepsGraph: "no_graph",
+    SharesMomentum: "own_state",
     ResetsOnZeroGrad: "zero_grad",
     CountsIdleSteps: "idle_step",
     SharesRate: "neighbours",

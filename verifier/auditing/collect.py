@@ -242,7 +242,35 @@ def _contract_module(found: Any, profile: str) -> ModuleType:
         arguments = eval(f"dict({contract.follow_up.cases})")
         sources[contract.name] = (source_of(contract), cases(signature, **arguments))
         examples[contract.name] = plain(signature, **arguments)
+    sources |= _held_to_itself(found, profile)
     return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
+
+
+LONG = {"smoke": 300, "ci": 2100, "nightly": 70000}
+"""Steps of a long run: past what 8 bits can count and bfloat16 can; float16; 16 bits."""
+
+
+def _held_to_itself(found: Any, profile: str) -> dict[str, tuple[str, Any]]:
+    """Laws that hold the target to the rule read out of its own code; they need no other rule."""
+    from verifier.auditing.cases import cases
+
+    signature = found.signature
+    if not found.readable:
+        return {}
+    everything = cases(
+        signature, steps=(2, 6), groups=True, schedule=True, absent=found.counts_each, layouts=True, maximize=True
+    )
+    as_read = (
+        "def test_as_read(subject, case):\n"
+        '    """Every step is that of the rule read out of the code, in any format, layout, group and schedule."""\n'
+        "    check.steps_as_read(subject, case)\n"
+    )
+    long_run = (
+        "def test_long_run(subject, case):\n"
+        '    """However many steps were taken, the next is that of the rule read out of the code."""\n'
+        f"    check.long_run_as_read(subject, case, {LONG[profile]})\n"
+    )
+    return {"as_read": (as_read, everything), "long_run": (long_run, cases(signature, steps=2, tensors=1))}
 
 
 def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:

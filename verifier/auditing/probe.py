@@ -43,6 +43,11 @@ class Found:
     described: Mapping[str, Any] = field(default_factory=dict)  # the target's entry in the results
 
     @property
+    def readable(self) -> bool:
+        """Whether a rule of one element was read out of the code, under its default options at least."""
+        return bool(self.described.get("one_element"))
+
+    @property
     def counts_each(self) -> bool:
         """Whether steps are counted for each parameter, so that missing gradients are no steps."""
         assert self.signature is not None
@@ -125,6 +130,7 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
         read = _lift(lifted, known, "forloop", literal, switches, dict(request.args))
         if not fixed:
             described["lift"] = _lift_words(read)
+            described["one_element"] = read is not None and read.rule is not None and not read.scope
             described["weight_decay"] = read.weight_decay if read is not None else "unknown"
         if read is None or read.rule is None:
             continue

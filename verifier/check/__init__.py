@@ -4,6 +4,7 @@ Two kinds. Some hold observed values to an enclosure derived from the rule; the 
 of the same subject, related by a follow-up that is exact in binary floating point. None has a tolerance.
 """
 
+from verifier.check.as_read import long_run_as_read, steps_as_read
 from verifier.check.bits import (
     between,
     deterministic,
@@ -35,12 +36,14 @@ from verifier.check.contracts import (
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
 from verifier.check.paths import paths_agree, paths_enclosed
+from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
 from verifier.check.state import (
     bounded_memory,
     joined,
     keeps_no_graph,
     keeps_state_apart,
     keeps_state_dtypes,
+    keeps_state_to_itself,
     late,
     resumes,
     scheduled,
@@ -67,18 +70,22 @@ __all__ = [
     "keeps_no_graph",
     "keeps_state_apart",
     "keeps_state_dtypes",
+    "keeps_state_to_itself",
     "late",
     "layout_free",
     "leaves_gradients",
+    "long_run_as_read",
     "maximize",
     "maximum",
     "minimum",
     "monotone",
+    "notices_misspelt_options",
     "partitioned",
     "paths_agree",
     "paths_enclosed",
     "permuted",
     "ratio",
+    "refuses_bad_options",
     "reordered",
     "resumes",
     "same_run",
@@ -93,6 +100,7 @@ __all__ = [
     "sqrt",
     "state_follows",
     "stays_in_element",
+    "steps_as_read",
     "steps_enclosed",
     "steps_enclosed_blind",
     "steps_follow",

@@ -35,12 +35,43 @@ def judged(subject: Subject, case: Case, rule: Rule | None = None) -> Judgement:
         if not any(case.sizes[k] for k in group.tensors):
             continue
         found = _of_group(subject, case, group, implementation, rule)
-        if found is Judgement.OTHERWISE and _hides(subject, case):
-            found = Judgement.UNKNOWN
-        if found is Judgement.OTHERWISE:
-            return found
+        if isinstance(found, record.Violation):
+            return Judgement.UNKNOWN if _hides(subject, case) else Judgement.OTHERWISE
         verdict = found if found is Judgement.UNKNOWN else verdict
     return verdict
+
+
+def departure(subject: Subject, case: Case) -> record.Violation | None:
+    """The first step of a run that is no rounding of the rule read out of its own code; None where there is none.
+
+    What could not be told is noted as undecided, what could is counted.
+    """
+    seen = record.current()
+    implementation = _implementation(subject, case)
+    for number, group in enumerate(case.all_groups):
+        if not any(case.sizes[k] for k in group.tensors):
+            continue
+        found = _of_group(subject, case, group, implementation, None)
+        if isinstance(found, record.Violation) and not _hides(subject, case):
+            where = f" (group {number})" if len(case.groups) > 1 else ""
+            told = record.Violation(
+                f"{found.what.partition(' ')[0]}{where} is not what the rule read out of the code gives",
+                subject=subject,
+                case=case,
+                tensor=sorted(group.tensors)[found.tensor] if found.tensor is not None else None,
+                observed=found.observed,
+                expected=found.expected,
+                step=found.step,
+                element=found.element,
+                ulps=found.ulps,
+            )
+            seen.violation = told
+            return told
+        if found is Judgement.ROUNDING:
+            seen.compared(case.steps * sum(case.sizes[k] for k in group.tensors))
+        else:
+            seen.undecided[Judgement.UNKNOWN.value] += 1
+    return None
 
 
 def _implementation(subject: Subject, case: Case) -> str:
@@ -55,14 +86,17 @@ def _foreign(subject: Subject) -> Any:
     return subject.run.args[0]  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
 
 
-def _of_group(subject: Subject, case: Case, group: Group, implementation: str, rule: Rule | None) -> Judgement:
+def _of_group(
+    subject: Subject, case: Case, group: Group, implementation: str, rule: Rule | None
+) -> Judgement | record.Violation:
+    """Whether some form encloses the steps of one group; the violation of the first that does not, if none does."""
     one = _foreign(subject)
     fixed = subject.run.args[1]  # type: ignore[attr-defined]
     if one.signature.forms is None:
         return Judgement.UNKNOWN
-    hyper = {**one.signature.defaults, **case.hyper, **fixed, **group.hyper}
-    found = Judgement.UNKNOWN
-    for form in one.signature.forms.of(implementation, hyper, rule):
+    hyper = {**one.signature.defaults, **case.hyper, **fixed}
+    found: Judgement | record.Violation = Judgement.UNKNOWN
+    for form in one.signature.forms.of(implementation, {**hyper, **group.hyper}, rule):
         if form.captured and case.schedule:
             continue
         reader = replace(one, rule=form.rule, state_names=form.states)
@@ -82,7 +116,7 @@ def _partial(reader: Any, fixed: Any) -> Any:
     return functools.partial(_run_fixed, reader, fixed)
 
 
-def _encloses(subject: Subject, case: Case, group: Group) -> Judgement:
+def _encloses(subject: Subject, case: Case, group: Group) -> Judgement | record.Violation:
     """Whether the group's steps lie in the enclosure of the subject's rule; in a context with a record of its own."""
     seen = record.start()
     try:
@@ -95,8 +129,8 @@ def _encloses(subject: Subject, case: Case, group: Group) -> Judgement:
             Trajectory(whole.theta[:, index], {n: rows[:, index] for n, rows in whole.state.items()}),
         )
         trajectory_enclosed(subject, mine, trajectory)
-    except record.Violation:
-        return Judgement.OTHERWISE
+    except record.Violation as violation:
+        return violation
     except (RuleError, ArithmeticError, Refused):  # outside what enclosures, or the optimizer, cover
         return Judgement.UNKNOWN
     return Judgement.UNKNOWN if seen.empty else Judgement.ROUNDING

@@ -123,6 +123,15 @@ def bounded_memory(subject: Subject, case: Case) -> None:
         )
 
 
+def keeps_state_to_itself(subject: Subject, case: Case) -> None:
+    """State of one parameter lies in no memory of another's state, nor in that of a gradient."""
+    other = during(case, "inspect", 0)
+    for step, found in enumerate(run(subject, other).facts.get("aliases", ()), 1):
+        current().compared(1)
+        if found:
+            raise breach("state is shared", subject, other, f"one memory for {found[0]}", "memory of its own", step)
+
+
 def keeps_no_graph(subject: Subject, case: Case) -> None:
     """No state tensor and no parameter keeps an autograd graph after a step."""
     other = during(case, "inspect", 0)

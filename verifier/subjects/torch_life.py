@@ -13,6 +13,7 @@ Events are named by strings in `Case.events`: step -> names. Those of step 0 hol
                                                     implementation:N another implementation or dtype
     closure         (of the step) step(closure)     neighbour        another optimizer steps in between
                                                     dirty:VALUE      memory that is freed holds a value
+                                                    misspelt         an option is given that does not exist
     rebuild         a new optimizer, built with the options scheduled for this step, takes over the state
 """
 
@@ -74,6 +75,11 @@ class Living(Protocol):
     def recorder(self, case: Case, parameters: Sequence[Tensor]) -> Sightings: ...
 
 
+def _lies(value: Any) -> bool:
+    """Whether it is a dense tensor of more than one number, so that it matters where it lies."""
+    return isinstance(value, Tensor) and value.layout is torch.strided and value.numel() > 1
+
+
 class Life:
     """One optimizer on its way through a case."""
 
@@ -83,6 +89,8 @@ class Life:
         for name in self.whole:
             if name.startswith("implementation:"):
                 self.subject = subject = subject.other(name.partition(":")[2])
+            elif name == "misspelt":
+                self.subject = subject = subject.other(name)
         self.case = case
         self.facts: dict[str, list[Any]] = defaultdict(list)
         self.parameters = self._dressed(subject.parameters(case))
@@ -336,6 +344,23 @@ class Life:
         self.facts["objects"].append(len(held))
         graphs = [t for t in held if t.grad_fn is not None] + [p for p in self.parameters if p.grad_fn is not None]
         self.facts["graphs"].append(len(graphs))
+        self.facts["aliases"].append(sorted(self._aliases()))
+
+    def _aliases(self) -> Iterator[str]:
+        """What state of one parameter lies in the memory of another's state, or of a gradient."""
+        owners = {id(p): k for k, p in enumerate(self.parameters)}
+        grads = [p.grad for p in self.parameters if p.grad is not None and _lies(p.grad)]
+        places = {grad.untyped_storage().data_ptr(): "a gradient" for grad in grads}
+        for p, values in getattr(self.optimizer, "state", {}).items():
+            mine = {}
+            for name, value in values.items() if isinstance(values, dict) and id(p) in owners else ():
+                if not _lies(value) or value.shape != p.shape:
+                    continue
+                place = value.untyped_storage().data_ptr()
+                if place in places:
+                    yield f"{name} of tensor {owners[id(p)]} and {places[place]}"
+                mine[place] = f"{name} of tensor {owners[id(p)]}"
+            places |= mine
 
     @contextmanager
     def _surroundings(self) -> Iterator[None]:
