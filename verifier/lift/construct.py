@@ -76,6 +76,7 @@ class Recipe:
     form: str = "list"  # list, named, model
     tensor: frozenset[str] = frozenset()  # hyperparameters passed as 0-dim tensors
     tracked: bool = True  # whether parameters require grad
+    is_complex: bool = False  # whether they are complex: pairs of reals, in the order of view_as_real
     tensor_read: int = 0  # which parameter tensor the rule is read from
     path: str = ""  # how the L2 penalty lam*sum(theta^2) enters: '', penalty, weight_decay or groups
     stateful: frozenset[tuple[str, ...]] = frozenset()  # paths known to be state even where a run leaves them alone
@@ -128,6 +129,7 @@ def recipe(
     shapes: Sequence[Sequence[int]] | None = None,
     tensor: Iterable[str] = (),
     args: Mapping[str, Any] | None = None,
+    is_complex: bool = False,
     **options: Any,
 ) -> Recipe:
     """How to build `target`.
@@ -180,6 +182,7 @@ def recipe(
         form=_form(first),
         tensor=frozenset(tensor),
         tracked=tracked,
+        is_complex=is_complex,
         modules=modules_of(build),
     )
 
@@ -309,14 +312,18 @@ def near_default(hyper: Hyper, seed: int) -> float:
     return hyper.default * (1 - 0.001 * share) if hyper.default else 0.001 * share
 
 
-def make_parameters(shapes: Sequence[Sequence[int]], seed: int, tracked: bool) -> list[torch.nn.Parameter]:
+def make_parameters(
+    shapes: Sequence[Sequence[int]], seed: int, tracked: bool, is_complex: bool = False
+) -> list[torch.nn.Parameter]:
     """Parameters of generic values, away from zero, in double precision."""
     generator = torch.Generator().manual_seed(seed)
     made = []
     for shape in shapes:
+        shape = (*shape, 2) if is_complex else shape
         values = torch.rand(tuple(shape), generator=generator, dtype=torch.float64) + 0.25
         signs = torch.randint(0, 2, tuple(shape), generator=generator) * 2 - 1
-        made.append(torch.nn.Parameter(values * signs, requires_grad=tracked))
+        values = torch.view_as_complex(values * signs) if is_complex else values * signs
+        made.append(torch.nn.Parameter(values, requires_grad=tracked))
     return made
 
 

@@ -29,10 +29,20 @@ def value_of(slot: Slot) -> Any:
     return slot.value.detach().clone() if slot.is_tensor else plain(slot.value)
 
 
+def real(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of reals as it is, one of complex numbers as pairs of reals in the same memory."""
+    return torch.view_as_real(tensor.detach()) if tensor.is_complex() else tensor
+
+
+def like(tensor: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+    """Reals, or pairs of them, as the numbers a tensor holds."""
+    return torch.view_as_complex(pairs) if tensor.is_complex() else pairs
+
+
 def flat(value: Any) -> list[float]:
-    """A tensor's or number's values, in the tensor's own order."""
+    """A tensor's or number's values, in the tensor's own order; of complex numbers real and imaginary parts."""
     if isinstance(value, torch.Tensor):
-        return [float(x) for x in value.detach().reshape(-1).tolist()]
+        return [float(x) for x in real(value.detach()).reshape(-1).tolist()]
     return [plain(value)]
 
 
@@ -46,7 +56,8 @@ def birth(memory: Memory, slot: Slot) -> Nodes | None:
     born = memory.birth(slot.value)
     if born is None:
         return None
-    offset, count = slot.value.storage_offset(), slot.value.numel()
+    parts = 2 if slot.value.is_complex() else 1
+    offset, count = slot.value.storage_offset() * parts, slot.value.numel() * parts
     if not slot.value.is_contiguous() or offset + count > len(born):
         return born[:count].copy() if len(set(born)) == 1 and len(born) >= count else None
     return born[offset : offset + count].copy()
@@ -101,7 +112,7 @@ def symbolise(
             moved = True  # made of the first step's gradient, which is not this step's
         if not values or key not in first or not (moved or (slot.is_tensor and in_state)):
             continue
-        if slot.is_tensor and not moved and not slot.value.is_floating_point():
+        if slot.is_tensor and not moved and not real(slot.value).is_floating_point():
             continue  # a flag or an index the optimizer keeps at hand
         base = _counts(values)
         if base is not None:
@@ -114,15 +125,16 @@ def symbolise(
         named[key] = (name, False)
         owner = slot.owner if slot.owner is not None else -1
         if slot.is_tensor:
-            if draw is not None and slot.value.is_floating_point():
+            numbers = real(slot.value)
+            if draw is not None and numbers.is_floating_point():
                 with torch.no_grad():
-                    for place in np.ndindex(tuple(slot.value.shape)):
-                        slot.value[place] *= 1 + 0.2 * draw.random()
+                    for place in np.ndindex(tuple(numbers.shape)):
+                        numbers[place] *= 1 + 0.2 * draw.random()
             if force:
                 with torch.no_grad():
-                    for k, place in enumerate(np.ndindex(tuple(slot.value.shape))):
+                    for k, place in enumerate(np.ndindex(tuple(numbers.shape))):
                         if expr.sym(name, (owner, k)) in force:
-                            slot.value[place] = force[expr.sym(name, (owner, k))]
+                            numbers[place] = force[expr.sym(name, (owner, k))]
             memory.set_symbol(slot.value, name, owner)
             point.update(point_of(name, owner, slot.value))
         else:

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from verifier.lift import construct, expr, schedule
 from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
-from verifier.lift.generic_state import T, birth, differ, flat, point_of, symbolise, value_of
+from verifier.lift.generic_state import T, birth, differ, flat, like, point_of, real, symbolise, value_of
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition, Site, Trace, call_site, own_site
 from verifier.lift.shadow import Memory, Nodes, Widening, prepared, watching
@@ -77,7 +77,7 @@ class Stuck(Exception):
 
 def _grads(parameters: Sequence[torch.nn.Parameter], seed: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(1000 + seed)
-    return [torch.randn(p.shape, generator=generator, dtype=torch.float64) + 0.1 for p in parameters]
+    return [like(p, torch.randn(real(p).shape, generator=generator, dtype=torch.float64) + 0.1) for p in parameters]
 
 
 def _spread(call: int) -> float:
@@ -198,7 +198,7 @@ def observe(
     memory = Memory(trace)
     chosen = {h.name: generic(h, seed) for h in recipe.hypers} | dict(values or {})
     with prepared(trace, recipe.modules):
-        parameters = construct.make_parameters(recipe.shapes, seed, recipe.tracked)
+        parameters = construct.make_parameters(recipe.shapes, seed, recipe.tracked, recipe.is_complex)
         for k, p in enumerate(parameters):
             memory.set_symbol(p, "theta", k)
         starting = {name: schedule.at_first(name, value) for name, value in chosen.items()}

@@ -34,7 +34,7 @@ def replayed(
     other lines there. Steps outside the rule's path conditions are not compared, nor anything where those read more
     than the hyperparameters and t.
     """
-    if recipe.path or any(not c.free_symbols <= {t, *rule.hyper} for c in conditions):
+    if recipe.path or recipe.is_complex or any(not c.free_symbols <= {t, *rule.hyper} for c in conditions):
         return "", 0
     chosen = {h.name: generic(h, SEED) for h in recipe.hypers}
     rates = {schedule.initial(n).args[0]: chosen[n] for n in schedule.RATES if n in chosen}  # nothing changes them here
@@ -56,7 +56,7 @@ def replayed(
 
 def first_step(recipe: Recipe, main: Observation) -> tuple[str, int]:
     """A sentence where the first step lifted is not the code's in float32, and how many elements were compared."""
-    if recipe.path:
+    if recipe.path or recipe.is_complex:
         return "", 0
     chosen = main.settings["values"]
     run = _run_code(recipe, chosen, True, steps=1, seed=main.settings["seed"])

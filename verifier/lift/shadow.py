@@ -40,7 +40,7 @@ class Memory:
         storage = tensor.untyped_storage()
         key = storage._cdata
         found = self._shadows.get(key)
-        itemsize = tensor.element_size()
+        itemsize = _itemsize(tensor)
         if found is not None:
             if found[1] != itemsize:
                 raise Unreadable(f"memory of {found[1]}-byte elements read as {tensor.dtype}")
@@ -57,10 +57,10 @@ class Memory:
 
     def _constants(self, tensor: torch.Tensor) -> Nodes:
         """The expressions of memory nobody has written under this trace: table entries or constants."""
-        if tensor.is_complex() or tensor.is_sparse:
+        if tensor.is_sparse:
             raise Unreadable(f"{tensor.dtype} {tensor.layout} memory")
         storage = tensor.untyped_storage()
-        whole = torch.empty(0, dtype=tensor.dtype).set_(storage)
+        whole = torch.empty(0, dtype=tensor.dtype.to_real() if tensor.is_complex() else tensor.dtype).set_(storage)
         shadow = np.empty(whole.numel(), dtype=object)
         single = tensor.dtype == torch.float32
         for k, value in enumerate(whole.tolist()):
@@ -71,8 +71,15 @@ class Memory:
         return shadow
 
     def read(self, tensor: torch.Tensor) -> Nodes:
-        """The expressions of a tensor's elements, as a writable view of the shadow. shape=tensor.shape"""
+        """The expressions of a tensor's elements, as a writable view of the shadow. shape=tensor.shape
+
+        Of complex numbers the real and the imaginary part, in a last dimension of their own.
+        """
+        if tensor.is_conj() or tensor.is_neg():
+            raise Unreadable("a conjugate that is not written out")
         flat = self._shadow(tensor)
+        if tensor.is_complex():
+            tensor = torch.view_as_real(tensor.detach())
         offset = tensor.storage_offset()
         count = tensor.numel()
         if tensor.is_contiguous():
@@ -84,9 +91,9 @@ class Memory:
         """Sets the expressions of a tensor's elements; `nodes` broadcasts to its shape."""
         key = tensor.untyped_storage()._cdata
         if key not in self._shadows:
-            count = tensor.untyped_storage().nbytes() // max(tensor.element_size(), 1)
+            count = tensor.untyped_storage().nbytes() // max(_itemsize(tensor), 1)
             shadow: Nodes = np.full(count, expr.NAN, dtype=object)
-            self._shadows[key] = (tensor.untyped_storage(), tensor.element_size(), shadow)
+            self._shadows[key] = (tensor.untyped_storage(), _itemsize(tensor), shadow)
             self.read(tensor)[...] = nodes
             self.births[key] = shadow.copy()
         else:
@@ -95,7 +102,7 @@ class Memory:
     def holds_wider(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor reads memory byte by byte that is known in wider elements."""
         found = self._shadows.get(tensor.untyped_storage()._cdata)
-        return found is not None and found[1] > tensor.element_size()
+        return found is not None and found[1] > _itemsize(tensor)
 
     def copy_storage(self, target: torch.Tensor, source: torch.Tensor) -> None:
         """Makes the whole memory of `target` hold what that of `source` holds."""
@@ -117,6 +124,11 @@ class Memory:
     def item(self, tensor: torch.Tensor) -> Node:
         """The expression of a one-element tensor."""
         return self.read(tensor).reshape(-1)[0]  # type: ignore[no-any-return]
+
+
+def _itemsize(tensor: torch.Tensor) -> int:
+    """Bytes of one real number of a tensor."""
+    return tensor.element_size() // (2 if tensor.is_complex() else 1)
 
 
 class Unreadable(Exception):
@@ -191,6 +203,10 @@ class Shadowing(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         memory.trace.ops += 1
         try:
+            if any(t.is_complex() for t in tensors_of([*args, *kwargs.values()])):
+                from verifier.lift.pairs import by_parts
+
+                return by_parts(handler, memory, func, args, kwargs)
             return handler(memory, func, args, kwargs)
         except Unreadable as reason:
             return self._opaque(func, args, kwargs, str(reason))
