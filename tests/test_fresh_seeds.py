@@ -1,61 +1,99 @@
-"""No false alarm: fresh seeds of the step enclosure over the optimizers people use most raise none."""
+"""No false alarm: fresh seeds of every generated law of the optimizers people use most raise none."""
 
 from __future__ import annotations
 
-import hypothesis
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
-from verifier import check, lineup, record
-from verifier.case import Case
-from verifier.plugin import PROFILES
+from tests import fresh
+from tests.fresh import IMPLEMENTATIONS, RULES, SHARE, Counts
+from verifier import lineup
+from verifier.floats import FORMATS
+from verifier.mutants import mutants
 from verifier.rules import get
-from verifier.strategies import cases
+from verifier.subjects.reference import reference
 
-RULES = ("sgd", "adam", "adamw", "rmsprop")
-IMPLEMENTATIONS = ("forloop", "foreach")
-
-
-def run_seed(seed: int) -> tuple[int, int]:
-    """The ci profile's cases of one seed, of every rule on the subject whose turn it is: (cases, element-checks)."""
-    drawn = elements = 0
-    for rule in map(get, RULES):
-        found = [s for s in lineup.of(rule, "cpu") if s.implementation in IMPLEMENTATIONS]
-        subject = found[seed % len(found)]
-        seen = record.start()
-
-        @hypothesis.seed(seed)
-        @settings(
-            max_examples=PROFILES["ci"],
-            deadline=None,
-            database=None,
-            phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=cases(rule, steps=(20, 24), groups=True, schedule=True, absent=True, maximize=True))
-        def step(case: Case) -> None:
-            check.steps_enclosed(subject, case)  # noqa: B023  # called before the loop goes on
-
-        step()
-        drawn += seen.cases
-        elements += seen.elements
-    return drawn, elements
+FIRST, LAST = (int(n) for n in os.environ.get("VERIFIER_FRESH_SEEDS", "10000:12000").split(":"))
+"""The seeds of the long test; a block of a hundred is one test."""
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_eight_seeds_raise_no_alarm(seed: int) -> None:
-    """Eight seeds meet every implementation and format of SGD, Adam, AdamW and RMSprop once."""
-    drawn, elements = run_seed(1000 + seed)
-    assert drawn >= len(RULES) * PROFILES["ci"]
-    assert elements > 10_000
+def test_the_rules_are_sgd_adam_adamw_and_rmsprop_with_their_variants() -> None:
+    """Four optimizers, eleven rules: every one of them is examined."""
+    assert (
+        "adam",
+        "adam_amsgrad",
+        "adamw",
+        "adamw_amsgrad",
+        "rmsprop",
+        "rmsprop_centered",
+        "rmsprop_centered_momentum",
+        "rmsprop_momentum",
+        "sgd",
+        "sgd_momentum",
+        "sgd_nesterov",
+    ) == tuple(sorted(RULES))
+
+
+def test_consecutive_seeds_meet_every_law_on_every_subject_once() -> None:
+    """No pair of law and subject is left out, and none is favoured."""
+    wanted = {
+        (law.id, s.id)
+        for law in fresh.laws()
+        for s in lineup.of(law.rule, "cpu")
+        if s.implementation in IMPLEMENTATIONS
+    }
+    kinds = len(IMPLEMENTATIONS) * len(FORMATS)
+    met = [(law.id, s.id) for seed in range(7, 7 + SHARE * kinds) for law, s in fresh.turn(seed)]
+
+    assert (wanted, len(wanted)) == (set(met), len(met))
+
+
+def test_three_seeds_raise_no_alarm(tmp_path: Path) -> None:
+    """Three seeds meet every law of every rule once; a file that holds them is not run again."""
+    path = tmp_path / "seeds.jsonl"
+    counts = fresh.run_seeds(range(1000, 1003), path)
+    again = fresh.run_seeds(range(1000, 1003), path)
+
+    assert [] == counts.violations
+    assert (3, len(fresh.laws()), counts.elements) == (again.seeds, again.rows, again.elements)
+    assert counts.elements - counts.vacuous > 100_000
+
+
+def test_a_wrong_optimizer_raises_an_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a known mistake in the place of each subject, one seed finds violations of laws of every kind."""
+
+    def wrong(rule: object) -> tuple[fresh.Subject, ...]:
+        (mistake,) = (m for m in mutants(get("adam")) if m.name == "adam__decoupled_decay")
+        return tuple(replace(reference(mistake, fmt), rule=get("adam")) for fmt in FORMATS.values())
+
+    monkeypatch.setattr(fresh, "subjects", wrong)
+    ours = tuple(law for law in fresh.laws() if law.rule.name == "adam")
+    monkeypatch.setattr(fresh, "laws", lambda: ours)
+    found = {line.split(": ")[0].split(", ")[1].partition("@")[0] for seed in range(3) for line in violations(seed)}
+
+    assert {"adam.step", "adam.step_blind"} <= found
+
+
+def violations(seed: int) -> list[str]:
+    """The violations one seed raises."""
+    return fresh.run_seed(seed).violations
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("block", range(20))
-def test_two_thousand_seeds_raise_no_alarm(block: int, record_property: pytest.RecordProperty) -> None:
-    """Two thousand fresh seeds, a hundred a block."""
-    counts = [run_seed(10_000 + 100 * block + k) for k in range(100)]
-    record_property("cases", sum(c for c, _ in counts))
-    record_property("elements", sum(e for _, e in counts))
-    assert len(counts) == 100
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("first", range(FIRST, LAST, 100))
+def test_two_thousand_seeds_raise_no_alarm(
+    first: int, tmp_path: Path, record_property: pytest.RecordProperty, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two thousand fresh seeds, a hundred a block; with VERIFIER_FRESH_FILE a run goes on where one was cut short."""
+    path = Path(os.environ.get("VERIFIER_FRESH_FILE", tmp_path / "seeds.jsonl"))
+    counts: Counts = fresh.run_seeds(range(first, min(first + 100, LAST)), path)
+    for name in ("seeds", "rows", "cases", "elements", "vacuous", "inconclusive"):
+        record_property(name, getattr(counts, name))
+    with capsys.disabled():
+        print(f"\n{fresh.text(counts)}")
+
+    assert [] == counts.violations
