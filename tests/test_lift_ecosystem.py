@@ -208,6 +208,96 @@ def test_a_rule_that_float32_does_not_follow_is_withheld(cls: type, said: str) -
     assert said in str(found.stopped_by)
 
 
+class Decaying(_Base):
+    """SGD whose decay acts in the way a subclass says."""
+
+    def __init__(self, params, lr=1e-2, weight_decay=0.1):
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    def update(self, p, grad, state, group):
+        p.copy_(self.decayed(p, grad, group["lr"], group["weight_decay"]))
+
+
+class Before(Decaying):
+    def decayed(self, p, g, lr, wd):
+        return p * (1 - lr * wd) - lr * g / (1 + g.abs())  # with plain SGD it would be coupled as well
+
+
+class After(Decaying):
+    def decayed(self, p, g, lr, wd):
+        return (p - lr * g) * (1 - lr * wd)
+
+
+class Fully(Decaying):
+    def decayed(self, p, g, lr, wd):
+        return p * (1 - wd) - lr * g
+
+
+class Proximal(Decaying):
+    def decayed(self, p, g, lr, wd):
+        return (p - lr * g) / (1 + lr * wd)
+
+
+class Squared(Decaying):
+    def decayed(self, p, g, lr, wd):
+        return p * (1 - lr**2 * wd) - lr * g
+
+
+class Signed(Decaying):
+    def decayed(self, p, g, lr, wd):
+        return p - lr * (torch.sign(g) + wd * p) / (1 + g.abs())
+
+
+class Trusting(Decaying):
+    def decayed(self, p, g, lr, wd):
+        update = g + wd * p
+        return p - lr * p.norm() / update.norm() * update
+
+
+class ClippedCoupled(Decaying):
+    def decayed(self, p, g, lr, wd):
+        g = g + wd * p
+        return p - lr * g / (1 + g.norm())
+
+
+@pytest.mark.parametrize(
+    ("cls", "kind", "words"),
+    [
+        (Before, "decoupled", "decoupled: the parameter shrinks by lr * weight_decay of itself"),
+        (After, "decoupled", "after the update"),
+        (Fully, "fully-decoupled", "whatever lr is"),
+        (Proximal, "other", "proximal: the parameter after the update is divided by 1 + lr * weight_decay"),
+        (Squared, "other", "decoupled, at a rate of its own: the parameter shrinks by lr^2 * weight_decay of itself"),
+        (Signed, "other", "entangled"),
+        (Trusting, "coupled", "coupled"),
+        (ClippedCoupled, "coupled", "coupled"),
+    ],
+)
+def test_decay_in_words(cls: type, kind: str, words: str) -> None:
+    """Each way of decay met in the wild is told from the others by the expression it leads to."""
+    found = lift(cls)
+
+    assert kind == found.weight_decay, found.decay_words
+    assert words in found.decay_words
+
+
+class Lamb(Decaying):
+    """Decay beside a normalised gradient, both scaled by the parameters' norm over the step's."""
+
+    def decayed(self, p, g, lr, wd):
+        update = g / (1 + g.abs()) + wd * p
+        return p - lr * p.norm() / update.norm() * update
+
+
+def test_decay_inside_a_trust_ratio() -> None:
+    """Decay that is scaled with the update by a norm of the parameters is no decay of one kind, and said to be."""
+    found = lift(Lamb)
+
+    assert "elements" == found.coupled
+    assert "other" == found.weight_decay
+    assert "inside a trust ratio" in found.decay_words
+
+
 PLAIN = """
 import torch
 

@@ -73,7 +73,7 @@ def _lines(found: Lift, proof: LiftProof | None, whole: Identity | None) -> list
     else:
         lines += textwrap.indent(rule_text(found.rule), "    ").split("\n")
     lines += [""]
-    lines += _wrapped(f"Weight decay: {WORDS[found.weight_decay]}.")
+    lines += _wrapped(f"Weight decay: {found.decay_words or WORDS[found.weight_decay]}.")
     lines += _wrapped(_relation(found, proof))
     if whole is not None:
         lines += _wrapped(f"Rule: {whole.sentence}.")

@@ -20,7 +20,7 @@ from verifier.lift.scalars import Condition
 
 RUNS = 24  # concrete runs a tensor spent on reaching other branches
 _REVISIONS = 3  # how often the first runs are repeated when they show more state
-_TIMES = (2, 3, 4, 5, 6, 8, 10, 13, 17, 25, 60, 223, 1009)
+_TIMES = (25, 60, 223, 1010, 17, 13, 10, 8, 6, 5, 4, 3, 2)  # generic first: at t = 2, beta**t is beta**2
 
 Flip = tuple[tuple[Node, bool], ...]
 """Branches in the order taken: condition and side."""

@@ -46,6 +46,7 @@ class Lift:
     covered: tuple[str, ...] = ()
     weight_decay: str = "unknown"
     decay_symbol: str = ""
+    decay_words: str = ""  # what the decay does, in a sentence
     ops: int = 0
     stopped_by: str | None = None
     hyper: Mapping[str, float] = field(default_factory=dict)  # symbolic hyperparameters and their defaults
@@ -180,9 +181,11 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         if wrong:
             return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more)
         checked += more
+        still = dict(zip(explored.results, expr.rebuild(explored.results.values(), schedule.merged()), strict=True))
+        decay = weight_decay_semantics(still, base["hyper"])
         return Lift(
-            **base, status="lifted", rule=None, coupled=coupled, checked=checked,
-            formula=_matrix_formula(explored), weight_decay="unknown",
+            **base, status="lifted", rule=None, coupled=coupled, checked=checked, formula=_matrix_formula(explored),
+            weight_decay=decay.kind, decay_symbol=decay.symbol, decay_words=decay.words,
         )  # fmt: skip
     try:
         rule, nodes = _rule(recipe, explored, name or _rule_name(recipe))
@@ -198,11 +201,11 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     kept = schedule.kept([*nodes.values(), *(c.node for c in explored.assumed)])
     base.update(captured=kept, domain=domain(recipe, kept))
     at_rest = dict(zip(nodes, expr.rebuild(nodes.values(), schedule.merged()), strict=True))
-    decay, kind = weight_decay_semantics(at_rest, base["hyper"])
+    decay = weight_decay_semantics(at_rest, base["hyper"])
     formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
     return Lift(
-        **base, status="lifted", rule=rule, weight_decay=kind, decay_symbol=decay, formula=formula,
-        checked=checked + more, nodes=nodes, scope=checks.scope(recipe, explored, generic),
+        **base, status="lifted", rule=rule, weight_decay=decay.kind, decay_symbol=decay.symbol, formula=formula,
+        decay_words=decay.words, checked=checked + more, nodes=nodes, scope=checks.scope(recipe, explored, generic),
     )  # fmt: skip
 
 

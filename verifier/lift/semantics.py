@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import sympy
 
 from verifier.lift import expr
 from verifier.lift.construct import DECAY_NAMES
 from verifier.lift.expr import Node
-from verifier.lift.same import same
+from verifier.lift.same import differ, same
+from verifier.lift.symbolic import to_sympy
+from verifier.lift.trajectory import Untranslatable, from_sympy
+from verifier.printing import to_text
 
 WORDS = {
     "coupled": "coupled: the decay is added to the gradient, and everything computed from the gradient sees it",
@@ -17,56 +23,153 @@ WORDS = {
     "other": "other: the decay acts in a way that is none of coupled, decoupled or fully decoupled",
     "unknown": "unknown: the step could not be read as one formula an element",
 }
-_THETA, _GRAD = expr.sym("theta", (0, 0)), expr.sym("g", (0, 0))
 _RATES = ("lr", "learning_rate", "eta", "alpha")
+_PROVABLE = 60  # operations up to which expressions over several elements are compared by algebra
+_SHORT = 40  # operations up to which a rate is written out
+_AT_POINTS = "; as far as random points show"
 
 
-def weight_decay_semantics(new: Mapping[str, Node], hyper: Iterable[str]) -> tuple[str, str]:
-    """The hyperparameter that decays, and 'coupled' | 'decoupled' | 'fully-decoupled' | 'none' | 'other'.
+class Semantics(NamedTuple):
+    """The hyperparameter that decays, the kind of decay (a key of WORDS), and what it does in a sentence."""
 
-    `new` gives theta and every state variable after one step, over the symbols of element (0, 0).
+    symbol: str
+    kind: str
+    words: str
+
+
+def weight_decay_semantics(new: Mapping[str, Node], hyper: Iterable[str]) -> Semantics:
+    """What the decay among the hyperparameters `hyper` does in a step.
+
+    `new` gives the parameter and every state variable after one step: of one element, over the symbols of element
+    (0, 0), as 'theta', 'exp_avg'; or of all elements of all tensors, as 'theta 0 1', 'exp_avg 0 1'.
     """
     hyper = list(hyper)
     decay = next((n for n in hyper if n in DECAY_NAMES), None)
     if decay is None:
-        return "", "none"
+        return Semantics("", "none", WORDS["none"])
     symbol = expr.sym(decay)
     if symbol not in expr.symbols(*new.values()):
-        return decay, "none"
-    without = dict(zip(new, expr.rebuild(new.values(), {symbol: expr.ZERO}), strict=True))
-    if _coupled(new, without, symbol):
-        return decay, "coupled"
-    return decay, _shrinks(new, without, symbol, hyper)
+        return Semantics(decay, "none", WORDS["none"])
+    step = _Step(new, symbol)
+    if _coupled(step):
+        return Semantics(decay, "coupled", WORDS["coupled"] + step.doubt)
+    kind, words = _shrinks(step, hyper) or ("", "")
+    if not kind:
+        kind, words = "other", _otherwise(step)
+    return Semantics(decay, kind, words + step.doubt)
 
 
-def _coupled(new: Mapping[str, Node], without: Mapping[str, Node], decay: Node) -> bool:
+class _Step:
+    """A step with decay and the same without, and whether two expressions are taken as equal."""
+
+    def __init__(self, new: Mapping[str, Node], decay: Node) -> None:
+        self.new = new
+        self.decay = decay
+        self.without = dict(zip(new, expr.rebuild(new.values(), {decay: expr.ZERO}), strict=True))
+        self.thetas = [n for n in new if n.partition(" ")[0] == "theta"]
+        self.states = [n for n in new if n not in self.thetas]
+        self.symbols = expr.symbols(*new.values())
+        self.doubt = ""
+
+    def theta(self, name: str) -> Node:
+        """The symbol of a parameter before the step."""
+        parts = name.split(" ")
+        return expr.sym("theta", (int(parts[1]), int(parts[2])) if len(parts) > 1 else (0, 0))
+
+    def equal(self, a: Node, b: Node) -> bool:
+        """Equality for all values; of large expressions over several elements at random points, which is noted."""
+        if a is b:
+            return True
+        if len(self.thetas) == 1 or expr.size(a, b) <= _PROVABLE:
+            return same(a, b)
+        if expr.opaque_leaves(a, b) or differ(a, b) is not None:
+            return False
+        self.doubt = _AT_POINTS
+        return True
+
+    def moved(self, replace: Mapping[Node, Node]) -> dict[str, Node]:
+        """The step without decay, from other gradients or parameters."""
+        return dict(zip(self.new, expr.rebuild(self.without.values(), replace), strict=True))
+
+    def agrees(self, other: Mapping[str, Node], names: Iterable[str]) -> bool:
+        """Whether the step gives `names` the values they have in `other`."""
+        return all(self.equal(self.new[n], other[n]) for n in names)
+
+
+def _coupled(step: _Step) -> bool:
     """Whether every result is what it would be with weight_decay 0 and weight_decay * theta in the gradient."""
     for sign in (expr.ONE, expr.MINUS_ONE):  # maximize negates the gradient before the decay is added
-        penalised = expr.add(_GRAD, expr.mul(sign, expr.mul(decay, _THETA)))
-        moved = expr.rebuild(without.values(), {_GRAD: penalised})
-        if all(same(a, b) for a, b in zip(new.values(), moved, strict=True)):
+        penalised = {
+            g: expr.add(g, expr.mul(sign, expr.mul(step.decay, expr.sym("theta", g.args[1]))))
+            for g in step.symbols if g.args[0] == "g"
+        }  # fmt: skip
+        if step.agrees(step.moved(penalised), step.new):
             return True
     return False
 
 
-def _shrinks(new: Mapping[str, Node], without: Mapping[str, Node], decay: Node, hyper: Iterable[str]) -> str:
+def _rates(step: _Step, hyper: Iterable[str]) -> Iterator[tuple[Node, str, str]]:
+    """The shares by which decay is known to shrink a parameter, with their kind and text."""
+    for n in hyper:
+        if n in _RATES:
+            yield expr.mul(expr.sym(n), step.decay), "decoupled", f"{n} * {step.decay.args[0]}"
+    yield step.decay, "fully-decoupled", str(step.decay.args[0])
+
+
+def _shrinks(step: _Step, hyper: Iterable[str]) -> tuple[str, str] | None:
     """Whether theta shrinks by lr*weight_decay or weight_decay of itself, before the update, beside it or after it."""
-    theta = new["theta"]
-    rates = [(decay, "fully-decoupled")]
-    rates += [(expr.mul(expr.sym(n), decay), "decoupled") for n in hyper if n in _RATES]
-    for rate, kind in reversed(rates):
+    for rate, kind, text in _rates(step, list(hyper)):
         factor = expr.sub(expr.ONE, rate)
-        shrunk = {_THETA: expr.mul(factor, _THETA)}
-        beside = expr.sub(without["theta"], expr.mul(rate, _THETA))
-        before = dict(zip(new, expr.rebuild(without.values(), shrunk), strict=True))
-        if same(theta, before["theta"]) and (_states(new, without) or _states(new, before)):
-            return kind  # asked first: torch's own code gives the very same node
-        if same(theta, beside) and _states(new, without):
-            return kind
-        if same(theta, expr.mul(factor, without["theta"])):  # after the update
-            return kind
-    return "other"
+        shrunk = {s: expr.mul(factor, s) for s in map(step.theta, step.thetas)}
+        before = step.moved(shrunk)
+        beside = {n: expr.sub(step.without[n], expr.mul(rate, step.theta(n))) for n in step.thetas}
+        after = {n: expr.mul(factor, step.without[n]) for n in step.thetas}
+        unmoved = step.agrees(step.without, step.states)
+        if step.agrees(before, step.thetas) and (unmoved or step.agrees(before, step.states)):
+            return kind, WORDS[kind]  # asked first: torch's own code gives the very same node
+        if unmoved and step.agrees(beside, step.thetas):
+            return kind, WORDS[kind]
+        if step.agrees(after, step.thetas):
+            return kind, f"{WORDS[kind]}; after the update, so that the update shrinks too"
+        divided = {n: expr.div(step.without[n], expr.add(expr.ONE, rate)) for n in step.thetas}
+        if step.agrees(divided, step.thetas):
+            return "other", f"proximal: the parameter after the update is divided by 1 + {text}"
+    return None
 
 
-def _states(new: Mapping[str, Node], other: Mapping[str, Node]) -> bool:
-    return all(same(new[n], other[n]) for n in new if n != "theta")
+def _otherwise(step: _Step) -> str:
+    """What decay of no known kind does, as far as it can be said."""
+    share = _share(step)
+    if share:
+        return f"decoupled, at a rate of its own: the parameter shrinks by {share} of itself"
+    if not step.agrees(step.without, step.states):
+        moved = [n.partition(" ")[0] for n in step.states if not step.equal(step.new[n], step.without[n])]
+        seen = ", ".join(dict.fromkeys(moved))
+        return f"entangled: the decay enters the state ({seen}), and not as a part of the gradient"
+    for node in expr.postorder([step.new[n] for n in step.thetas]):
+        if node.op == "sqrt" and len({s.args[1] for s in expr.symbols(node) if s.args[0] == "theta"}) > 1:
+            return "inside a trust ratio: decay and update are scaled together, by the parameters' norm among others"
+    return "entangled: the decay acts on the parameter together with the update, not on it alone nor on the gradient"
+
+
+def _share(step: _Step) -> str:
+    """The share of itself by which every parameter shrinks, where it is one number for all elements."""
+    if not step.agrees(step.without, step.states):
+        return ""
+    name = step.thetas[0]
+    theta = step.theta(name)
+    still = {s: expr.ZERO for s in step.symbols if s.args[0] == "g"}
+    (node,) = expr.rebuild([expr.sub(step.without[name], step.new[name])], {**still, theta: expr.ONE})
+    if expr.size(node) > _SHORT:
+        return ""
+    share = sympy.cancel(to_sympy([node])[0])
+    known = {to_sympy([s])[0].name: s for s in expr.symbols(node) if s.args[1] is None or s.args[1][0] == -1}
+    if share == 0 or any(s.name not in known for s in share.free_symbols):
+        return ""
+    try:
+        (rate,) = from_sympy([share])
+    except Untranslatable:
+        return ""
+    (rate,) = expr.rebuild([rate], {s: known[s.args[0]] for s in expr.symbols(rate)})
+    beside = {n: expr.sub(step.without[n], expr.mul(rate, step.theta(n))) for n in step.thetas}
+    return to_text(share) if step.agrees(beside, step.thetas) else ""

@@ -127,10 +127,13 @@ def _candidates(code: Rule, declared: Rule, s: Symbol, r: Symbol) -> Iterable[Ma
 
 
 def _short(factor: Expr) -> Expr:
-    """A factor as short as cheap rewriting makes it, powers of t - 1 written with t."""
-    factor = sympy.powsimp(sympy.expand_power_exp(sympy.sympify(factor)))
+    """A factor as short as cheap rewriting makes it; beta**(t - 1) is seen as beta**t / beta on the way."""
+    factor = sympy.powsimp(sympy.sympify(factor))
     if factor.count_ops() < 200 and not factor.has(sympy.Piecewise, sympy.Max, sympy.Min):
-        return min((factor, sympy.factor(sympy.cancel(factor))), key=lambda e: e.count_ops())
+        apart = factor.replace(
+            lambda e: e.is_Pow and t in e.exp.free_symbols, lambda e: e.base**t * e.base ** sympy.expand(e.exp - t)
+        )
+        return min((factor, sympy.powsimp(sympy.factor(sympy.cancel(apart)))), key=lambda e: e.count_ops())
     return factor
 
 

@@ -52,6 +52,7 @@ def read_class(target: str, say: Callable[[Row], None]) -> None:
         "coupled": found.coupled,
         "scope": found.scope,
         "weight_decay": found.weight_decay,
+        "decay": found.decay_words,
         "conditions": len(found.path_conditions),
         "ops": found.ops,
         "checked": found.checked,
