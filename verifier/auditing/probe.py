@@ -71,7 +71,8 @@ def probe(request: Request) -> Found:
     if isinstance(answer, tuple):
         kind, text = answer
         wrong = kind not in ("UsageError", "Question", "Untestable", "ImportError", "ModuleNotFoundError")
-        return Found(target, reason=text if not wrong else f"it raises {kind}: {text}", wrong=wrong)
+        told = text if not wrong or kind == "Misstep" else f"it raises {kind}: {text}"
+        return Found(target, reason=told, wrong=wrong)
     found: Found = answer
     if found.signature is None:
         return found

@@ -174,7 +174,7 @@ def leaves_gradients(subject: Subject, case: Case) -> None:
 
 
 def skips_absent(subject: Subject, case: Case) -> None:
-    """A parameter whose .grad is None is neither decayed nor moved, and its state stands still."""
+    """A parameter whose .grad is None is neither decayed nor moved, its state stands still, and others go on."""
     trajectory = run(subject, case)
     for step, tensor in sorted(case.absent):
         mask = np.zeros(case.theta.shape, dtype=bool)
@@ -184,6 +184,16 @@ def skips_absent(subject: Subject, case: Case) -> None:
         for name, values in sorted(trajectory.state.items()):
             what = f"{name} moved although its .grad is None"
             bits(what, subject, case, values[step], values[step - 1], step, mask)
+    missing = {tensor for _, tensor in case.absent}
+    beside = np.ones(case.theta.shape, dtype=bool)
+    for tensor in missing:
+        beside[case.slices[tensor]] = False
+    if not missing or not beside.any():
+        return
+    whole = run(subject, case.with_(absent=frozenset()))
+    for step in range(case.steps + 1):
+        what = "moves otherwise because another parameter has no gradient"
+        bits(what, subject, case, trajectory.theta[step], whole.theta[step], step, beside)
 
 
 def between(subject: Subject, case: Case, name: str, low: str, high: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,19 +19,22 @@ import torch
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
+from verifier.subjects.torch_combinations import covering
 from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
 from verifier.subjects.torch_foreign import Foreign, run
-from verifier.subjects.torch_signature import Option, Signature, plain
+from verifier.subjects.torch_signature import Signature, plain
 from verifier.subjects.torch_travel import Escaped
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
 """Shapes tried in turn until the class takes one."""
 
-CONFIGURATIONS = 24
-
 
 class Untestable(Exception):
     """Nothing can be run: the message says why."""
+
+
+class Misstep(Exception):
+    """Nothing can be run, and that is the optimizer's own mistake: the message says which."""
 
 
 class Probe:
@@ -87,6 +89,8 @@ class Probe:
                     return
                 errors.append(error)
         first = errors[0]
+        if "a leaf Variable that requires grad" in str(first):  # torch's words: no parameter can be stepped like this
+            raise Misstep("its step changes parameters in place with gradients enabled, which autograd forbids")
         raise Untestable(
             f"its first step raises {type(first).__name__}: {str(first).splitlines()[0] if str(first) else ''}"
         )
@@ -112,7 +116,7 @@ class Probe:
         self.signature = replace(self.signature, options=tuple(options))
         self.signature = replace(
             self.signature,
-            configurations=tuple(self._covering()),
+            configurations=tuple(covering(self.signature.defaults, options, self._taken)),
             plain=tuple(plain(self.signature.defaults, options, self._taken)),
         )
 
@@ -121,45 +125,6 @@ class Probe:
         defaults = self.signature.defaults
         others = [o for o in self.signature.options if o.name != name and len(o.values) > 1]
         return any(self._taken({**defaults, name: value, o.name: v}) for o in others for v in o.values[1:2])
-
-    def _covering(self) -> list[dict[str, float]]:
-        """Combinations chosen so that pairs of values not yet seen together come first, and the defaults last.
-
-        Searches begin with the first and shrink towards it: the defaults would hide most mistakes.
-        """
-        options = [o for o in self.signature.options if len(o.values) > 1]
-        draw = random.Random(0)
-        seen: set[tuple[tuple[str, float], tuple[str, float]]] = set()
-        found: list[dict[str, float]] = []
-        if not options:
-            return [self.signature.defaults]
-        for _ in range(6 * CONFIGURATIONS):
-            if len(found) >= CONFIGURATIONS:
-                break
-            candidates = []
-            for _ in range(12):
-                away = {o.name: draw.choice(o.values[1:] if draw.random() < 0.8 else o.values) for o in options}
-                candidates.append({**self.signature.defaults, **away})
-            candidates.sort(key=lambda c: -len(_pairs(c) - seen))
-            best = next((c for c in candidates[:6] if self._taken(c)), None)
-            if best is not None and best not in found:
-                seen |= _pairs(best)
-                found.append(best)
-        for option in [o for o in options if o.kind == "switch"]:
-            found = [*self._turned(option, options, draw), *found]
-        return [*found, self.signature.defaults]
-
-    def _turned(self, switch: Option, options: list[Option], draw: random.Random) -> list[dict[str, float]]:
-        """A few combinations in which one switch is turned, which is what many of its combinations do not allow."""
-        found: list[dict[str, float]] = []
-        for _ in range(40):
-            away = {o.name: draw.choice(o.values[1:] if draw.random() < 0.5 else o.values[:1]) for o in options}
-            made = {**self.signature.defaults, **away, switch.name: switch.values[1]}
-            if made not in found and self._taken(made):
-                found.append(made)
-            if len(found) == 4:
-                break
-        return found
 
     def _shapes(self) -> None:
         """How many dimensions a parameter may have."""
@@ -399,10 +364,6 @@ def _takes_closure(optimizer: Any) -> bool:
     except ValueError:
         return True
     return True
-
-
-def _pairs(configuration: Mapping[str, float]) -> set[tuple[tuple[str, float], tuple[str, float]]]:
-    return set(itertools.combinations(sorted(configuration.items()), 2))
 
 
 def _same(a: Any, b: Any) -> bool:
