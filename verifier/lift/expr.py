@@ -229,23 +229,15 @@ def rebuild(roots: Iterable[Node], replace: Mapping[Node, Node]) -> list[Node]:
     """The roots with every occurrence of `replace`'s keys replaced; folded anew."""
     roots = list(roots)
     new: dict[Node, Node] = dict(replace)
-    stack: list[tuple[Node, bool]] = [(r, False) for r in roots]
-    while stack:
-        node, ready = stack.pop()
+    for node in sorted(postorder(roots), key=lambda n: n.serial):  # as they were made: operands keep their order
         if node in new:
             continue
-        if node.op in LEAVES:
+        args = () if node.op in LEAVES else tuple(new[a] for a in node.args)
+        if node.op in LEAVES or all(x is y for x, y in zip(args, node.args, strict=True)):
             new[node] = node
-        elif ready:
-            args = tuple(new[a] for a in node.args)
-            if all(x is y for x, y in zip(args, node.args, strict=True)):
-                new[node] = node
-            else:
-                build = BUILD.get(node.op)
-                new[node] = build(*args) if build else function(node.op, *args)
         else:
-            stack.append((node, True))
-            stack.extend((a, False) for a in node.args)
+            build = BUILD.get(node.op)
+            new[node] = build(*args) if build else function(node.op, *args)
     return [new[r] for r in roots]
 
 

@@ -9,12 +9,12 @@ from verifier.rule import Rule, t
 
 theta, g = (Symbol(n, real=True) for n in ("theta", "g"))
 (
-    lr, beta1, beta2, eps, weight_decay, momentum_decay, mu_product, exp_avg, exp_avg_sq, c, d, c2, denom,
+    lr, beta1, beta2, eps, weight_decay, momentum_decay, mu_product, exp_avg, exp_avg_sq, c, c2, d, denom,
 ) = (
     Symbol(n, real=True)
     for n in (
         "lr", "beta1", "beta2", "eps", "weight_decay", "momentum_decay", "mu_product", "exp_avg", "exp_avg_sq",
-        "c", "d", "c2", "denom",
+        "c", "c2", "d", "denom",
     )
 )
 
@@ -37,16 +37,16 @@ rule = Rule(
         exp_avg_sq: Integer(0),
     },
     step=(
-        (c, beta1 * (1 - Rational(24, 25)**(momentum_decay * t) / 2)),
+        (c, beta1 * (1 - Rational(24, 25)**(momentum_decay * (t + 1)) / 2)),
+        (c2, beta1 * (1 - Rational(24, 25)**(momentum_decay * t) / 2)),
         (d, g + weight_decay * theta),
-        (c2, beta1 * (1 - Rational(24, 25)**(momentum_decay * (t + 1)) / 2)),
-        (mu_product, c * mu_product),
+        (mu_product, c2 * mu_product),
         (exp_avg, beta1 * exp_avg + (1 - beta1) * d),
         (exp_avg_sq, beta2 * exp_avg_sq + (1 - beta2) * d**2),
         (denom, sqrt(exp_avg_sq / (1 - beta2**t)) + eps),
         (
             theta,
-            theta - lr * c2 * exp_avg / (denom * (1 - c2 * mu_product)) - lr * (1 - c) * d / (denom * (1 - mu_product)),
+            theta - lr * c * exp_avg / (denom * (1 - c * mu_product)) - lr * (1 - c2) * d / (denom * (1 - mu_product)),
         ),
     ),
 )
