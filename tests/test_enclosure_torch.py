@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.legitimate import draw_case
-from verifier import enclosure, rules
+from verifier import enclosure, expected, rules
 from verifier.case import Case, Subject
 from verifier.rule import maximized
 from verifier.subjects.torch import subjects
@@ -78,28 +79,31 @@ def reason(identity: str) -> str | None:
 
 @pytest.mark.parametrize("wild", [False, True], ids=["plain", "wild"])
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_torch_stays_inside(subject: Subject, wild: bool) -> None:
-    """Every step of a run lies in the enclosure for one profile, state observed and state unread."""
-    why = reason(f"{subject.rule.name}-{subject.id}")
-    if why is not None:
-        pytest.xfail(why) if outside(subject, 1, wild)[2] else None
-        return
+def test_torch_stays_inside_but_for_its_known_defects(subject: Subject, wild: bool) -> None:
+    """Every step of a run lies in the enclosure for one profile, state observed and state unread.
+
+    The subjects of DEFECTS leave it, every one of them: a torch that mends one makes this fail.
+    """
+    is_wrong = reason(f"{subject.rule.name}-{subject.id}") is not None
     checks, vacuous, failures = outside(subject, 1, wild)
-    assert ([], True) == (failures, vacuous < checks)
+    assert (is_wrong, True) == (bool(failures), vacuous < checks), failures
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("subject", [p for p in SUBJECTS if reason(str(p.id)) is None])
 def test_torch_stays_inside_over_many_seeds(subject: Subject) -> None:
-    """Forty runs of each subject, a third of them extreme."""
-    if reason(f"{subject.rule.name}-{subject.id}") is not None:
-        return
+    """Forty runs of each subject that is not known to be wrong, a third of them extreme."""
     failures = [f"seed {s}: {x}" for s in range(40) for x in outside(subject, s, s % 3 == 0)[2]]
     assert [] == failures
 
 
-@pytest.mark.parametrize("pattern", DEFECTS)
-def test_known_defects_are_still_seen(pattern: str) -> None:
-    """Each listed defect leaves the enclosure of at least one subject it names; a fixed torch makes this fail."""
-    named = [p.values[0] for p in SUBJECTS if fnmatch(f"{p.values[0].rule.name}-{p.values[0].id}", pattern)]
-    assert [] != [s.id for s in named if any(outside(s, seed, False)[2] for seed in range(4))]
+def test_known_defects_are_listed_with_their_scripts() -> None:
+    """What leaves the enclosure here is an expected failure of the main job, for the same reason."""
+    listed = expected.read(Path(__file__).parents[1] / "properties" / "expected.toml")
+    wrong = [p.values[0] for p in SUBJECTS if reason(str(p.id)) is not None]
+    unlisted = [s.id for s in wrong if expected.reason(listed, f"{s.rule.name}.step@{s.id}") is None]
+    scripts = [why.partition("tests/findings/")[2] for why in DEFECTS.values()]
+
+    folder = Path(__file__).parent / "findings"
+    assert ([], []) == (unlisted, [name for name in scripts if not (folder / name).exists()])
+    assert 8 == len(wrong)
