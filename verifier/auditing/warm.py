@@ -17,6 +17,7 @@ import json
 import os
 import select
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -95,9 +96,7 @@ class Warm:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait()
-        for path in self.folder.iterdir():
-            path.unlink()
-        self.folder.rmdir()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def interpreter(self) -> str:
@@ -275,7 +274,11 @@ def main(arguments: Sequence[str]) -> None:
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()  # what was imported is garbage in no fork, and need not be looked at again
-    _Server(listening, int(arguments[1]), int(arguments[2])).serve()
+    folder = Path(listening.getsockname()).parent
+    try:
+        _Server(listening, int(arguments[1]), int(arguments[2])).serve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # our starter may have been killed
 
 
 if __name__ == "__main__":
