@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.broken import more
 from tests.broken import optimizers as broken
 from verifier import contracts, record
 from verifier.auditing import collect as audit_collect
@@ -26,11 +27,11 @@ FAST = hypothesis.settings(
 
 
 @functools.cache
-def audited(name: str) -> Any:
+def audited(name: str, place: str = "optimizers") -> Any:
     """The contract module of one optimizer of this folder."""
-    found = learn(Request(f"tests.broken.optimizers:{name}"))
-    build = getattr(importlib.import_module("tests.broken.optimizers"), name)
-    return audit_collect._contract_module(with_class(found, build), "smoke")
+    found = learn(Request(f"tests.broken.{place}:{name}", profile="ci"))
+    build = getattr(importlib.import_module(f"tests.broken.{place}"), name)
+    return audit_collect._contract_module(with_class(found, build), "ci")
 
 
 @functools.cache
@@ -57,6 +58,30 @@ def test_rejects_what_breaks_it(wrong: type) -> None:
     law = broken.REJECTED[wrong]
 
     assert rejects(audited(wrong.__name__), law) != "", f"{law} holds of {wrong.__name__}"
+
+
+@pytest.mark.parametrize(("wrong", "law"), more.REJECTED, ids=lambda one: getattr(one, "__name__", one))
+def test_rejects_what_breaks_it_elsewhere(wrong: type, law: str) -> None:
+    """Contracts about files, copies, formats, threads and refusals reject what breaks them too."""
+    place = wrong.__module__.rpartition(".")[2]
+
+    assert rejects(audited(wrong.__name__, place), law) != "", f"{law} holds of {wrong.__name__}"
+
+
+@pytest.mark.parametrize(("right", "law"), [("TakesFoundInf", "skipped_step"), ("TakesComplex", "complex_numbers")])
+def test_rare_contracts_hold_of_what_keeps_them(right: str, law: str) -> None:
+    """Steps that found_inf skips, and complex parameters: the right optimizer of the kind passes, having been asked."""
+    assert "" == rejects(audited(right, "more"), law)
+    assert 0 < record.current().elements
+
+
+def test_every_contract_rejects_something() -> None:
+    """No contract is in the table that rejects none of the broken optimizers."""
+    from verifier.contract_table import CONTRACTS
+
+    rejecting = {*broken.REJECTED.values(), *(law for _, law in more.REJECTED)}
+
+    assert {row.name for row in CONTRACTS} - rejecting == set()
 
 
 def test_right_optimizer_keeps_every_contract() -> None:

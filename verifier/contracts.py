@@ -72,7 +72,7 @@ def stated(row: Row, of: Signed) -> Contract | Inapplicable:
     if row.name in exempt:
         return Inapplicable(exempt[row.name])
     if row.signatures and isinstance(of, Rule):
-        return Inapplicable("the rule's enclosure says more")
+        return Inapplicable("asked of audited classes: the rule's enclosure says more, and it has no constructor")
     names = {symbol.name for symbol in of.hyper}
     if missing := [name for name in row.needs if name not in names]:
         return Inapplicable(f"there is no {missing[0]}")

@@ -85,6 +85,7 @@ class Record:
     notes: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)  # what was compared and could be told neither way
     violation: Violation | None = None
+    large: bytes = b""  # the one case that large tensors were made of
     listed: bool = False  # known to fail, with a script that shows it: the first violation is enough
     steps: int = 0  # the optimizer's own
     moved: int = 0  # elements of the parameters, over all steps

@@ -206,7 +206,8 @@ def _shown(number: int, finding: Finding) -> list[str]:
     """One finding, on one screen."""
     known = f" (listed: {finding.expected_failure})" if finding.expected_failure else ""
     lines = [f"  {number}. {_title(finding)}{known}"]
-    promises = {name: says for name, says in _promises(finding.rows).items() if says}
+    rows = ["determinism"] if finding.unsteady else _laws(finding.rows)
+    promises = {name: says for name, says in _promises(rows).items() if says}
     for says in promises.values():
         lines += _field("promised", says)
     seen = finding.seen
@@ -252,14 +253,15 @@ def _laws(rows: Sequence[str]) -> list[str]:
     return sorted({row.partition("@")[0].partition(".")[2] for row in rows})
 
 
-def _promises(rows: Sequence[str]) -> dict[str, str]:
+def _promises(laws: Sequence[str]) -> dict[str, str]:
     """What the broken contracts say, by name; a rule's own law is told in one sentence."""
     from verifier.contract_table import CONTRACTS
 
     said = {row.name: row.says for row in CONTRACTS}
     said["step_follows"] = "Every step is the update rule's, up to rounding."
+    said["as_read"] = "Every step is that of the rule read out of the code, in every format, size and layout."
     said["implements"] = "The code performs the update rule."
-    return {name: said.get(name, "") for name in _laws(rows)[:3]}
+    return {name: said.get(name, "") for name in laws[:3]}
 
 
 def _far(ulps: Any) -> str:

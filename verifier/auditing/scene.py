@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from verifier.case import Case, Group
-from verifier.subjects.torch_foreign import SWITCHED
+from verifier.subjects.torch_foreign import MISSPELT, SWITCHED
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,17 @@ def lines_of(
         kind, _, value = name.partition(":")
         if kind == "implementation" and value in ("forloop", "foreach", "fused", "differentiable"):
             scene = Scene(scene.signature, value, scene.dtype, scene.fixed)
-        elif kind not in ("dtype", "complex", "sparse", "tensor_lr", "threads", "filled", "inspect", "dirty"):
+        elif kind not in (
+            "dtype",
+            "complex",
+            "sparse",
+            "tensor_lr",
+            "threads",
+            "filled",
+            "inspect",
+            "dirty",
+            "misspelt",
+        ):
             raise ValueError(f"it needs {kind}")
     late = {int(n.partition(":")[2]) for k, names in case.events.items() for n in names if n.startswith("group:")}
     joined = [k for k in range(len(case.all_groups)) if k not in late]
@@ -86,9 +96,7 @@ def lines_of(
     told.append(("p", f"p = [{parameters}]"))
     reloads = any(name.startswith("resume") for names in case.events.values() for name in names)
     building = built(scene, case, case.hyper, joined)
-    wanted = returned == "opt, p"
-    if wanted:
-        told.append(("global", "global build"))
+    wanted = returned.endswith(", build")
     if wanted or reloads:
         told += [("build", f"build = lambda p: {building}"), ("opt", "opt = build(p)")]
     else:
@@ -148,6 +156,7 @@ def built(scene: Scene, case: Case, hyper: Mapping[str, float], joined: Sequence
     options = {n: v for n, v in plain.items() if v != defaults.get(n) or n in signature.fixed or n == "lr"}
     if "tensor_lr" in case.events.get(0, ()) and "lr" in options:
         options["lr"] = Text(f"torch.tensor({options['lr']!r}, dtype=torch.float64)")
+    options |= {MISSPELT: 0.1} if "misspelt" in case.events.get(0, ()) else {}
     known = {"foreach", "fused", "differentiable"} & set(signature.switches)
     options |= {n: v for n, v in SWITCHED[scene.implementation].items() if n in known}
     options |= {"maximize": True} if case.maximize else {}
@@ -223,7 +232,8 @@ TRAVELS = {
 
 def _closure(told: bool) -> list[tuple[str, str]]:
     """The step, with a closure that assigns the gradients."""
-    lines = [("grads", "    def closure(on=[]):"), ("grads", "        on.append(torch.is_grad_enabled())")]
+    lines = [("grads", "    def closure(on=[]):" if told else "    def closure():")]
+    lines += [("grads", "        on.append(torch.is_grad_enabled())")] if told else []
     lines += [("grads", "        for x, g in zip(p, grads): x.grad = g")]
     lines += [("grads", "        return torch.tensor(float(step))")]
     lines += [("step", "    returned = opt.step(closure)")]

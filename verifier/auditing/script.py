@@ -39,7 +39,8 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
     if "raised instead of stepping" in found.what:
         return [_text(scene, told, _alone(scene, found.follow_up or case), ["run()  # raises, and so exits 1"])]
     if law in FACTS:
-        return [_text(scene, told, _alone(scene, case.with_(events={}), "opt, p"), FACTS[law])]
+        whole = case.with_(events={0: tuple(n for n in case.events.get(0, ()) if n == "misspelt")})
+        return [_text(scene, told, _alone(scene, whole, "opt, p, build"), FACTS[law])]
     if law == "closure" and found.pair is None:
         return [_text(scene, told, _alone(scene, case, "seen"), _closure_ending(found))]
     candidates = []
@@ -136,7 +137,6 @@ ORDER = (
     "threads",
     "filled",
     "p",
-    "global",
     "build",
     "opt",
     "train",
@@ -175,7 +175,7 @@ def _of_a_number(scene: Scene, told: Told, case: Case) -> Iterator[str]:
     if found.step is None or found.element is None or found.tensor is None or values is None:
         raise ValueError("it names no number to compare with")
     case = _trimmed(case, found.step)
-    name = re.match(r"(\w+) (?:left its enclosure|moved although)", found.what)
+    name = re.match(r"(\w+) (?:left its enclosure|moved although|is not what)", found.what)
     tensor = f"p[{found.tensor}]"
     if told.law == "purity":
         tensor += ".grad"
@@ -205,28 +205,30 @@ def _closure_ending(found: Violation) -> list[str]:
 
 
 FACTS: dict[str, list[str]] = {
+    "bad_options": ["opt, p, build = run()", "raise SystemExit('lr = -1 is accepted')"],
+    "misspelt_option": ["opt, p, build = run()", "raise SystemExit('an option that does not exist is accepted')"],
     "state_apart": [
-        "opt, p = run()",
+        "opt, p, build = run()",
         "saved = __import__('copy').deepcopy(opt.state_dict())",
         "new = build(p)",
         "new.load_state_dict(saved)",
         "for i, state in saved['state'].items():",
-        "    for name, value in state.items():",
+        "    for name, value in state.items() if isinstance(state, dict) else ():",
         "        mine = new.state_dict()['state'][i][name]",
-        "        if torch.is_tensor(value) and value.data_ptr() == mine.data_ptr():",
+        "        if torch.is_tensor(value) and value.numel() and value.data_ptr() == mine.data_ptr():",
         "            raise SystemExit(f'the optimizer shares {name} with the state_dict it loaded')",
     ],
     "state_dtypes": [
-        "opt, p = run()",
+        "opt, p, build = run()",
         "new = build(p)",
         "new.load_state_dict(opt.state_dict())",
         "for x, y in zip(opt.state.values(), new.state.values()):",
-        "    for name in x:",
+        "    for name in x if isinstance(x, dict) else ():",
         "        if torch.is_tensor(x[name]) and x[name].dtype != y[name].dtype:",
         "            raise SystemExit(f'load_state_dict turns {name} from {x[name].dtype} into {y[name].dtype}')",
     ],
     "bounded_memory": [
-        "opt, p = run()",
+        "opt, p, build = run()",
         "held = lambda v: v.numel() if torch.is_tensor(v) else sum(map(held, v.values() if isinstance(v, dict) else v)"
         " if isinstance(v, (dict, list, tuple, set)) else [0])",
         "before = held(vars(opt))",
@@ -235,7 +237,7 @@ FACTS: dict[str, list[str]] = {
         "raise SystemExit(held(vars(opt)) > before)",
     ],
     "no_graph": [
-        "opt, p = run()",
+        "opt, p, build = run()",
         "kept = [n for s in opt.state.values() for n, v in s.items() if torch.is_tensor(v) and v.grad_fn is not None]",
         "print('state that keeps a graph:', kept)",
         "raise SystemExit(bool(kept or any(x.grad_fn is not None for x in p)))",

@@ -77,7 +77,12 @@ def sized(subject: Subject, case: Case, size: int) -> None:
 
     Of large tensors one case tells as much as many; in narrow formats their bodies and tails round otherwise anyway.
     """
-    if size >= LARGE and (current().cases or subject.format.precision < FP32.precision):
+    seen = current()
+    if size >= LARGE:
+        seen.large = seen.large or case.theta.tobytes() + case.grads.tobytes()
+    if size >= LARGE and (
+        subject.format.precision < FP32.precision or seen.large != case.theta.tobytes() + case.grads.tobytes()
+    ):
         current().notes["large tensors are compared once, and not in formats narrower than float32"] += 1
         return
     count = len(case.theta)

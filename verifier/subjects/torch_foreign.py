@@ -27,6 +27,10 @@ SWITCHED: dict[str, dict[str, bool]] = {
 """Implementation -> the options that select it, where the class has them."""
 
 
+MISSPELT = "weight_decya"
+"""An option that no optimizer has, and that somebody may well write."""
+
+
 @dataclass(frozen=True)
 class Foreign:
     """One implementation of an optimizer class in one format; `rule` where it claims one."""
@@ -67,9 +71,12 @@ class Foreign:
         return found
 
     def other(self, implementation: str) -> Foreign:
-        """The same class in another implementation or format; "tensor_lr": the same one, given lr as a tensor."""
+        """The same class in another implementation or format; or given lr as a tensor, or an option there is not."""
         if implementation == "tensor_lr":
             return replace(self, tensor_lr=True)
+        if implementation == "misspelt":
+            fixed = {**self.signature.fixed, MISSPELT: 0.1}
+            return replace(self, signature=replace(self.signature, fixed=fixed))
         if implementation in FORMATS:
             return replace(self, format=FORMATS[implementation])
         if implementation not in self.signature.implementations:

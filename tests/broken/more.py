@@ -1,0 +1,184 @@
+"""More wrong optimizers: what shows in copies, files, formats and threads, and in options that are taken or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from tests.broken.optimizers import KeepsRate, KeepsStateElsewhere, Right
+
+
+class StillInFloat32(Right):
+    """Single numbers stand still, in float32 alone."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        return super().rate(p, group, state) * (0 if p.dim() == 0 and p.dtype is torch.float32 else 1)
+
+
+class LosesFarElements(Right):
+    """Elements from the 65536th on are stepped half as far."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        if grad.numel() > 65536:
+            grad = grad.clone()
+            grad.view(-1)[65536:] *= 0.5
+        return grad
+
+
+class CountsThreads(Right):
+    """The rate is shared among the threads there are."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        return super().rate(p, group, state) / (torch.get_num_threads() if p.numel() > 65536 else 1)
+
+
+class Box:
+    """A tensor in a box that forgets it when the box is copied or pickled."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def __reduce__(self) -> Any:
+        return Box, (None,)
+
+
+class KeepsInBox(Right):
+    """The momentum is in a box, which no copy of a state_dict carries."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        Optimizer.load_state_dict(self, state_dict)
+
+    def one(self, p: Any, group: Any) -> None:
+        state = self.state[p]
+        state["momentum"] = state["box"].held if state and state["box"].held is not None else torch.zeros_like(p)
+        state.setdefault("step", 0)
+        super().one(p, group)
+        state["box"] = Box(state.pop("momentum"))
+
+
+class StoresElsewhereInForeach(Right):
+    """The foreach implementation, told by the option it was built with, calls the momentum by another name."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, foreach: bool | None = None) -> None:
+        super().__init__(params, lr=lr, momentum=momentum, foreach=foreach)
+        self.by = "momentums" if foreach else "momentum_"
+
+    def one(self, p: Any, group: Any) -> None:
+        state, name = self.state[p], self.by
+        state["momentum"] = state.pop(name, None) if name in state else torch.zeros_like(p)
+        state.setdefault("step", 0)
+        super().one(p, group)
+        state[name] = state.pop("momentum")
+
+
+class KeepsDouble(Right):
+    """A sum is kept in double, and loaded in the parameter's format."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        state["sum"] = state.get("sum", torch.zeros_like(p, dtype=torch.float64)) + 0.1
+        return super().rate(p, group, state)
+
+
+class KeepsById(Right):
+    """The momentum of a parameter is found by its id, which a copy has not."""
+
+    def one(self, p: Any, group: Any) -> None:
+        held = self.__dict__.setdefault("held", {})
+        if self.state[p]:
+            self.state[p]["momentum"] = held.setdefault(id(p), torch.zeros_like(p))
+        super().one(p, group)
+        held[id(p)] = self.state[p]["momentum"]
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__({**state, "held": {}})
+
+
+class IgnoresFoundInf(Right):
+    """It says that it takes found_inf, and steps all the same."""
+
+    _step_supports_amp_scaling = True
+
+
+class TakesFoundInf(Right):
+    """It says that it takes found_inf, and does: right."""
+
+    _step_supports_amp_scaling = True
+
+    def step(self, closure: Any = None) -> Any:
+        found = getattr(self, "found_inf", None)
+        return None if found is not None and found.item() else super().step(closure)
+
+
+class HalvesImaginary(Right):
+    """The imaginary part of a gradient counts half: of complex parameters, which torch.view_as_real would treat."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        return torch.complex(grad.real, grad.imag / 2) if grad.is_complex() else grad
+
+
+class TakesComplex(Right):
+    """Complex parameters are pairs of reals, as torch.view_as_real says: right."""
+
+
+class OverwritesDuplicates(Right):
+    """Of a sparse gradient (is_sparse) with duplicate entries the last is taken, and not the sum."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        if p.grad.is_sparse:
+            dense = torch.zeros_like(p)
+            dense[p.grad._indices()[0]] = p.grad._values()
+            p.grad = dense
+        return super().gradient(p, group)
+
+
+class IgnoresTensorRate(Right):
+    """An lr that is a tensor is taken, and the default used."""
+
+    def __init__(self, params: Any, lr: float | torch.Tensor = 0.1, **options: Any) -> None:
+        super().__init__(params, lr=0.3 if isinstance(lr, torch.Tensor) else lr, **options)
+
+
+class AscendsSilently(Right):
+    """lr is not checked, though the other options are."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0, maximize: bool = False
+    ) -> None:
+        super().__init__(params, abs(lr), momentum, weight_decay, maximize=maximize)
+        for group in self.param_groups:
+            group["lr"] = lr
+
+
+class SwallowsOptions(Right):
+    """Options that do not exist are swallowed."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, **others: Any) -> None:
+        super().__init__(params, lr=lr, momentum=momentum)
+
+
+REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
+    (StillInFloat32, "all_parameters"),
+    (StillInFloat32, "partition"),
+    (LosesFarElements, "large_sizes"),
+    (CountsThreads, "threads"),
+    (KeepsInBox, "resume_from_file"),
+    (KeepsInBox, "resume_from_pickle"),
+    (KeepsInBox, "resume_from_copy"),
+    (StoresElsewhereInForeach, "resume_across"),
+    (KeepsDouble, "state_dtypes"),
+    (KeepsById, "copying"),
+    (KeepsById, "pickling"),
+    (KeepsStateElsewhere, "resume_from_file"),
+    (KeepsRate, "options_read"),
+    (IgnoresFoundInf, "skipped_step"),
+    (HalvesImaginary, "complex_numbers"),
+    (OverwritesDuplicates, "sparse_gradients"),
+    (IgnoresTensorRate, "tensor_lr"),
+    (AscendsSilently, "bad_options"),
+    (SwallowsOptions, "misspelt_option"),
+)
+"""Each mistake, and a contract that must reject it."""
