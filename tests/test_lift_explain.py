@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import runpy
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,14 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sympy
 import torch
 
 from verifier import rules
 from verifier.equality.normal import Status
 from verifier.errors import UsageError
-from verifier.lift import construct, lift, lifted, prove
+from verifier.lift import construct, expr, lift, lifted, prove
+from verifier.lift.evaluate import Bounded, values
 from verifier.lift.explain import explain
+from verifier.lift.expr import Node
 from verifier.lift.rule_file import rule_source, write_rule
+from verifier.lift.scalars import Trace
+from verifier.lift.shadow import prepared
+from verifier.lift.trajectory import from_sympy
 
 GOLDEN = Path(__file__).parent / "golden" / "lift"
 CLASSES = sorted(n for n, c in vars(torch.optim).items() if inspect.isclass(c) and c is not torch.optim.Optimizer)
@@ -50,6 +57,75 @@ def test_rule_file_lifts_back_to_itself(name: str) -> None:
 
     assert runpy.run_path(str(file))["rule"].step == rule.step
     assert Status.PROVED == prove(found, rule).status
+
+
+def read_back(text: str) -> tuple[dict[str, sympy.Expr], list[tuple[str, sympy.Expr]]]:
+    """The rule that an explanation prints, from its text alone: initial state, and the lines of a step."""
+    head, _, body = text.partition("    for t = 1, 2, ...:\n")
+    lines = [line.partition(" <- ") for line in body.partition("\n\n")[0].splitlines()]
+    if not body:  # no state: the lines stand alone
+        lines = [line.partition(" <- ") for line in text.splitlines() if " <- " in line]
+    starts = [line.partition(" <- ") for line in head.splitlines() if " <- " in line] if body else []
+    return {n.strip(): formula(e) for n, _, e in starts}, [(n.strip(), formula(e)) for n, _, e in lines]
+
+
+def formula(text: str) -> sympy.Expr:
+    """A printed formula as sympy: ^, |x| and {a if c; b otherwise} as a person reads them."""
+    while (cases := re.search(r"\{([^{}]*)\}", text)) is not None:
+        pieces = [case.rpartition(" if ") for case in cases[1].removesuffix(" otherwise").split("; ")]
+        guards = [re.sub(r"^(.*) = (.*)$", r"Eq(\1, \2)", c) for _, _, c in pieces]
+        shown = [f"({a}, {c})" if a else f"({c}, True)" for (a, _, _), c in zip(pieces, guards, strict=True)]
+        text = f"{text[: cases.start()]}Piecewise({', '.join(shown)}){text[cases.end() :]}"
+    text = re.sub(r"\|([^|]+)\|", r"Abs(\1)", text).replace("^", "**").replace("max(", "Max(").replace("min(", "Min(")
+    names = set(re.findall(r"[A-Za-z_]\w*", text)) - {"Abs", "Max", "Min", "Piecewise", "Eq", "sqrt", "sign", "True"}
+    return sympy.sympify(text, locals={n: sympy.Symbol(n, real=True) for n in names})
+
+
+@pytest.mark.skipif(not RELEASE, reason="golden text is of torch 2.13")
+@pytest.mark.parametrize("name", WHOLE)
+def test_printed_rule_is_executed(name: str) -> None:
+    """The golden text, read back and run, gives what torch's class computes, step by step; a changed text does not."""
+    text = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+    grads = [0.3, -1.1, 0.4, 0.25, -0.6, 0.9]
+
+    observed, chosen = stepped(name, grads)
+
+    assert all(abs(v - seen) <= e for (v, e), seen in zip(run_text(text, chosen, grads), observed, strict=True))
+    wrong = text.replace("theta <- ", "theta <- 0.001 + ")
+    assert not all(abs(v - seen) <= e for (v, e), seen in zip(run_text(wrong, chosen, grads), observed, strict=True))
+
+
+def stepped(name: str, grads: list[float]) -> tuple[list[float], dict[str, float]]:
+    """theta after each step of torch's class with its defaults and some weight decay, and its hyperparameters."""
+    cls = getattr(torch.optim, name)
+    decay = {"weight_decay": 0.1} if "weight_decay" in inspect.signature(cls).parameters else {}
+    observed = []
+    with prepared(Trace()):  # step counts and their products in double
+        p = torch.nn.Parameter(torch.tensor([0.7], dtype=torch.float64))
+        optimizer = cls([p], foreach=False, **decay)
+        for grad in grads:
+            p.grad = torch.tensor([grad], dtype=torch.float64)
+            optimizer.step()
+            observed.append(p.item())
+    group = optimizer.param_groups[0]
+    chosen = {k: float(v) for k, v in group.items() if isinstance(v, float)}
+    for option, parts in {"betas": ("beta1", "beta2"), **construct.PAIRS}.items():
+        chosen.update(zip(parts, map(float, group.get(option, ())), strict=False))
+    return observed, chosen
+
+
+def run_text(text: str, chosen: dict[str, float], grads: list[float]) -> list[Bounded]:
+    """theta after each step by the rule printed in `text`, from theta = 0.7, with error bounds."""
+    starts, lines = read_back(text)
+    here: dict[Node, float | Bounded] = {expr.sym(n): v for n, v in chosen.items()} | {expr.sym("theta"): 0.7}
+    here |= {expr.sym(n): v for n, v in zip(starts, values(from_sympy(starts.values()), here), strict=True)}
+    found = []
+    for k, grad in enumerate(grads, 1):
+        here |= {expr.sym("g"): grad, expr.sym("t"): float(k)}
+        for name, e in lines:
+            (here[expr.sym(name)],) = values(from_sympy([e]), here)
+        found.append(here[expr.sym("theta")])
+    return found  # type: ignore[return-value]
 
 
 def test_every_class_of_torch_has_an_explanation() -> None:
