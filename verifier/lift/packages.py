@@ -92,10 +92,14 @@ class _AbsentModule(types.ModuleType):
         return _missing(finder, f"{self.__name__}.{name}")(name, (), {})
 
 
+class _StandIn(type):
+    """The kind of every stand-in, and of what inherits from one."""
+
+
 def _missing(finder: Absent, called: str) -> type[type]:
     """The kind of a name of a package that is not there: it can be a base class, a decorator, an annotation."""
 
-    class Meta(type):
+    class Meta(_StandIn):
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             if not finder.importing:
                 raise ImportError(f"{called} is not there")
@@ -217,7 +221,8 @@ def _optimizer(cls: type) -> bool:
     """Whether a class is one of torch's optimizers, or of a base that was copied from them."""
     from torch.optim import Optimizer
 
-    alike = all(callable(getattr(cls, n, None)) for n in ("step", "zero_grad", "add_param_group", "state_dict"))
+    named = ("step", "zero_grad", "add_param_group", "state_dict")
+    alike = not isinstance(cls, _StandIn) and all(callable(getattr(cls, n, None)) for n in named)
     return issubclass(cls, Optimizer) or alike
 
 

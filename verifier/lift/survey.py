@@ -89,7 +89,7 @@ def survey(file: Path, into: Path, names: Iterable[str], seconds: int = SECONDS)
             row |= {"version": packages.contents(into / name)[0]}
             said = forked(lambda say, n=name: read_package(file, into, n, seconds, say), silence=600 + 4 * seconds)  # type: ignore[misc]
             if "classes" in said:
-                row |= {"classes": said["classes"]}
+                row |= said
             elif "stopped_by" in said:
                 row |= {"stopped_by": f"does not import: {said['stopped_by']}"}
             else:
@@ -118,7 +118,7 @@ def read_package(file: Path, into: Path, name: str, seconds: int, say: Callable[
             row = {"target": target, "package": name, **row, "seconds": round(spent, 1)}
             _append(file, _without_places(row, into))
         say({"read": target})
-    say({"classes": len(found)})
+    say({"classes": len(found), "without": sorted(absent.names)})
 
 
 def forked(work: Callable[[Callable[[Row], None]], None], seconds: int = 0, silence: float = 0) -> Row:

@@ -43,6 +43,19 @@ def reason(row: Row) -> str:
     return next((words for pattern, words in _REASONS if re.search(pattern, said)), "else")
 
 
+def decay(row: Row) -> str:
+    """What decay does in a lifted class, without the particulars of it."""
+    words = str(row.get("decay") or row["weight_decay"])
+    return words.partition(":")[0] + (", after the update" if "after the update, so" in words else "")
+
+
+def _decay(row: Row) -> str:
+    """The same with its particulars, where they are its own."""
+    words = str(row.get("decay") or "")
+    special = row["weight_decay"] == "other" and words
+    return f"weight decay {words if special else decay(row)}"
+
+
 def kind(row: Row) -> str:
     """Which of KINDS a class's row is."""
     if row["status"] == "lifted":
@@ -57,18 +70,18 @@ def table(found: Iterable[Row]) -> str:
     lines = ["# Optimizers nobody here wrote, read out of their code", ""]
     lines += _totals(found, classes)
     lines += _packages(found, classes)
-    lines += _counted("Weight decay, from the expression, of those with a rule of one element",
-                      (row["weight_decay"] for row in classes if row.get("rule")))  # fmt: skip
+    lines += _counted("Weight decay of those lifted whole, from the expression",
+                      (decay(row) for row in classes if row["status"] == "lifted"))  # fmt: skip
     lines += _counted("Proved to follow a rule of the catalogue, for every number of steps",
                       (row["matches"] for row in classes if row.get("matches")))  # fmt: skip
     lines += _counted("What stopped the rest", (reason(row) for row in classes if row["status"] != "lifted"))
     lines += ["## Proved", ""]
     lines += [f"- `{r['target']}`: {r['matches']}{_renamed(r)}" for r in _sorted(classes) if r.get("matches")]
     lines += ["", "## Lifted to a rule of one element that is none of the catalogue's", ""]
-    lines += [f"- `{r['target']}`: weight decay {r['weight_decay']}{_nearest(r)}"
+    lines += [f"- `{r['target']}`: {_decay(r)}{_nearest(r)}"
               for r in _sorted(classes) if r.get("rule") and not r.get("matches")]  # fmt: skip
     lines += ["", "## Lifted, a step reads more than one element", ""]
-    lines += [f"- `{r['target']}`: {r['coupled']}" for r in _sorted(classes) if kind(r) == KINDS[1]]
+    lines += [f"- `{r['target']}`: {r['coupled']}; {_decay(r)}" for r in _sorted(classes) if kind(r) == KINDS[1]]
     lines += ["", "## Not lifted whole", ""]
     lines += [f"- `{r['target']}`: {kind(r)}; {r.get('stopped_by')}"
               for r in _sorted(classes) if r["status"] != "lifted"]  # fmt: skip
@@ -107,6 +120,8 @@ def _packages(found: list[Row], classes: list[Row]) -> list[str]:
         counts = Counter(kind(row) for row in mine)
         row = ended.get(name, {"stopped_by": "not read to the end"})
         remark = row.get("stopped_by") or ("no optimizer class found" if not mine else "")
+        if row.get("without"):
+            remark = f"{remark}{'; ' if remark else ''}imported without {', '.join(row['without'])}"
         version = f" {row['version']}" if row.get("version") else ""
         lines.append(_line(f"{name}{version}", mine, counts, str(remark).replace("|", "/")[:110]))
     lines.append(_line("all", classes, Counter(kind(row) for row in classes), ""))
