@@ -35,7 +35,8 @@ REQUIRED: dict[str, Any] = {
     "num_training_steps": 1000, "total_steps": 1000, "num_iterations": 1000, "num_epochs": 10, "max_iters": 1000,
     "num_batches_per_epoch": 10, "num_data": 100, "base_optimizer": torch.optim.SGD,
     "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0, "nu": 0.7, "max_iter": 1000,
-    "iters": 1000, "amsgrad": False, "warmup_steps": 10, "num_warmup_steps": 10, "max_unorm": 1.0, "trust_coefficient": 0.01,
+    "iters": 1000, "amsgrad": False, "warmup_steps": 10, "num_warmup_steps": 10, "max_unorm": 1.0,
+    "trust_coefficient": 0.01,
 }  # fmt: skip
 _FLOAT_NAMES = frozenset(
     {*DECAY_NAMES, "lr", "momentum", "dampening", "eps", "lambd", "alpha", "beta", "beta1", "beta2", "lr_decay",
