@@ -25,7 +25,7 @@ from verifier.errors import UsageError
 from verifier.subjects.torch_sandbox import half_of_memory
 from verifier.verify import run_name
 
-SECONDS_A_ROW = {"smoke": 30, "ci": 60, "nightly": 1800}
+SECONDS_A_ROW = {"smoke": 60, "ci": 120, "nightly": 1800}
 """After this a row counts as hanging and its process is ended."""
 
 EXPLAINING = 600.0  # seconds all findings of a run together may take to explain
