@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from verifier import code_proofs, expected
+from verifier.lift import faithful
 
 TWICE = '''
 import torch
@@ -131,3 +135,24 @@ def test_a_target_says_what_it_was_held_to() -> None:
         target["weight_decay"],
         target["proof"]["status"],
     )
+
+
+def test_a_wrong_kernel_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One wrong bit in one kernel violates the row of roundings, which names op, line, element and both patterns."""
+
+    def wrong(func: Any, args: Any, kwargs: Any) -> Any:
+        out = func(*args, **kwargs)
+        if str(func) == "aten.addcdiv_.default":
+            flat = args[0].view(-1)
+            flat[0] = flat[0] * (1 + 4 * torch.finfo(flat.dtype).eps)
+        return out
+
+    monkeypatch.setattr(faithful, "watch", functools.partial(faithful.watch, run=wrong))
+
+    row = rows("adam")["adam.code_roundings@cpu-float32-forloop"]
+
+    assert ("violated", "faithful") == (row["verdict"], row["strength"])
+    said = str(row["message"])
+    assert said.startswith("step 1, aten.addcdiv_.default at torch/optim/adam.py:")
+    assert "in _single_tensor_adam, element [0] (float32): observed 0x" in said or "observed -0x" in said
+    assert "but should be" in said

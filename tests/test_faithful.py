@@ -41,6 +41,46 @@ def test_torch_is_faithful(name: str, dtype: torch.dtype, implementation: str) -
     assert findings.patterns < 2 * findings.elements
 
 
+@pytest.mark.parametrize("implementation", ["forloop", "foreach"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", ["Adam", "NAdam", "RMSprop"])
+def test_capturable_is_faithful(name: str, dtype: torch.dtype, implementation: str) -> None:
+    """The lines that run on an accelerator return correct roundings too, run here on the CPU."""
+    findings = watch(f"torch.optim:{name}", implementation, dtype=dtype, steps=4, capturable=True)
+
+    assert ([], {}) == ([str(v) for v in findings.violations], dict(findings.unchecked))
+    assert findings.faithful
+
+
+class Various(torch.optim.SGD):
+    """Operations that optimizers of other people use."""
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:
+        for p in self.param_groups[0]["params"]:
+            g = p.grad.clamp(-4, 4)
+            update = g.tanh() + g.abs().add(1).log() - g.abs().neg().exp() + torch.atan2(g, g.square() + 1)
+            update = torch.where((g > 0) & ~(g > 3), update, update.round() + g.floor() - g.trunc() + g.ceil())
+            p.sub_(update.copysign(g).mul(0.01).add(torch.hypot(g, update) * 0.001))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_operations_of_other_optimizers_are_known(dtype: torch.dtype) -> None:
+    """Transcendental functions, masks and whole numbers are looked at, and right."""
+    findings = watch(Various, dtype=dtype, steps=4)
+
+    assert ([], {}) == ([str(v) for v in findings.violations], dict(findings.unchecked))
+
+
+@pytest.mark.parametrize("op", ["aten.tanh.default", "aten.log.default", "aten.floor.default", "aten.copysign.Tensor"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_wrong_function_is_caught(dtype: torch.dtype, op: str) -> None:
+    """A few ulps off in one element of such a kernel are caught at it."""
+    findings = watch(Various, dtype=dtype, steps=2, sizes=(9,), run=one_ulp_off(op, 5))
+
+    assert {op} == {v.op for v in findings.violations}
+
+
 def one_ulp_off(target: str, element: int) -> Any:
     """A runner whose kernel for `target` is wrong by a few ulps in one element."""
 

@@ -20,12 +20,18 @@ from verifier.lift.faithful_ops import PROGRAMS, Unknown, admissible
 from verifier.lift.ops import _kinds, base_name
 from verifier.lift.roundings import CARRIER, Values, carried, same_bits, to_dtype
 from verifier.lift.scalars import Site, call_site
-from verifier.lift.shadow import is_view, tensors_of
+from verifier.lift.shadow import capturable, is_view, tensors_of
 
 FLOATING = tuple(CARRIER)
 _EXACT = frozenset({"clone", "copy", "_to_copy", "fill", "zero", "where", "masked_fill"})
 _COMPARISONS: dict[str, Callable[..., Any]] = {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
+}  # fmt: skip
+_LOGICAL: dict[str, Callable[..., Any]] = {
+    "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_not": np.logical_not,
+    "logical_xor": np.logical_xor, "bitwise_and": np.logical_and, "bitwise_or": np.logical_or,
+    "bitwise_not": np.logical_not, "bitwise_xor": np.logical_xor, "isnan": np.isnan, "isinf": np.isinf,
+    "isfinite": np.isfinite,
 }  # fmt: skip
 _SILENT = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty", "empty_like", "full", "full_like",
                      "scalar_tensor", "lift_fresh", "_local_scalar_dense", "new_zeros", "is_nonzero",
@@ -152,6 +158,9 @@ def _allowed(name: str, operands: Sequence[tuple[str, Any]], result: torch.Tenso
         if kind == "scalar" and np.asarray(a).dtype == np.float32:  # the number may be rounded to the tensor's dtype
             allowed += [compare(a, to_dtype(np.float64(b), d)).astype(np.float64) for d in FLOATING[1:]]
         return result.numpy().astype(np.float64), allowed
+    if name in _LOGICAL and result.dtype == torch.bool:
+        values = [np.asarray(v) for kind, v in operands if kind != "none"]
+        return result.numpy().astype(np.float64), [_LOGICAL[name](*values).astype(np.float64)]
     if name in _EXACT:
         return result.double().numpy(), [np.asarray(_moved(name, operands, result), dtype=np.float64)]
     if name in PROGRAMS and all(kind != "tensor" or np.issubdtype(v.dtype, np.integer) for kind, v in operands):
@@ -258,7 +267,7 @@ def watch(
         for p in parameters:
             p.grad = _draw(generator, p.numel(), dtype)
         mode.step = step
-        with mode:
+        with capturable(recipe.modules), mode:
             optimizer.step()
     return mode.findings
 

@@ -109,6 +109,18 @@ def _pow(at: Level, a: Values, exponent: Values) -> Candidates:
     yield from (value, np.nextafter(value, at.enter(0.0)), np.nextafter(value, at.enter(np.inf)))
 
 
+def _nearly(f: Callable[..., Values]) -> Program:
+    """Functions no library rounds correctly: within one ulp, as vector libraries promise, of numpy's within one."""
+
+    def program(at: Level, *args: Values) -> Candidates:
+        value = f(*args)
+        low, high = at.enter(-np.inf), at.enter(np.inf)
+        below, above = np.nextafter(value, low), np.nextafter(value, high)
+        yield from (value, below, above, np.nextafter(below, low), np.nextafter(above, high))
+
+    return program
+
+
 def _exact(f: Callable[..., Values]) -> Program:
     def program(at: Level, *args: Values) -> Candidates:
         yield f(*args)
@@ -134,7 +146,13 @@ PROGRAMS: dict[str, Program] = {
     "lerp": _lerp, "sqrt": _sqrt, "rsqrt": _rsqrt, "reciprocal": _reciprocal, "square": _square, "pow": _pow,
     "neg": _exact(np.negative), "abs": _exact(np.abs), "sign": _exact(np.sign), "sgn": _exact(np.sign),
     "maximum": _exact(_maximum), "minimum": _exact(np.minimum), "clamp": _exact(_clamp),
-    "clamp_min": _exact(np.maximum), "clamp_max": _exact(np.minimum),
+    "clamp_min": _exact(np.maximum), "clamp_max": _exact(np.minimum), "clip": _exact(_clamp),
+    "fmax": _exact(np.fmax), "fmin": _exact(np.fmin), "relu": _exact(lambda a: np.maximum(a, np.zeros_like(a))),
+    "floor": _exact(np.floor), "ceil": _exact(np.ceil), "trunc": _exact(np.trunc), "round": _exact(np.round),
+    "positive": _exact(np.positive), "copysign": _exact(np.copysign),
+    "exp": _nearly(np.exp), "log": _nearly(np.log), "expm1": _nearly(np.expm1), "log1p": _nearly(np.log1p),
+    "exp2": _nearly(np.exp2), "log2": _nearly(np.log2), "tanh": _nearly(np.tanh), "sin": _nearly(np.sin),
+    "cos": _nearly(np.cos), "atan": _nearly(np.arctan), "atan2": _nearly(np.arctan2), "hypot": _nearly(np.hypot),
 }  # fmt: skip
 """Ops on floating-point tensors; results are compared bit for bit."""
 
