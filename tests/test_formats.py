@@ -77,14 +77,20 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("name", formats.NAMES)
 def test_a_format_is_as_it_was(name: str, golden: Callable[[str, str], None]) -> None:
-    """Each format of the fixed report equals its golden file."""
-    golden(formats.NAMES[name], formats.render(name, FIXED))
+    """Each format of the fixed report equals its golden file, and names every violation that is not listed."""
+    text = formats.render(name, FIXED)
+
+    golden(formats.NAMES[name], text)
+    assert [] == [one.id for one in FIXED.unlisted if one.id not in text]
 
 
 @pytest.mark.parametrize("width", [60, 100])
 def test_the_terminal_is_as_it_was(width: int, golden: Callable[[str, str], None]) -> None:
-    """The terminal's summary of the fixed report equals its golden file, in both widths."""
-    golden(f"report.{width}.txt", terminal.render(FIXED, width, colour=False))
+    """The terminal's summary of the fixed report equals its golden file, in both widths, and keeps to the width."""
+    text = terminal.render(FIXED, width, colour=False)
+
+    golden(f"report.{width}.txt", text)
+    assert [] == [line for line in text.splitlines()[:-1] if len(line) > width]
 
 
 @pytest.mark.parametrize("name", formats.NAMES)
