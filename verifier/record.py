@@ -86,6 +86,7 @@ class Record:
     undecided: Counter[str] = field(default_factory=Counter)  # what was compared and could be told neither way
     violation: Violation | None = None
     large: bytes = b""  # the one case that large tensors were made of
+    firsts: dict[str, Any] = field(default_factory=dict)  # what is done for one case alone -> that case
     listed: bool = False  # known to fail, with a script that shows it: the first violation is enough
     steps: int = 0  # the optimizer's own
     moved: int = 0  # elements of the parameters, over all steps
@@ -95,6 +96,11 @@ class Record:
         """Counts a case and the options it examines."""
         self.cases += 1
         self.options.update(options)
+
+    def first(self, what: str, case: Case) -> bool:
+        """Whether this is the first case of `what`, or that case again: for what is costly, one case must do."""
+        key = (case.shapes, case.theta.tobytes(), case.grads.tobytes(), tuple(sorted(case.hyper.items())))
+        return self.firsts.setdefault(what, key) == key
 
     def compared(self, elements: int, vacuous: int = 0, margin: float | None = None) -> None:
         """Counts element-checks; `vacuous` of them had an unbounded enclosure and show nothing."""
