@@ -80,7 +80,8 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     seen = current()
     if size >= LARGE:
         seen.large = seen.large or case.theta.tobytes() + case.grads.tobytes()
-    if size >= LARGE and (
+    narrow = subject.format.precision < FP32.precision
+    if size >= LARGE and (narrow or not current().first("large tensors", case)):
         subject.format.precision < FP32.precision or seen.large != case.theta.tobytes() + case.grads.tobytes()
     ):
         current().notes["large tensors are compared once, and not in formats narrower than float32"] += 1
