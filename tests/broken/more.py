@@ -160,6 +160,28 @@ class SwallowsOptions(Right):
         super().__init__(params, lr=lr, momentum=momentum)
 
 
+class DecaysLate(torch.optim.AdamW):
+    """The weight decay of AdamW, twice from the third step on."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and self.state[p] and self.state[p]["step"] >= 2:
+                    p.mul_(1 - group["lr"] * (group["weight_decay"] + 0.5))
+        return super().step(closure)
+
+
+class MovesWrongly(torch.optim.AdamW):
+    """AdamW that doubles the second moment when it is loaded into float64."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        super().load_state_dict(state_dict)
+        for p, state in self.state.items():
+            if p.dtype is torch.float64:
+                state["exp_avg_sq"] = state["exp_avg_sq"] * 2
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (StillInFloat32, "all_parameters"),
     (StillInFloat32, "partition"),
