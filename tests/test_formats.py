@@ -22,7 +22,7 @@ from verifier.evidence import Verdict
 from verifier.formats import limits, terminal, view
 from verifier.formats.templating import code, printable, prose
 from verifier.report import Report
-from verifier.rows import Claim, Listing, ProofRow, Run
+from verifier.rows import Claim, Listing, ProofRow, Run, Target, parse
 
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'too' | `code` *star* \x00 ]]>"
 
@@ -451,3 +451,49 @@ def test_markdown_is_escaped_where_it_would_be_read() -> None:
     assert r"2\*lam\*w \| a_b \_c\_ &lt;x&gt;" == prose("2*lam*w | a_b _c_ <x>")
     assert ("``a`b``", "`` `a ``", "") == (code("a`b"), code("`a"), code(""))
     assert "a\ufffdb" == printable("a\x00b")
+
+
+# --- audits ----------------------------------------------------------------------------------------------------------
+
+
+AUDITED = Report(
+    runs=(Run("audit-20260101T000000", finished=True, seed=3, profile="smoke"),),
+    evidence=(replace(BAD, target="my.py:Mine"), *GREEN.evidence),
+    targets=(
+        Target(
+            "my.py:Mine",
+            "adam",
+            "matched",
+            "coupled",
+            {"status": "lifted", "formula": "theta = theta - lr*g", "stopped_by": None},
+            notes=(("convention", "counts steps once"), ("note", "accepts lr = nan")),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("name", ["md", "html"])
+def test_an_audit_begins_with_what_the_optimizer_is(name: str) -> None:
+    """Formula, weight decay, rule, and what is no bug come before the findings, conventions apart from notes."""
+    text = formats.render(name, AUDITED)
+    shown = Page(text).text if name == "html" else text
+    words = ["theta = theta - lr*g", "coupled", "adam: proved", "convention", "counts steps once", "note", "accepts lr"]
+    places = [shown.find(word) for word in words]
+
+    assert -1 not in places and sorted(places) == places
+    assert places[-1] < shown.rfind("Findings")
+
+
+def test_an_audits_row_is_run_again_by_an_audit() -> None:
+    """The tests of an audit are in no file, so no command names one; those of properties are."""
+    bad = AUDITED.evidence[0]
+
+    assert ("verifier audit my.py:Mine --profile smoke --seed 3",) == view.again(bad, AUDITED)
+    assert "properties/test_sgd.py" in view.again(bad, RED["violated"])[0]
+
+
+@pytest.mark.parametrize("notes", [[["note"], [3]], ["note"]])
+def test_notes_that_are_no_pairs_are_a_usage_error(notes: list[object]) -> None:
+    """A malformed line of evidence names its place."""
+    with pytest.raises(UsageError, match="should be a list of pairs"):
+        parse({"kind": "target", "target": "my.py:Mine", "notes": notes}, "here")

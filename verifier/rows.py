@@ -143,6 +143,7 @@ class Target:
     weight_decay: str = "unknown"
     lift: Mapping[str, Any] = field(default_factory=dict)
     proof: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[tuple[str, str], ...] = ()  # (convention or note, a sentence)
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,10 @@ def _value(name: str, declared: str, value: Any, where: str) -> Any:
         raise UsageError(f"{name} = {value!r} should be {declared.replace('tuple', 'list')}", where=where)
     if plain != "tuple":
         return value
+    if "tuple[tuple[" in declared:
+        if not all(isinstance(pair, list) and all(isinstance(part, str) for part in pair) for pair in value):
+            raise UsageError(f"{name} = {value!r} should be a list of pairs of strings", where=where)
+        return tuple(tuple(pair) for pair in value)
     if not all(isinstance(item, str) for item in value):
         raise UsageError(f"{name} = {value!r} should be a list of strings", where=where)
     return tuple(value)

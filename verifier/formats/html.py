@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from verifier.formats import limits, view
+from verifier.formats import limits, targets, view
 from verifier.formats.templating import environment
 from verifier.report import Report, exit_code
 from verifier.rows import Row
@@ -28,6 +28,7 @@ def render(report: Report) -> str:
         proofs=Counter(proof.status for proof in report.proofs),
         many=len(report.machines) > 1,
         strengths=view.STRENGTHS,
+        described=targets.described(report),
         findings=view.findings(report),
         elsewhere=view.elsewhere(report),
         says={proof.law: proof.says for proof in report.proofs},
@@ -55,6 +56,7 @@ def tooltip(row: Row) -> str:
 def _sections(report: Report, rules: bool, margins: bool) -> list[tuple[str, str]]:
     every = (
         ("claims", "Claims", bool(report.claims)),
+        ("targets", "What it is", bool(targets.described(report))),
         ("strengths", "What the words mean", True),
         ("findings", "Findings", bool(view.findings(report) or view.elsewhere(report) or report.out_of_date)),
         ("matrix", "Laws by rule", rules),

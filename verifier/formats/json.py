@@ -60,7 +60,8 @@ def _targets(report: Report) -> list[dict[str, Any]]:
     for one in report.targets:
         lift = {"status": "opaque", "formula": "", "stopped_by": None} | dict(one.lift)
         proof = {"status": "not-applicable", "difference": ""} | dict(one.proof)
-        found[one.target, one.rule] = asdict(one) | {"lift": lift, "proof": proof}
+        known = {name: value for name, value in asdict(one).items() if name != "notes"}
+        found[one.target, one.rule] = known | {"lift": lift, "proof": proof}
     for row in report.evidence:
         rule = row.law.partition(".")[0] if "." in row.law else None
         if row.target and (row.target, rule) not in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from verifier.formats import limits, view
+from verifier.formats import limits, targets, view
 from verifier.formats.templating import code, environment, plural, prose
 from verifier.report import Report, exit_code
 
@@ -28,6 +28,7 @@ def render(report: Report) -> str:
         proofs=Counter(proof.status for proof in report.proofs),
         many=len(report.machines) > 1,
         strengths=view.STRENGTHS,
+        described=targets.described(report),
         findings=view.findings(report),
         elsewhere=view.elsewhere(report),
         says={proof.law: proof.says for proof in report.proofs},

@@ -328,7 +328,10 @@ def again(row: Row, report: Report) -> tuple[str, ...]:
     hint += f" --hypothesis-seed={run.seed}" if run is not None and run.seed is not None else ""
     known = (f"verifier replay {row.replay}",) if row.replay else ()
     script = (f"python {row.repro}",) if row.repro else ()
-    generated = (f"pytest 'properties/test_{rule}.py::test_{law}[{row.subject}]'{hint}",) if law else ()
+    if run is not None and run.run.startswith("audit-"):  # its tests are in no file
+        generated: tuple[str, ...] = (f"verifier audit {row.target} --profile {run.profile} --seed {run.seed}",)
+    else:
+        generated = (f"pytest 'properties/test_{rule}.py::test_{law}[{row.subject}]'{hint}",) if law else ()
     return (*known, *script, *generated)
 
 

@@ -1,0 +1,41 @@
+"""What the audited optimizers are, as the first lines of an audit's report say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier.report import Report
+from verifier.rows import Target
+
+
+@dataclass(frozen=True)
+class Described:
+    """One target: facts (name, text), and what is worth knowing of it and is no bug: conventions and notes."""
+
+    name: str
+    facts: tuple[tuple[str, str], ...]
+    conventions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def described(report: Report) -> list[Described]:
+    """Every target of an audit; nothing for a report of `verify`, which derives its rules instead."""
+    if report.claims:
+        return []
+    return [_described(one) for one in report.targets if one.lift]
+
+
+def _described(one: Target) -> Described:
+    formula = str(one.lift.get("formula") or f"not read: {one.lift.get('stopped_by')}")
+    facts = (("formula", formula), ("weight decay", one.weight_decay), ("rule", _rule(one)))
+    told = {kind: tuple(text for k, text in one.notes if k == kind) for kind in ("convention", "note")}
+    return Described(one.target, facts, told["convention"], told["note"])
+
+
+def _rule(one: Target) -> str:
+    if one.rule_source == "matched":
+        return f"{one.rule}: proved, for every number of steps"
+    if one.rule_source == "declared":
+        return f"{one.rule}, as declared"
+    nearest = one.proof.get("rule")
+    return f"none known; nearest {nearest}" if nearest else "none known"
