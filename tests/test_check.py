@@ -239,3 +239,25 @@ def test_a_listed_failure_is_not_shrunk() -> None:
         with pytest.raises(Violation):
             check.steps_enclosed(subject, case())
     assert len(calls) == 1
+
+
+def test_a_profile_that_does_not_fit_is_no_violation_where_another_one_does() -> None:
+    """Scalars rounded to fp32 first fit one profile and not the likelier one: the record holds no violation."""
+    seen = record.start()
+    single = {name: float(np.float32(value)) for name, value in HYPER.items()} | {"beta2": 0.999}
+    coefficient = {"beta2": float(np.float32(0.999))}
+    given = case("adam", hyper=single)
+    kernel = replace(right("adam"), run=lambda c: right("adam").run(c.with_(hyper={**c.hyper, **coefficient})))
+
+    check.steps_enclosed(kernel, given)
+
+    assert ({"consistent": 1}, None) == (dict(seen.profiles), seen.violation)
+
+
+def test_the_violation_remembered_is_the_one_raised() -> None:
+    """Of the profiles that were tried, the one that explains most of the run is shown and recorded alike."""
+    seen = record.start()
+    with pytest.raises(Violation) as caught:
+        check.steps_enclosed(altered(right(), bump), case())
+
+    assert seen.violation is caught.value

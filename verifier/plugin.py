@@ -256,7 +256,7 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
             "verdict": "violated",
             "equals": _mistake(seen.violation) if item.config.stash[STATE].kind == "real" else "",
         }
-        if _is_flaky(error):
+        if _is_flaky(error) and not _is_same_again(error):
             row["message"] = f"differs from run to run on the same case: {row['message']}"
     else:
         row |= {"verdict": "broken", "reason": f"{type(error).__name__}: {error}"}
@@ -287,6 +287,12 @@ def _is_flaky(error: BaseException | None) -> bool:
     from hypothesis.errors import Flaky
 
     return isinstance(error, Flaky)
+
+
+def _is_same_again(error: BaseException | None) -> bool:
+    """Whether Hypothesis saw one violation raised from two places: a listed one is remembered, and raised again."""
+    found = [str(one) for one in getattr(error, "exceptions", ())]
+    return len(found) > 1 and len(set(found)) == 1
 
 
 def _show_violation(item: pytest.Item, report: pytest.TestReport, row: dict[str, Any]) -> None:

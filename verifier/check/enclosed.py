@@ -61,7 +61,7 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
         seen.notes[f"{name} cannot be read"] += 1
         return
     rule = rule_of(subject, case)
-    best: tuple[int, Violation] | None = None
+    before, best = seen.violation, None  # a profile that does not fit is no violation where another one does
     real = _propagated(rule, subject, case, step, "each", real=True)[name]
     for profile in enclosure.profiles(subject.format, held=_keeps_scalars(rule)):
         rounded = _propagated(rule, subject, case, step, profile, real=False)[name]
@@ -70,6 +70,7 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
         if inside.all():
             vacuous = allowed.vacuous
             margins = allowed.margin(values[step])[~vacuous]
+            seen.violation = before
             seen.profiles[profile] += 1
             seen.compared(inside.size, int(vacuous.sum()), float(margins.max()) if margins.size else None)
             return
@@ -85,6 +86,7 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
         if best is None or int(inside.sum()) > best[0]:
             best = (int(inside.sum()), found)
     assert best is not None
+    seen.violation = best[1]
     raise best[1]
 
 
@@ -171,7 +173,7 @@ class Held:
 def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]) -> None:
     """Asserts that one scalar profile explains every step; otherwise raises for the profile that got furthest."""
     seen = current()
-    best: tuple[int, Violation] | None = None
+    before, best = seen.violation, None
     for profile in enclosure.profiles(subject.format, held=_keeps_scalars(subject.rule)):
         elements = vacuous = 0
         margin = 0.0
@@ -188,12 +190,14 @@ def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]
             if not empty.all():
                 margin = max(margin, float(held.allowed.margin(held.observed)[~empty].max()))
         if found is None:
+            seen.violation = before
             seen.profiles[profile] += 1
             seen.compared(elements, vacuous, margin)
             return
         if best is None or elements > best[0]:
             best = (elements, found)
     assert best is not None
+    seen.violation = best[1]
     raise best[1]
 
 
