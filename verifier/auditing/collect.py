@@ -169,7 +169,10 @@ def modules(request: Request, *, dead: bool = False) -> list[ModuleType]:
         found = replace(found, reason=f"{CRASHES} of its rows ended their process; the rest was left alone")
     if found.reason or found.signature is None:
         return [_reason_module(found)]
-    return [_contract_module(found, request.profile), *_rule_modules(found, request.profile)]
+    from verifier.auditing.life import lives
+
+    rules = _rule_modules(found, request.profile)
+    return [_contract_module(found, request.profile), *rules, *lives(found, request.profile)]
 
 
 def _module(

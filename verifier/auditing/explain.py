@@ -39,7 +39,7 @@ def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, 
         if request not in made:
             made[request] = Laws(request)
         laws = made[request]
-        known: dict[str, Any] = {}
+        known: dict[str, Any] = {"no_script": "the law is not about one case that could be run again"}
         if finding["case"] is not None and not laws.reason:
             answer = in_child(functools.partial(_explained, laws, finding, out), SECONDS, half_of_memory())
             known = answer if isinstance(answer, dict) else {}

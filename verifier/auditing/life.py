@@ -11,15 +11,24 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from verifier import enclosure
-from verifier.case import Case, Group
+from verifier.case import Case, Group, Subject
 from verifier.enclosure import Enclosure
 from verifier.floats import FORMATS, FP64, Array, Format, same_bits
 from verifier.rule import Rule, shared
@@ -297,3 +306,51 @@ def machine(
     Life.happened = happened  # for who runs it to read
     Life.__name__ = f"LifeOf{signature.name.capitalize()}"
     return Life
+
+
+LIVES = {"ci": 10, "nightly": 300}
+"""How many lives a profile lets an optimizer live; a smoke run lets it live none."""
+
+COUPLED = frozenset({"groups", "added_group", "late_parameters", "absent_gradients", "idle_step", "resume"})
+"""Contracts without which a parameter need not move as it would alone."""
+
+
+def lives(found: Any, profile: str) -> list[ModuleType]:
+    """The test module of the lives of a class: its for-loop, in float32; none where its parameters are coupled."""
+    if profile not in LIVES or COUPLED & set(found.signature.exempt) or found.signature.needs_closure:
+        return []
+    from hypothesis import HealthCheck, Phase, settings
+
+    from verifier.record import Violation, current
+    from verifier.subjects.torch_foreign import subjects
+
+    chosen = settings(
+        max_examples=LIVES[profile],
+        stateful_step_count=12,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+
+    def test_life(subject: Subject) -> None:
+        """Whatever happens in its life, each parameter moves as it would alone, and by the rule where one is known."""
+        seen = current()
+        try:
+            run_state_machine_as_test(machine(found.signature, held=found.held), settings=chosen)
+        except AssertionError as error:
+            said = str(error).splitlines()[0]
+            observed, _, expected = said.partition(": observed ")[2].partition(", but should be ")
+            what = f"after a life of several events, {said.partition(': observed ')[0]}"
+            seen.violation = Violation(re.sub(r"\d+", "N", what), subject=subject, observed=observed, expected=expected)
+            raise seen.violation from error
+        seen.cases = LIVES[profile]
+        seen.compared(LIVES[profile])
+
+    made = ModuleType(f"{found.signature.name}_life")
+    made.rule = found.signature  # type: ignore[attr-defined]
+    of = subjects(found.signature, dtypes=("float32",))
+    made.subjects = [one for one in of if one.implementation == "forloop"]  # type: ignore[attr-defined]
+    made.test_life = test_life  # type: ignore[attr-defined]
+    return [made]
