@@ -154,5 +154,5 @@ def test_a_wrong_kernel_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ("violated", "faithful") == (row["verdict"], row["strength"])
     said = str(row["message"])
     assert said.startswith("step 1, aten.addcdiv_.default at torch/optim/adam.py:")
-    assert "in _single_tensor_adam, element [0] (float32): observed 0x" in said or "observed -0x" in said
+    assert "in _single_tensor_adam, element [0] (float32): observed " in said
     assert "but should be" in said

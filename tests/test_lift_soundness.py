@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 from typing import Any
@@ -34,14 +35,28 @@ def view(draw: random.Random, pool: Tensors) -> None:
         lambda: x.expand(2, *x.shape) if x.dim() < 2 else x.transpose(0, -1),
         lambda: x.detach(),
         lambda: x.diagonal() if x.dim() == 2 else x,
+        lambda: x.chunk(2, -1)[-1] if x.dim() else x.squeeze(),
+        lambda: x.unbind(0)[-1] if x.dim() > 1 else x.unsqueeze(-1),
+        lambda: x.movedim(0, -1) if x.dim() else x.data,
+        lambda: x.narrow(-1, 0, 1).squeeze(-1) if x.dim() else x.view_as(x),
+        lambda: x.unfold(-1, 2, 1) if x.dim() and x.shape[-1] > 1 and x.dim() < 3 else x.flatten(),
+        lambda: x.as_strided((1,), (1,), x.storage_offset()),
     ]
     pool.append(draw.choice(makers)())
 
 
 def writable(draw: random.Random, pool: Tensors) -> torch.Tensor:
-    """A tensor whose elements are memory of their own (not expanded)."""
-    own = [x for x in pool if all(s != 0 or n == 1 for s, n in zip(x.stride(), x.shape, strict=True))]
-    return draw.choice(own)
+    """A tensor whose elements are memory of their own (not expanded, not unfolded)."""
+    return draw.choice([x for x in pool if not overlaps(x)])
+
+
+def overlaps(x: torch.Tensor) -> bool:
+    """Whether two elements are the same memory: what an in-place operation does there torch leaves open."""
+    if all(s != 0 or n == 1 for s, n in zip(x.stride(), x.shape, strict=True)) and x.is_contiguous():
+        return False
+    count = x.untyped_storage().nbytes() // x.element_size()
+    places = torch.arange(count).as_strided(x.shape, x.stride(), x.storage_offset())
+    return len(set(places.reshape(-1).tolist())) < x.numel()
 
 
 def fitting(draw: random.Random, pool: Tensors, x: torch.Tensor) -> torch.Tensor:
@@ -70,6 +85,11 @@ def in_place(draw: random.Random, pool: Tensors) -> None:
         lambda: x.clamp_(min=-number, max=number), lambda: x.abs_(), lambda: x.fill_(number),
         lambda: x.masked_fill_(y > number, 0.5), lambda: x.add_(x), lambda: x.zero_() if draw.random() < 0.2 else x,
         lambda: torch.maximum(x, y.to(x.dtype).expand_as(x).clone(), out=x) if x.is_contiguous() else x,
+        lambda: x.div_(y.abs() + 1), lambda: x.pow_(2).clamp_(max=9.0), lambda: x.abs_().add_(number).rsqrt_(),
+        lambda: x.clamp_min_(-number), lambda: x.sign_().mul_(number), lambda: x.copysign_(y), lambda: x.tanh_(),
+        lambda: x.lerp_(y.expand_as(x).to(x.dtype), z.expand_as(x).to(x.dtype).sigmoid()),
+        lambda: x.addcdiv_(y, z.square() + number), lambda: x.clamp_(max=z.to(x.dtype)), lambda: x.atan2_(z.abs() + 1),
+        lambda: x[..., :1].add_(number) if x.dim() else x.sub_(number), lambda: x.data.mul_(number),
     ])()  # fmt: skip
 
 
@@ -86,6 +106,16 @@ def functional(draw: random.Random, pool: Tensors) -> None:
         lambda: torch.cat([x.reshape(-1), y.to(x.dtype).reshape(-1)]), lambda: torch.stack([x, x]), lambda: x.flip(0),
         lambda: torch.zeros_like(x).add_(y), lambda: x.norm(), lambda: x @ x if x.dim() == 1 else x.amax(),
         lambda: torch.full_like(x, number), lambda: x.repeat(2) if x.dim() == 1 else x.reshape(-1).cumsum(0),
+        lambda: x.std(unbiased=False), lambda: x.var(dim=-1, keepdim=True, unbiased=False), lambda: x.max(),
+        lambda: x.norm(dim=-1, keepdim=True), lambda: x.abs().amin(-1), lambda: (x.abs() + number).log(),
+        lambda: torch.outer(x.reshape(-1)[:2], y.to(x.dtype).reshape(-1)[:2]), lambda: torch.nn.functional.relu(x),
+        lambda: x.reshape(-1)[:2].tanh().exp(), lambda: torch.hypot(x, y.to(x.dtype)), lambda: x.clamp(-1, 1).asin(),
+        lambda: torch.einsum("...i,...i->...", x, x), lambda: (x.abs() + 1).reciprocal() - x.sigmoid(),
+        lambda: torch.where((x > 0) & ~(y > number) | (x == y), x, -number), lambda: (x > number).to(x.dtype) * y,
+        lambda: torch.addmm(x[:1, :1], x, x.t(), beta=0.5, alpha=number) if x.dim() == 2 else x.dot(x.clone()).sqrt()
+        if x.dim() == 1 else x.abs(), lambda: x.index_select(-1, torch.tensor([0])), lambda: x.new_zeros(2) + number,
+        lambda: torch.linalg.vector_norm(x, ord=float("inf")), lambda: x.softmax(-1),
+        lambda: x.gather(-1, torch.zeros_like(x, dtype=torch.long)),
     ])() if x.dim() else x * number)  # fmt: skip
 
 
@@ -101,6 +131,14 @@ def over_lists(draw: random.Random, pool: Tensors) -> None:
         lambda: torch._foreach_copy_(xs, ys), lambda: torch._foreach_mul_(xs, [number, 0.5]),
         lambda: pool.extend(torch._foreach_add(xs, ys)), lambda: torch._foreach_zero_(xs[1:]),
         lambda: pool.extend(torch._foreach_sqrt([a.abs() + 1 for a in xs])), lambda: torch._foreach_neg_(xs),
+        lambda: torch._foreach_div_(xs, [a.abs() + 1 for a in ys]), lambda: torch._foreach_sub_(xs, number),
+        lambda: torch._foreach_addcdiv_(xs, ys, [a.abs() + 1 for a in ys], scalars=[number, -0.25]),
+        lambda: torch._foreach_maximum_(xs, ys), lambda: pool.extend(torch._foreach_pow([a.abs() for a in xs], 2)),
+        lambda: pool.extend(torch._foreach_norm(xs)), lambda: torch._foreach_clamp_max_(xs, number),
+        lambda: torch._foreach_mul_(xs, torch.tensor(number)), lambda: pool.extend(torch._foreach_sign(xs)),
+        lambda: torch._foreach_lerp_(xs, ys, [a.sigmoid() for a in ys]), lambda: torch._foreach_abs_(xs),
+        lambda: torch._foreach_add_(xs, [number, 0.125]),
+        lambda: torch._foreach_reciprocal_([a.abs_().add_(1) for a in xs]),
     ])()  # fmt: skip
     pool.append(xs[1])
 
@@ -115,6 +153,12 @@ def through_python(draw: random.Random, pool: Tensors) -> None:
         lambda: pool.append(x.reshape(-1)[torch.tensor([0])]), lambda: x.__setitem__(x < -0.1, -0.75),
         lambda: pool.append(torch.add(x, x, out=torch.empty_like(x))),
         lambda: pool.append(torch.mul(x, 0.5, out=torch.zeros_like(x))),
+        lambda: x.mul_(1 / (1 + abs(float(first)))), lambda: x.add_(max(first.item(), 0.25)),
+        lambda: x.reshape(-1).tolist() and x.mul_(x.reshape(-1).tolist()[-1] ** 2), lambda: x.__setitem__(..., 0.3125),
+        lambda: pool.append(torch.tensor([first.item(), 0.5])), lambda: x.masked_fill_(x.isnan() | (x < -0.5), 0.125),
+        lambda: x.__setitem__(x.abs() > 0.7, first.mean()),
+        lambda: pool.append(torch.sqrt(x.abs(), out=torch.empty(0))),
+        lambda: pool.append(copy.deepcopy(x)), lambda: setattr(x, "data", x.data.clone()),
     ])()  # fmt: skip
 
 

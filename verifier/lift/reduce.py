@@ -158,6 +158,12 @@ def _logsumexp(self: Nodes, dim: Dims = None, keepdim: bool = False) -> Any:
     return np.frompyfunc(lambda x: expr.function("log", x), 1, 1)(fold(exps, dim, keepdim, expr.add))
 
 
+def _softmax(self: Nodes, dim: int, half_to_float: bool = False) -> Any:
+    """exp(x) by its sum; kernels subtract the largest x first, which changes no real value."""
+    powers = np.frompyfunc(lambda a: expr.function("exp", a), 1, 1)(self)
+    return DIV(powers, total(powers, dim, True))
+
+
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "sum": total, "mean": mean, "var": variance,
     "std": lambda self, **k: SQRT(variance(self, **k)),
@@ -172,6 +178,6 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "baddbmm": lambda self, batch1, batch2, beta, alpha: _blend(self, _matmul(batch1, batch2), beta, alpha),
     "addr": lambda self, vec1, vec2, beta, alpha: _blend(self, MUL(vec1[:, None], vec2[None, :]), beta, alpha),
     "ger": lambda self, vec2: MUL(self[:, None], vec2[None, :]),
-    "trace": lambda self: total(np.diagonal(self)),
+    "_softmax": _softmax, "trace": lambda self: total(np.diagonal(self)),
     "logsumexp": _logsumexp, "cumsum": _cumulate(expr.add), "cumprod": _cumulate(expr.mul), "mse_loss": _mse_loss,
 }  # fmt: skip
