@@ -85,7 +85,6 @@ class Record:
     notes: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)  # what was compared and could be told neither way
     violation: Violation | None = None
-    large: bytes = b""  # the one case that large tensors were made of
     firsts: dict[str, Any] = field(default_factory=dict)  # what is done for one case alone -> that case
     listed: bool = False  # known to fail, with a script that shows it: the first violation is enough
     steps: int = 0  # the optimizer's own
