@@ -70,7 +70,14 @@ def contains(e: Enclosure, observed: Array) -> Mask:
 
 
 def margin(e: Enclosure, observed: Array) -> Array:
-    """The share of the enclosure used; see `Enclosure.margin`. shape=(N,)"""
+    """The share of the enclosure used; see `Enclosure.margin`. shape=(N,)
+
+    The largest share of many elements is 1 nearly always, and says only that nothing lies outside. That is the nature
+    of a set of one to three neighbouring numbers: the bounds before the store's rounding lie a fraction of an ulp
+    apart, a correctly rounded value is as good as anywhere in that ulp, and where it is beyond the bound the share is
+    measured to the value itself, so that it is exactly 1. What tells a tight enclosure from a wide one is how far
+    apart `allowed` is: the fewer values, the smaller the mistake that shows.
+    """
     seen = np.asarray(observed, dtype=np.float64)
     lo, hi = e.before_last_rounding()
     down, up = e.allowed()
