@@ -183,14 +183,13 @@ def run(seed: int) -> tuple[Memory, Tensors, dict[Node, Bounded]]:
         with watching(memory):
             for _ in range(STEPS):
                 draw.choice(KINDS)(draw, pool)
-    assert [] == trace.opaque, f"seed {seed}: {trace.opaque}"
     return memory, pool, point
 
 
 def wrong(seed: int) -> list[str]:
-    """The elements whose expression does not give their value, more than all rounding explains."""
+    """Operations that were not followed, and elements whose expression is not their value, all rounding allowed for."""
     memory, pool, point = run(seed)
-    found = []
+    found = [f"seed {seed}: {op} at {site} was not followed" for op, site in memory.trace.opaque]
     for k, tensor in enumerate(pool):
         nodes = memory.read(tensor).reshape(-1)
         flat = tensor.detach().double().reshape(-1).tolist()
