@@ -280,8 +280,9 @@ def _placed(scene: Scene, values: Any, shape: tuple[int, ...], layout: str) -> s
         text = f"torch.tensor([{', '.join(_literal(v) for v in kept)}], dtype=torch.{scene.dtype})"
         text += f".repeat({math.ceil(count / period)})[:{count}]" if period else ""
         text += "" if len(shape) == 1 else f".reshape({shape!r})"
-    if layout == "sliced":
-        return f"{text}.unsqueeze(-1).repeat({', '.join(['1'] * len(shape) + ['2'])})[..., 0]"
+    if layout == "sliced":  # every second element of a storage whose others are NaN
+        between = f"torch.full({shape!r}, float('nan'), dtype=torch.{scene.dtype})"
+        return f"torch.stack([{between}, {text}], -1)[..., 1]"
     if layout == "transposed" and len(shape) >= 2:
         return f"{text}.mT.contiguous().mT"
     if layout == "channels_last" and len(shape) == 4:

@@ -134,6 +134,9 @@ def as_reals(subject: Subject, case: Case) -> None:
     if not count or subject.format.precision < FP32.precision:
         current().notes["torch has no complex numbers of this format"] += 1
         return
+    if subject.implementation == "differentiable":
+        current().notes["a differentiable step computes its scalars as tensors"] += 1
+        return
     pairs = case.with_(
         shapes=((count, 2),), theta=case.theta[: 2 * count], grads=case.grads[:, : 2 * count], groups=(),
         absent=frozenset(), layout="contiguous", grad_layout="contiguous",
