@@ -13,7 +13,7 @@ from verifier.case import Case, Subject, Trajectory
 from verifier.floats import BF16, FORMATS, FP16, FP32, FP64, Format
 from verifier.mutants import mutants
 from verifier.record import Violation
-from verifier.rules import get
+from verifier.rules import get, names
 from verifier.subjects.reference import reference
 
 HYPER = {"lr": 0.25, "beta1": 0.75, "beta2": 0.875, "eps": 1e-3, "weight_decay": 0.5}
@@ -261,3 +261,19 @@ def test_the_violation_remembered_is_the_one_raised() -> None:
         check.steps_enclosed(altered(right(), bump), case())
 
     assert seen.violation is caught.value
+
+
+@pytest.mark.parametrize("rule", [name for name in names() if get(name).state])
+def test_a_carried_state_still_tells_after_twenty_steps(rule: str) -> None:
+    """Of no element is nothing said after 22 steps, and a slip of 2^-12 in the last of them leaves the enclosure."""
+    seen, given = record.start(), case(rule, steps=22)
+    check.steps_enclosed_blind(right(rule), given)
+
+    def slips(trajectory: Trajectory) -> Trajectory:
+        theta = trajectory.theta.copy()
+        theta[-1] *= 1 + 2.0**-12
+        return replace(trajectory, theta=theta)
+
+    assert (22 * 9, 0) == (seen.elements, seen.vacuous)
+    with pytest.raises(Violation, match="theta left its enclosure at step 22"):
+        check.steps_enclosed_blind(altered(right(rule), slips), given)
