@@ -168,7 +168,7 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
         found = _options(p)
         if found:
             options += found
-        elif p.default is p.empty:
+        elif p.default is p.empty or type(p.default).__name__ == "_RequiredParameter":
             if p.name not in REQUIRED:
                 raise Question(name, p.name)
             fixed[p.name] = REQUIRED[p.name]
@@ -195,6 +195,8 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
 def _options(p: inspect.Parameter) -> list[Option]:
     """The options that one constructor argument holds; none where nothing can be drawn for it."""
     default = p.default
+    if type(default).__name__ == "_RequiredParameter":  # torch.optim.optimizer.required
+        default = p.empty
     if default is p.empty and p.name in HYPER:
         default = HYPER[p.name][-1]
     if default is p.empty and p.name == "betas":
@@ -215,8 +217,8 @@ def _options(p: inspect.Parameter) -> list[Option]:
         ]
     if not _is_number(default):
         return []
-    whole = isinstance(default, int) and p.name not in HYPER and p.name not in DECAY_NAMES and default > 1
-    whole = whole and "float" not in str(p.annotation)
+    whole = isinstance(default, int) and p.name not in HYPER and p.name not in DECAY_NAMES
+    whole = whole and (default >= 1 or p.annotation in (int, "int")) and "float" not in str(p.annotation)
     if whole:
         others = [v for v in (2, 3, default // 2) if 0 < v != default]
         return [Option(p.name, p.name, None, "int", (float(default), *map(float, dict.fromkeys(others))))]
