@@ -304,6 +304,16 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
         made.append(
             _module(f"{signature.name}_{held.rule.name}", held.rule, chosen, {"step_follows": (source, strategy)})
         )
+        if held.source == "declared":  # of what was read out of the code, `long_run` says as much
+            long = (
+                "def test_long_follows(subject, case):\n"
+                '    """However many steps were taken, the next is the rule\'s."""\n'
+                f"    check.long_run_follows(subject, case, {128 if profile == 'smoke' else LONG['smoke']})\n"
+            )
+            plain = cases(held.rule, steps=2, tensors=1)
+            made.append(
+                _module(f"{signature.name}_long_{held.rule.name}", held.rule, chosen, {"long_follows": (long, plain)})
+            )
     if found.proofs:
         made.append(_proof_module(found))
     return made

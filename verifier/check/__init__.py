@@ -4,7 +4,7 @@ Two kinds. Some hold observed values to an enclosure derived from the rule; the 
 of the same subject, related by a follow-up that is exact in binary floating point. None has a tolerance.
 """
 
-from verifier.check.as_read import long_run_as_read, steps_as_read
+from verifier.check.as_read import long_run_as_read, long_run_follows, steps_as_read
 from verifier.check.bits import (
     between,
     deterministic,
@@ -75,6 +75,7 @@ __all__ = [
     "layout_free",
     "leaves_gradients",
     "long_run_as_read",
+    "long_run_follows",
     "maximize",
     "maximum",
     "minimum",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.case import Case, Subject
+from verifier.check.contracts import steps_follow
 from verifier.check.judged import departure
 from verifier.evidence import Strength
 from verifier.record import current
@@ -29,11 +30,21 @@ def long_run_as_read(subject: Subject, case: Case, steps: int) -> None:
 
     One case of three elements; its gradients are drawn anew, so that every step has its own.
     """
-    if not current().first("long run", case):
-        return
+    if current().first("long run", case):
+        steps_as_read(subject, _long(subject, case, steps))
+
+
+def long_run_follows(subject: Subject, case: Case, steps: int) -> None:
+    """The last of many steps still follows the rule the optimizer is held to; one case, as in `long_run_as_read`."""
+    if current().first("long run", case):
+        steps_follow(subject, _long(subject, case, steps))
+
+
+def _long(subject: Subject, case: Case, steps: int) -> Case:
+    """A case of many steps of three elements."""
     index = np.arange(3) % len(case.theta)
     grads = np.random.default_rng(steps).standard_normal((steps, 3))
-    long = case.with_(
+    return case.with_(
         shapes=((3, 1),) if getattr(subject.rule, "least_dimensions", 0) > 1 else ((3,),),
         theta=case.theta[index],
         grads=grads,
@@ -43,4 +54,3 @@ def long_run_as_read(subject: Subject, case: Case, steps: int) -> None:
         layout="contiguous",
         grad_layout="contiguous",
     )
-    steps_as_read(subject, long)
