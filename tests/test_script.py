@@ -20,7 +20,6 @@ WRONG = {
     "optimizers:StopsAtInfinity": "infinity_stays",
     "optimizers:LeaksOption": "groups",
     "optimizers:ForgetsAddedGroups": "added_group",
-    "optimizers:MindsOrder": "order",
     "optimizers:MindsSize": "sizes",
     "optimizers:StumblesOverEmpty": "shapes",
     "optimizers:MindsLayout": "layouts",

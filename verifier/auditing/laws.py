@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -67,6 +68,7 @@ def _simpler(case: Case, defaults: dict[str, float]) -> Iterator[Any]:
     yield lambda c: c.with_(absent=frozenset())
     yield lambda c: c.with_(layout="contiguous", grad_layout="contiguous")
     yield _one_tensor
+    yield _short_vectors
     yield _one_element
     for steps in (1, 2, 3):
         yield lambda c, steps=steps: c if c.steps <= steps else _steps(c, steps)
@@ -92,6 +94,16 @@ def _one_tensor(case: Case) -> Case:
     return case.with_(
         shapes=(case.shapes[first],), theta=case.theta[part], grads=case.grads[:, part], groups=(), absent=frozenset()
     )
+
+
+def _short_vectors(case: Case) -> Case:
+    """The case with two elements of each longer vector: violations that need several tensors keep them."""
+    kept = [shape if len(shape) != 1 else (min(shape[0], 2),) for shape in case.shapes]
+    parts = zip(case.slices, kept, strict=True)
+    index = [k for part, shape in parts for k in range(part.start, part.stop)[: math.prod(shape)]]
+    if len(index) == len(case.theta):
+        return case
+    return case.with_(shapes=tuple(kept), theta=case.theta[index], grads=case.grads[:, index])
 
 
 def _one_element(case: Case) -> Case:

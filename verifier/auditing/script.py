@@ -111,7 +111,7 @@ def _either(one: str, other: str) -> str:
 
 
 COMPARED = (
-    "observed, expected = run(True), run(False)",
+    "expected, observed = run(False), run(True)",
     "wrong = ~((observed == expected) | (observed.isnan() & expected.isnan()))",
     "i = wrong.nonzero().flatten()[:1].tolist()",
     "print('element', i, 'observed', observed[i].tolist(), 'expected', expected[i].tolist())",
