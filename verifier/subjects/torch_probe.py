@@ -182,7 +182,7 @@ class Probe:
             names_ = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
             self.exempt |= dict.fromkeys((*names_, "resume_across", "state_dtypes", "state_apart", "saving"), why)
         load = getattr(self.signature.build, "load_state_dict", None)
-        if load is torch.optim.Optimizer.load_state_dict and not self.signature.target.startswith("torch.optim"):
+        if _torchs_own(load) and not self.signature.target.startswith("torch.optim"):
             self.exempt["state_apart"] = "load_state_dict is torch's own, which shares memory with what it loads"
         if not hasattr(optimizer, "add_param_group") or not own:
             self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
@@ -377,6 +377,16 @@ def _short(error: Exception | None) -> str:
 
 def _unimplemented(error: Exception | None) -> bool:
     return error is not None and ("not implemented for" in str(error) or "not supported" in str(error))
+
+
+def _torchs_own(load: Any) -> bool:
+    """Whether a load_state_dict is torch's, or hands what it is given to torch's as it is."""
+    if load is torch.optim.Optimizer.load_state_dict:
+        return True
+    try:
+        return "super().load_state_dict(state_dict)" in inspect.getsource(load)
+    except (OSError, TypeError):
+        return False
 
 
 def examined(signature: Signature) -> Signature:
