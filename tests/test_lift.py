@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
+import sys
+import warnings
+from math import sqrt
 
 import pytest
 import sympy
@@ -11,9 +15,11 @@ from sympy import Symbol
 
 from verifier import rules
 from verifier.equality.normal import Status
-from verifier.lift import lift, match, prove
+from verifier.lift import lift, match, prove, scalars
+from verifier.lift.faithful import watch
 from verifier.lift.induction import LiftProof
 from verifier.lift.lifted import Lift
+from verifier.lift.ranges import ranges
 from verifier.rule import Rule, maximized, transition
 from verifier.subjects.torch_options import optimizer_class
 
@@ -194,6 +200,49 @@ def test_nothing_is_left_patched() -> None:
     assert enabled == torch.is_grad_enabled()
     assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
     assert [] == torch.overrides._get_current_function_mode_stack()
+
+
+class RaisingLate(torch.optim.Adam):
+    """Steps that go wrong at the first, in the middle, or at the generic one."""
+
+    at = 1
+
+    def step(self, closure: object = None) -> None:
+        self.steps = getattr(self, "steps", 0) + 1
+        super().step()
+        sqrt(4.0)
+        if self.steps >= self.at:
+            raise KeyError("late")
+
+
+def surroundings() -> tuple[object, ...]:
+    """What a lift changes while it runs."""
+    gate = "_get_capturable_supported_devices"
+    return (
+        torch.get_default_dtype(), tuple(torch.random.get_rng_state().tolist()), math.sqrt, math.exp, math.pow, sqrt,
+        vars(sys.modules["torch.optim.adam"])[gate], vars(sys.modules["torch.optim.optimizer"])[gate],
+        torch.is_grad_enabled(), torch.utils._python_dispatch._get_current_dispatch_mode(),
+        tuple(torch.overrides._get_current_function_mode_stack()), sys.stdout, dict(ranges), tuple(scalars._active),
+        random.getstate(), tuple(warnings.filters),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [1, 3, 6])
+@pytest.mark.parametrize("capturable", [False, True])
+def test_an_exception_in_any_step_leaves_nothing_behind(
+    at: int, capturable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever observed step raises, and through the lines of an accelerator too, all is as it was."""
+    monkeypatch.setattr(RaisingLate, "at", at)
+    before = surroundings()
+
+    found = lift(RaisingLate, capturable=capturable)
+
+    assert ("opaque", True) == (found.status, "late" in str(found.stopped_by))
+    assert before == surroundings()
+    with pytest.raises(KeyError, match="late"):
+        watch(RaisingLate, steps=at, capturable=capturable)
+    assert before == surroundings()
 
 
 def test_literal_zero_matches_the_general_rule() -> None:
