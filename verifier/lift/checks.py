@@ -42,12 +42,16 @@ def check(explored: Explored) -> tuple[str, int]:
         for name, (value, error) in zip(names, found, strict=True):
             if name not in run.concrete:
                 continue
+            if value != value and run.concrete[name] != run.concrete[name]:  # undefined, and the code gives NaN
+                continue
             checked += 1
             if not abs(value - run.concrete[name]) <= error and not (value != value and error == float("inf")):
                 return (
                     f"the expression lifted for {name} gives {value!r}, the code {run.concrete[name]!r} at t={run.t}",
                     checked,
                 )
+    if checked == 0:
+        return "the code gives NaN wherever it was run", 0
     first = explored.main
     found = values([n for n, _ in first.first_concrete], first.first_point)
     for (value, error), (_, observed) in zip(found, first.first_concrete, strict=True):
