@@ -7,6 +7,7 @@ import pytest
 
 from tests.legitimate import Implementation, draw_case
 from verifier import enclosure, rules
+from verifier.case import Case
 from verifier.floats import FORMATS, FP64, Format
 from verifier.rule import Rule
 
@@ -57,6 +58,42 @@ def test_legitimate_implementations_stay_inside(name: str, fmt: str, profile: st
     """A random author's every step lies in the enclosure, with the state observed and with the state unread."""
     checks, failures = outside(rules.get(name), FORMATS[fmt], profile, seed=0)
     assert ([], True) == (failures, checks > 0)
+
+
+def outside_unread(rule: Rule, fmt: Format, profile: str, seed: int, count: int = 24, steps: int = 21) -> list[str]:
+    """The element-checks of one random author's run that fall outside, all steps enclosed in one call, state unread."""
+    rng = np.random.default_rng([seed, sum(map(ord, rule.name + fmt.name + profile))])
+    hyper, theta, grads = draw_case(rule, fmt, rng, count, steps, wild=bool(rng.random() < 0.3))
+    author = Implementation(rule, fmt, rng, profile)
+    rows, state = [theta], author.initial(theta, hyper)
+    for number, grad in enumerate(grads, 1):
+        state = author.step(rows[-1], grad, state, hyper, number)
+        rows.append(state.pop(rule.theta.name))
+    case = Case(shapes=((count,),), theta=theta, grads=np.stack(grads), hyper=hyper)
+    seen = np.stack(rows)
+    found = enclosure.carried(rule, fmt, case, seen, profile)
+    low, high = found.allowed()
+    return [
+        f"seed {seed}, step {k // count + 1}, theta[{k % count}]: {seen[1:].flat[k]!r}, but should be "
+        f"in [{low[k]!r}, {high[k]!r}]; {hyper}"
+        for k in np.flatnonzero(~found.contains(seen[1:].reshape(-1)))[:3]
+    ]
+
+
+STATEFUL = [p for p in CASES if rules.get(str(p.values[0])).state]
+
+
+@pytest.mark.parametrize(("name", "fmt", "profile"), [p for p in STATEFUL if p.values[2] == "each"])
+def test_legitimate_implementations_stay_inside_with_their_state_unread(name: str, fmt: str, profile: str) -> None:
+    """Over 21 steps, of which only theta is looked at, a random author's every step lies in the enclosure."""
+    assert [] == outside_unread(rules.get(name), FORMATS[fmt], profile, seed=0)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("name", "fmt", "profile"), STATEFUL)
+def test_many_legitimate_implementations_stay_inside_with_their_state_unread(name: str, fmt: str, profile: str) -> None:
+    """The same for forty authors of each rule, format and profile."""
+    assert [] == [x for seed in range(1, 41) for x in outside_unread(rules.get(name), FORMATS[fmt], profile, seed)]
 
 
 @pytest.mark.nightly
