@@ -87,7 +87,7 @@ def replay(recorded: Recorded) -> tuple[str, str]:
         if laws.reason:
             return "ERROR", laws.reason
         found = laws.violation(recorded.law, recorded.subject, Case.from_json(recorded.case))
-        return ("FIXED", "the law holds now") if found is None else ("FAILED", str(found))
+        return ("FIXED", "the law holds now") if found is None else ("FAILED", found.sentence.partition(": ")[2])
 
     answer = in_child(again, seconds=120, memory=half_of_memory())
     if isinstance(answer, Died):
