@@ -26,6 +26,26 @@ class Row:
 PLAIN = "steps=(2, 5), groups=True"
 EVERYTHING = "steps=(2, 6), groups=True, schedule=True, absent=True"
 
+RESUMED = (
+    ("resume", "A state_dict loaded into a new optimizer continues the run bit for bit.", "memory"),
+    ("resume_from_file", "A state_dict saved and loaded with torch.save and torch.load continues the run.", "file"),
+    ("resume_from_pickle", "A state_dict that was pickled continues the run.", "pickle"),
+    ("resume_from_copy", "A deep copy of a state_dict continues the run.", "deepcopy"),
+    (
+        "resume_over_others",
+        "A state_dict overrides whatever values the new optimizer was built with, and continues the run.",
+        "other",
+    ),
+    (
+        "resume_across",
+        "A state_dict loaded into an optimizer built to run another implementation continues the run.",
+        "foreach",
+    ),
+)
+"""Contract, what it says, and how the state_dict travels or what the new optimizer was built with."""
+
+RESTORED = "load_state_dict restores an optimizer: training goes on as if it had not been interrupted."
+
 CONTRACTS = (
     # determinism
     Row(
@@ -216,53 +236,9 @@ CONTRACTS = (
         signatures=True,
     ),
     # state
-    Row(
-        "resume",
-        "A state_dict loaded into a new optimizer continues the run bit for bit.",
-        EVERYTHING,
-        ('check.resumes(subject, case, "memory")',),
-        because="load_state_dict restores an optimizer: training goes on as if it had not been interrupted.",
-        about="state",
-    ),
-    Row(
-        "resume_from_file",
-        "A state_dict saved and loaded with torch.save and torch.load continues the run.",
-        EVERYTHING,
-        ('check.resumes(subject, case, "file")',),
-        because="load_state_dict restores an optimizer: training goes on as if it had not been interrupted.",
-        about="state",
-    ),
-    Row(
-        "resume_from_pickle",
-        "A state_dict that was pickled continues the run.",
-        EVERYTHING,
-        ('check.resumes(subject, case, "pickle")',),
-        because="load_state_dict restores an optimizer: training goes on as if it had not been interrupted.",
-        about="state",
-    ),
-    Row(
-        "resume_from_copy",
-        "A deep copy of a state_dict continues the run.",
-        EVERYTHING,
-        ('check.resumes(subject, case, "deepcopy")',),
-        because="load_state_dict restores an optimizer: training goes on as if it had not been interrupted.",
-        about="state",
-    ),
-    Row(
-        "resume_over_others",
-        "A state_dict overrides whatever values the new optimizer was built with, and continues the run.",
-        EVERYTHING,
-        ('check.resumes(subject, case, "other")',),
-        because="load_state_dict restores an optimizer: training goes on as if it had not been interrupted.",
-        about="state",
-    ),
-    Row(
-        "resume_across",
-        "A state_dict loaded into an optimizer built to run another implementation continues the run.",
-        EVERYTHING,
-        ('check.resumes(subject, case, "foreach")',),
-        because="load_state_dict restores an optimizer: training goes on as if it had not been interrupted.",
-        about="state",
+    *(
+        Row(name, says, EVERYTHING, (f'check.resumes(subject, case, "{how}")',), because=RESTORED, about="state")
+        for name, says, how in RESUMED
     ),
     Row(
         "state_dtypes",
