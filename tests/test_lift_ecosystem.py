@@ -17,6 +17,7 @@ from verifier.equality.normal import Status
 from verifier.lift import lift, packages, prove, statemap
 from verifier.lift.induction import LiftProof
 from verifier.lift.survey import forked, rows
+from verifier.lift.survey_table import table
 
 
 class _Base(torch.optim.Optimizer):
@@ -415,3 +416,12 @@ def test_a_fork_says_its_last_row() -> None:
     """Of several rows the last counts; a fork that raises says what it raised."""
     assert {"k": 2} == forked(lambda say: [say({"k": k}) for k in range(3)].clear(), 5)
     assert "ZeroDivisionError: division by zero" == forked(lambda say: 1 / 0, 5)["stopped_by"]
+
+
+def test_the_committed_table_is_that_of_its_rows(root: Path) -> None:
+    """reports/ecosystem.md is what its rows give, and shows more than 300 classes lifted whole."""
+    file = root / "reports" / "ecosystem.jsonl"
+    found = rows(file)
+
+    assert table(found) == file.with_suffix(".md").read_text(encoding="utf-8")
+    assert sum(row.get("status") == "lifted" for row in found) > 300
