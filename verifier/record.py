@@ -99,7 +99,7 @@ class Record:
     def first(self, what: str, case: Case) -> bool:
         """Whether this is the first case of `what`, or that case again: for what is costly, one case must do."""
         key = (case.shapes, case.theta.tobytes(), case.grads.tobytes(), tuple(sorted(case.hyper.items())))
-        return self.firsts.setdefault(what, key) == key
+        return bool(self.firsts.setdefault(what, key) == key)
 
     def compared(self, elements: int, vacuous: int = 0, margin: float | None = None) -> None:
         """Counts element-checks; `vacuous` of them had an unbounded enclosure and show nothing."""

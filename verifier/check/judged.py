@@ -96,7 +96,9 @@ def _of_group(
         return Judgement.UNKNOWN
     hyper = {**one.signature.defaults, **case.hyper, **fixed}
     found: Judgement | record.Violation = Judgement.UNKNOWN
-    for form in one.signature.forms.of(implementation, {**hyper, **group.hyper}, rule):
+    whole = case.with_(hyper=hyper)
+    later = [whole.hyper_at(step, group) for step in sorted(case.schedule)]
+    for form in one.signature.forms.of(implementation, {**hyper, **group.hyper}, rule, later):
         if form.captured and case.schedule:
             continue
         reader = replace(one, rule=form.rule, state_names=form.states)

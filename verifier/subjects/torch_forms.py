@@ -8,7 +8,7 @@ induction proves it to be that rule: a form that was read out of a mistake must 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,17 +38,25 @@ class Forms:
         self._lifts: dict[Any, lifts.Lift | None] = {}
         self._forms: dict[Any, Form | None] = {}
 
-    def of(self, implementation: str, hyper: Mapping[str, float], rule: Rule | None = None) -> tuple[Form, ...]:
+    def of(
+        self,
+        implementation: str,
+        hyper: Mapping[str, float],
+        rule: Rule | None = None,
+        later: Sequence[Mapping[str, float]] = (),
+    ) -> tuple[Form, ...]:
         """The forms that stand for `implementation` under `hyper`: the for-loop's, then its own where proved equal.
+
+        They also hold under the options of `later`, which a schedule brings.
 
         With `rule`, those that are proved to be that rule. Empty where nothing could be read, or only under
         conditions on its inputs.
         """
-        loop = self._form("forloop", hyper, rule)
+        loop = self._form("forloop", hyper, rule, later)
         found = [loop] if loop is not None else []
         if implementation != "forloop":
             against = rule if rule is not None else loop.rule if loop is not None else None
-            own = self._form(implementation, hyper, against) if against is not None else None
+            own = self._form(implementation, hyper, against, later) if against is not None else None
             found = [own, *found] if own is not None else found
         return tuple(found)
 
@@ -97,11 +105,28 @@ class Forms:
             return None
         return read if read.status != "opaque" else None
 
-    def _form(self, implementation: str, hyper: Mapping[str, float], rule: Rule | None) -> Form | None:
+    def _form(
+        self, implementation: str, hyper: Mapping[str, float], rule: Rule | None, later: Sequence[Mapping[str, float]]
+    ) -> Form | None:
+        """The form read under the first of the options that holds under all of them; None where there is none."""
+        every = (hyper, *later)
+        return next(
+            (form for one in every if (form := self._under(implementation, one, rule, every)) is not None), None
+        )
+
+    def _under(
+        self, implementation: str, hyper: Mapping[str, float], rule: Rule | None, every: Sequence[Mapping[str, float]]
+    ) -> Form | None:
         if implementation == "fused":
             return None  # one kernel, with nothing to be read in it
         read = self.lift(implementation, hyper)
-        if read is None or read.rule is None or read.coupled or read.scope or not self._holds(read, hyper):
+        if (
+            read is None
+            or read.rule is None
+            or read.coupled
+            or read.scope
+            or not all(self._holds(read, one) for one in every)
+        ):
             return None
         key = (id(read), rule.name if rule is not None else "")
         if key not in self._forms:
