@@ -227,16 +227,10 @@ def explain(
 
     TARGET is pkg.mod:Class or path/file.py:Class.
     """
-    import json
-
-    from verifier.lift.explain import explain as read
+    from verifier import cli_rules
 
     path = one_of("implementation", ("forloop", "foreach"))(implementation)
-    found = read(target, path, **built_with(arguments, params))
-    if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2))
-    else:
-        click.echo(found.latex if latex else found.text, nl=False)
+    cli_rules.explain(target, path, arguments, params, latex=latex, as_json=as_json)
 
 
 @program.command(short_help="a rule file from the code of an optimizer, for a person to check")
@@ -247,34 +241,9 @@ def init(target: str, arguments: tuple[str, ...], params: str | None, name: str)
 
     TARGET is pkg.mod:Class or path/file.py:Class.
     """
-    from verifier.lift.lifted import lift
-    from verifier.lift.rule_file import rule_source
+    from verifier import cli_rules
 
-    read = lift(target, **built_with(arguments, params))
-    if read.rule is None:
-        raise UsageError(f"has no rule of one element: {read.stopped_by or read.coupled}", where=target)
-    click.echo(rule_source(read, name), nl=False)
-
-
-def built_with(arguments: Sequence[str], params: str | None) -> dict[str, Any]:
-    """The keywords for a lift that --arg and --params ask for."""
-    import ast
-
-    options: dict[str, Any] = {}
-    for given in arguments:
-        name, equals, value = given.partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageError(f"--arg {given!r} should be NAME=VALUE")
-        try:
-            options[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):  # not a literal: a word, passed on as it is
-            options[name] = value
-    if params is not None:
-        try:
-            options["shapes"] = [[int(n) for n in shape.split("x") if n] for shape in params.split(",")]
-        except ValueError as error:
-            raise UsageError(f"--params {params!r} should be shapes such as 2x3,3") from error
-    return options
+    cli_rules.init(target, arguments, params, name)
 
 
 @program.command(short_help="(re)write properties/ from the rules, or check it")
@@ -287,27 +256,9 @@ def write(check: bool, rule_file: str, target: str, directory: Path) -> int:
 
     With --rule, those of one rule file, which `verifier init` writes, and the file beside them.
     """
-    from verifier import write as writer
+    from verifier import cli_rules
 
-    if target and not rule_file:
-        raise UsageError("--target needs --rule FILE")
-    if rule_file and check:
-        raise UsageError("--check is for the whole catalogue, not for --rule")
-    if rule_file:
-        for path in writer.write_one(Path(rule_file), directory, target):
-            click.echo(path)
-        return 0
-    if check:
-        diff = writer.check(directory)
-        click.echo(diff, nl=False)
-        stale = f"{directory} is not what the rules say; `verifier write` rewrites it (exit 1)"
-        click.echo(stale if diff else f"{directory} is what the rules say (exit 0)", err=True)
-        return 1 if diff else 0
-    changed = writer.write(directory)
-    for path in changed:
-        click.echo(path)
-    click.echo(f"{len(changed)} files changed in {directory} (exit 0)", err=True)
-    return 0
+    return cli_rules.write(directory, check, rule_file, target)
 
 
 @program.command(short_help="merge evidence files of any machines and render them")
