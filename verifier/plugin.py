@@ -265,16 +265,12 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
 
 def _mistake(found: Violation) -> str:
     """The known mistake that explains the violation; empty where none does, or where no mistake can be asked about."""
-    import sympy
-
-    from verifier import diagnose, rules
+    from verifier import diagnose
     from verifier.rule import Rule, RuleError
 
     rule = found.subject.rule
-    if found.case is None or found.subject.untestable or not isinstance(rule, Rule):
+    if found.case is None or found.subject.untestable or not isinstance(rule, Rule) or not diagnose.answerable(rule):
         return ""
-    if rule.name not in rules.names() and any(e.has(sympy.Min, sympy.Max, sympy.Piecewise) for _, e in rule.step):
-        return ""  # telling such a rule from its mistakes may take minutes
     try:
         wrong = diagnose.equals(found.subject, found.case)
     except (ArithmeticError, RuleError):  # the case lies outside what enclosures cover
@@ -350,8 +346,8 @@ def _crashed(report: pytest.TestReport) -> dict[str, Any]:
     subject = subject.removesuffix("]")
     reason = f"the process died while running it: {str(report.longrepr).strip()}"
     row = {"id": f"{law}@{subject}", "law": law, "subject": subject, "verdict": "violated", "strength": "held"}
-    place = module.rpartition("/")[0]
-    row |= {"target": place} if ":" in place else {}  # an audit's tests are in no file: their place is the target
+    if ":" in (place := module.rpartition("/")[0]):  # an audit's tests are in no file: their place is the target
+        row["target"] = place
     return row | {"expected_failure": None, "reason": reason, "message": reason, "crashed": True}
 
 
