@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-WIDTH = 100
+WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
+"""Columns of the report: the terminal's, 100 at most, and in a pipe."""
 
 
 @dataclass(frozen=True)
