@@ -38,7 +38,8 @@ def text(measured: Mapping[str, Any]) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     machine = measured["machine_info"]
-    load = f", {measured['benchmarks'][0]['extra_info']['cores']} cores"
+    found = measured["benchmarks"][0]["extra_info"]
+    load = f", {found['cores']} cores, with a load average of {found['load']:.0f} before the audit itself"
     return (
         f"{HEAD}"
         + "\n".join([*lines, "", f"Measured on {machine['cpu'].get('brand_raw', machine['machine'])}{load}."])

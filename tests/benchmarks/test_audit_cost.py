@@ -36,7 +36,7 @@ def test_audit_of_one_optimizer(benchmark: Any, kind: str, profile: str, tmp_pat
     A promise of 10 seconds for smoke and 60 for ci on two cores is read off the figures, never asserted: the machine
     may be busy. `processor_seconds` are those of all its processes.
     """
-    before = children()
+    before, load = children(), os.getloadavg()[0]
 
     def run() -> AuditReport:
         return audit(TARGETS[kind], profile=profile, out=tmp_path, workers=2, quiet=True)
@@ -51,6 +51,7 @@ def test_audit_of_one_optimizer(benchmark: Any, kind: str, profile: str, tmp_pat
         own_share=round(cost.own_share, 4),
         processor_seconds=round(children() - before, 2),
         cores=os.cpu_count(),
+        load=round(load, 1),
     )
     assert (0 if kind == "right" else 1) == report.exit_code
     assert cost.steps > cost.rows > 100 and cost.elements > cost.steps
