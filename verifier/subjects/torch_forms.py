@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Rational, Symbol, true
+from sympy import Add, Expr, Mul, Rational, Symbol, sympify, true
 
 from verifier.lift import construct, induction
 from verifier.lift import lifted as lifts
@@ -155,4 +155,24 @@ def _form(read: lifts.Lift, rule: Rule | None) -> Form | None:
     at_rest = read.at_rest
     assert at_rest is not None
     states = frozenset(s.name for s in at_rest.state) - {s.name for s in shared(at_rest)}
-    return Form(at_rest, states, bool(read.captured))
+    return Form(mixed(at_rest), states, bool(read.captured))
+
+
+def mixed(rule: Rule) -> Rule:
+    """The rule with (1 - b)*y written where it is used, so that b*x + (1 - b)*y is seen to be a mixture again.
+
+    Code that computes a mixture may round it as a lerp does; a line of its own for one of the terms would hide that.
+    """
+    common = shared(rule)
+    kept = {rule.theta, *rule.state}
+    lines: list[tuple[Symbol, Expr]] = []
+    inside: dict[Symbol, Expr] = {}
+    for number, (target, value) in enumerate(rule.step):
+        written = sympify(value).xreplace(inside)
+        weights = [f for f in Mul.make_args(written) if isinstance(f, Add) and f.free_symbols <= common]
+        later = {s for s, _ in rule.step[number:]}
+        if target not in kept and target not in common and weights and not written.free_symbols & later:
+            inside[target] = written
+        else:
+            lines.append((target, written))
+    return replace(rule, step=tuple(lines)) if inside else rule
