@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -179,8 +178,10 @@ def machine(
             if any(bool(way[rule.theta.name].contains(theta).all()) for way in ways):
                 return
             low, high = (end[0] for end in ways[0][rule.theta.name].allowed())
-            assert_wrong = f"parameter {k} leaves the rule {rule.name} at step {self.steps}: observed {theta[0]!r}"
-            raise AssertionError(f"{assert_wrong}, but should be in [{low!r}, {high!r}]")
+            assert_wrong = (
+                f"parameter {k} leaves the rule {rule.name} at step {self.steps}: observed {float(theta[0])!r}"
+            )
+            raise AssertionError(f"{assert_wrong}, but should be in [{float(low)!r}, {float(high)!r}]")
 
         @precondition(lambda self: len(self.real) < len(shapes) and "added_group" not in signature.exempt)
         @rule(own=combinations)
@@ -299,8 +300,8 @@ def machine(
                 seen, wanted = (t.detach().reshape(-1).to(torch.float64).numpy() for t in (p, q))
                 same = same_bits(seen, wanted)
                 assert same.all(), (
-                    f"parameter {k} after step {self.steps}: observed {seen[~same][0]!r}, "
-                    f"but should be {wanted[~same][0]!r}"
+                    f"parameter {k} after step {self.steps}: observed {float(seen[~same][0])!r}, "
+                    f"but should be {float(wanted[~same][0])!r}"
                 )
 
     Life.happened = happened  # for who runs it to read
@@ -342,8 +343,9 @@ def lives(found: Any, profile: str) -> list[ModuleType]:
         except AssertionError as error:
             said = str(error).splitlines()[0]
             observed, _, expected = said.partition(": observed ")[2].partition(", but should be ")
-            what = f"after a life of several events, {said.partition(': observed ')[0]}"
-            seen.violation = Violation(re.sub(r"\d+", "N", what), subject=subject, observed=observed, expected=expected)
+            how = "leaves its update rule" if "leaves the rule" in said else "moves otherwise than alone"
+            what = f"in a life of several events a parameter {how}"
+            seen.violation = Violation(what, subject=subject, observed=observed, expected=expected)
             raise seen.violation from error
         seen.cases = LIVES[profile]
         seen.compared(LIVES[profile])
