@@ -174,7 +174,12 @@ def leaves_gradients(subject: Subject, case: Case) -> None:
 
 
 def skips_absent(subject: Subject, case: Case) -> None:
-    """A parameter whose .grad is None is neither decayed nor moved, its state stands still, and others go on."""
+    """A parameter whose .grad is None is neither decayed nor moved, its state stands still, and others go on.
+
+    The first parameter is among those that miss a gradient, where there are others: what follows it must go on.
+    """
+    if len(case.shapes) > 1 and case.steps:
+        case = case.with_(absent=case.absent | {(case.steps, 0)})
     trajectory = run(subject, case)
     for step, tensor in sorted(case.absent):
         mask = np.zeros(case.theta.shape, dtype=bool)
