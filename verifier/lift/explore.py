@@ -136,11 +136,12 @@ def _candidates(node: Node, hypers: dict[str, Hyper], source: Observation) -> It
     for t in (*_TIMES, source.t):
         yield {**base, "t": t}
     draw = random.Random(0)
-    for _ in range(150):
+    for k in range(150):
+        times = [t for t in _TIMES if t >= 50] if k < 75 else [*_TIMES]  # small numbers carry no tag
         yield {
             **base,
             "values": {**base["values"], **{h.name: wild(h, draw) for h in involved}},
-            "t": draw.choice((*_TIMES, source.t)),
+            "t": draw.choice((*times, source.t)),
             "seed": base["seed"] + 4,
         }
 
