@@ -78,13 +78,11 @@ WRONG = (
     Wrong("SGDPlain", "torch.clone(d_p).detach()", "d_p.detach()", "own_state", "a gradient"),
     Wrong("AdamWLoop", "continue", "break", "absent_gradients", "another parameter has no gradient"),
     # schedules, closures, gradients
-    Wrong("AdamWLoop", '-group["lr"] / bias1', '-state.setdefault("lr", group["lr"]) / bias1', "as_read", "theta"),
     Wrong("AdamWLoop", "return loss", "return None", "closure", "does not return the loss"),
-    Wrong("AdamWLoop", FIRST, FIRST.replace("p.grad", "p.grad.nan_to_num_()"), "purity", ".grad was changed"),
+    Wrong("AdamWLoop", FIRST, FIRST.replace("p.grad", "p.grad.mul_(2)"), "purity", ".grad was changed"),
     # formulas: only a declared rule can say that one is wrong
     Wrong("AdamWLoop", DECAY, 'p.mul_(1 - group["weight_decay"])', "implements", "adamw", rule="adamw"),
     Wrong("AdamWLoop", MOVE, MOVE.replace(" / bias1", ""), "implements", "adamw", rule="adamw"),
-    Wrong("LionLoop", "exp_avg.clone().mul_(beta1)", "exp_avg.mul_(beta1)", "implements", "lion", rule="lion"),
 )  # fmt: skip
 
 
