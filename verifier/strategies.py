@@ -87,10 +87,13 @@ def hyperparameter(name: str, domain: sympy.Set) -> st.SearchStrategy[float]:
 
 
 def alternatives(name: str, domain: sympy.Set, value: float) -> list[float]:
-    """Plain values of one hyperparameter within `domain`, other than `value`; `value` itself where there is none."""
+    """Plain values of one hyperparameter within `domain`, other than `value`; `value` itself where there is none.
+
+    Not its double or half where others will do: a wrong rate would look like something done twice.
+    """
     within = _within(domain)
     found = [x for x in HYPER.get(name, (0.5, 0.25, 0.75)) if within(x) and x != value]
-    return found or [value]
+    return [x for x in found if x not in (2 * value, value / 2)] or found or [value]
 
 
 @functools.cache
