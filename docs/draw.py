@@ -1,4 +1,4 @@
-"""Redraws what the README shows: a picture of the terminal, the figures, and the output of its commands.
+"""Redraws what the README shows: a picture of the terminal, the figures, an audit, and the output of its commands.
 
 `nox -s docs` runs it after `nox -s verify`; `--check` changes nothing and fails where a command prints something else.
 """
@@ -19,6 +19,8 @@ README = ROOT / "README.md"
 BLOCK = re.compile(r"^```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
 WIDTH = 110  # columns of the picture
 FIGURES = re.compile(r"(?<=<!-- figures: nox -s docs -->\n)(?:.*\n)*?(?=<!-- end -->)")
+AUDIT = re.compile(r"(?<=<!-- audit: nox -s docs -->\n)(?:.*\n)*?(?=<!-- end -->)")
+EXAMPLE = "verifier audit docs/examples/my_adamw.py:MyAdamW"
 
 
 def printed(command: str) -> str:
@@ -36,6 +38,13 @@ def printed(command: str) -> str:
         check=False,
     )
     return "".join(done.stdout.splitlines(keepends=True)[: int(first) if first else None])
+
+
+def audited() -> str:
+    """What an audit of the example prints up to its second finding, as a block; its scripts stay in reports/audit."""
+    text = printed(EXAMPLE)
+    first, second = text.index("docs/examples/my_adamw.py:MyAdamW\n"), text.index("\n  2. ")
+    return f"```text\n$ {EXAMPLE}\n{text[first:second]}\n  ...\n\n{text.splitlines()[-1]}\n```\n"
 
 
 def with_outputs(text: str) -> str:
@@ -100,7 +109,8 @@ def main() -> int:
     from verifier import render
 
     evidence = render.newest(ROOT / "reports")
-    README.write_text(FIGURES.sub(lambda found: figures(evidence), fresh), encoding="utf-8")
+    fresh = FIGURES.sub(lambda found: figures(evidence), fresh)
+    README.write_text(AUDIT.sub(lambda found: audited(), fresh), encoding="utf-8")
     (ROOT / "docs" / "verify.svg").write_text(picture(evidence), encoding="utf-8")
     photograph(ROOT / "reports" / "report.html", ROOT / "docs" / "report.png")
     return 0
