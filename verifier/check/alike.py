@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from verifier.case import Case, Subject, Trajectory
 from verifier.check.bits import same_trajectory
 from verifier.check.enclosed import trajectory_enclosed
-from verifier.check.judged import unexplained
+from verifier.check.judged import Judgement, decided, judged
 from verifier.check.seen import violation
-from verifier.floats import FP32
+from verifier.floats import BF16, FP32, Array, Format, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
@@ -28,29 +30,70 @@ def middle(case: Case) -> int:
 
 
 def alike(
-    what: str, subject: Subject, case: Case, seen: Trajectory, expected: Trajectory, *, scalars: bool = False
+    what: str,
+    subject: Subject,
+    case: Case,
+    seen: Trajectory,
+    expected: Trajectory,
+    *,
+    plain: Case | None = None,
+    scalars: bool = False,
 ) -> None:
     """The same bits; where kernels may round otherwise, both roundings of one rule. `seen` is the run of `case`.
 
     Vector bodies and tails of fused kernels, and of any kernel in the formats narrower than fp32, round differently,
     and complex arithmetic does not contract. There each step must lie in the enclosure of the subject's rule, or of
-    the rule read out of its code. `scalars`: what all elements share may round otherwise too.
+    the rule read out of its code. So it must where the subject claims no rule: whoever adds twice, or takes a cube
+    root, has it fused or approximated in vector bodies alone. `plain` is the case `expected` was run on, which is
+    held to that rule as well. `scalars`: what all elements share may round otherwise too.
     """
     try:
         same_trajectory(what, subject, case, seen, expected)
     except Violation as found:
+        if not isinstance(subject.rule, Rule):
+            decided(what, _judged(subject, case, plain, seen, expected), found)
+            return
         otherwise = scalars or subject.format.precision < FP32.precision
         if not (otherwise or subject.implementation == "fused" or "complex" in case.events.get(0, ())):
             raise
-        if not isinstance(subject.rule, Rule):
-            unexplained(what, subject, case, found)
-            return
         try:
             trajectory_enclosed(subject, case, seen)
         except Violation:
             current().violation = found
             raise found from None
         current().violation = None
+
+
+def _judged(subject: Subject, case: Case, plain: Case | None, seen: Trajectory, expected: Trajectory) -> Judgement:
+    """Whether rounding explains two runs that differ: by the rule read out of the code, or by how far they are apart.
+
+    Where no rule could be read, runs are wrong whose difference would show in the next coarser format of the same
+    range: no rounding of one short run comes so far.
+    """
+    verdicts = {judged(subject, one) for one in (case, plain) if one is not None}
+    if Judgement.OTHERWISE in verdicts:
+        return Judgement.OTHERWISE
+    if Judgement.UNKNOWN not in verdicts:
+        return Judgement.ROUNDING
+    coarse = COARSER.get(subject.format.name)
+    if coarse is None:
+        return Judgement.UNKNOWN
+    if same_bits(seen.theta[1:], FP32.round(seen.theta[1:])).all():  # whatever its parameters are, it works in fp32
+        coarse = BF16
+    return Judgement.OTHERWISE if _apart(seen.theta, expected.theta, coarse) else Judgement.UNKNOWN
+
+
+COARSER = {"float64": FP32, "float32": BF16}
+"""The next coarser format of (nearly) the same range, where there is one."""
+
+
+def _apart(some: Array, others: Array, fmt: Format) -> bool:
+    """Whether some value is farther from its like than the format's roundoff of the largest the element ever had."""
+    largest = np.maximum(np.abs(some), np.abs(others)).max(axis=0)
+    unlike = np.isnan(some) != np.isnan(others)
+    with np.errstate(invalid="ignore"):
+        far = np.abs(some - others) > fmt.u * largest
+    return bool((far | unlike).any())
 
 
 def breach(what: str, subject: Subject, case: Case, observed: str, expected: str, step: int | None = None) -> Any:

@@ -61,7 +61,7 @@ def partitioned(subject: Subject, case: Case) -> None:
     whole = case.with_(groups=case.all_groups)
 
     with compared(other, whole):
-        alike(what, subject, other, run(subject, other), run(subject, whole))
+        alike(what, subject, other, run(subject, other), run(subject, whole), plain=whole)
 
 
 def _pieces(size: int, *, empty: bool) -> list[tuple[int, ...]]:
@@ -88,7 +88,8 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     plain = run(subject, small)
     expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
     with compared(large, small, there=index):
-        alike(f"an element of a tensor of {size} moves otherwise", subject, large, run(subject, large), expected)
+        what = f"an element of a tensor of {size} moves otherwise"
+        alike(what, subject, large, run(subject, large), expected, plain=small)
 
 
 def acts_on_all(subject: Subject, case: Case) -> None:
@@ -190,7 +191,7 @@ def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
     for count in (2, 3):
         other = during(large, f"threads:{count}", 0)
         with compared(other, single):
-            alike(f"{count} threads differ from one", subject, other, run(subject, other), one)
+            alike(f"{count} threads differ from one", subject, other, run(subject, other), one, plain=single)
 
 
 def layout_free(subject: Subject, case: Case) -> None:
@@ -214,7 +215,7 @@ def layout_free(subject: Subject, case: Case) -> None:
         other = dense.with_(layout=layout, grad_layout=grad_layout)
         what = f"depends on the memory layout (parameters {layout}, gradients {grad_layout})"
         with compared(other, dense):
-            alike(what, subject, other, run(subject, other), plain)
+            alike(what, subject, other, run(subject, other), plain, plain=dense)
 
 
 def implementations_agree(subject: Subject, case: Case) -> None:
@@ -285,4 +286,5 @@ def ascends(subject: Subject, case: Case) -> None:
     up = case.with_(maximize=True, grads=-case.grads)
     down = case.with_(maximize=False)
     with compared(up, down):
-        alike("maximize differs from negated gradients", subject, up, run(subject, up), run(subject, down))
+        what = "maximize differs from negated gradients"
+        alike(what, subject, up, run(subject, up), run(subject, down), plain=down)
