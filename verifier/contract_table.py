@@ -47,7 +47,6 @@ RESUMED = (
 RESTORED = "load_state_dict restores an optimizer: training goes on as if it had not been interrupted."
 
 CONTRACTS = (
-    # determinism
     Row(
         "determinism",
         "The same run, done twice, has the same bits.",
@@ -192,6 +191,15 @@ CONTRACTS = (
         about="schedules",
     ),
     Row(
+        "scheduled_lr",
+        "A step is taken with the learning rate that its group has then, not with one it had before.",
+        "steps=(2, 4), tensors=1",
+        ("check.scheduled_lr(subject, case)",),
+        because="torch.optim.lr_scheduler works by writing param_groups between steps.",
+        about="schedules",
+        signatures=True,
+    ),
+    Row(
         "options_read",
         "An option written into param_groups before the first step acts as one given to the constructor.",
         "steps=(1, 4)",
@@ -208,7 +216,6 @@ CONTRACTS = (
         about="schedules",
         needs=("lr",),
     ),
-    # options
     Row(
         "maximize",
         "maximize ascends: it equals negated gradients.",
@@ -313,7 +320,6 @@ CONTRACTS = (
         because="State belongs to an optimizer, not to its class.",
         about="steps",
     ),
-    # closure
     Row(
         "closure",
         "step(closure) calls the closure once, with gradients enabled, before it reads them, and returns its value.",
@@ -364,7 +370,6 @@ CONTRACTS = (
         because="A graph that is kept grows with every step.",
         about="memory",
     ),
-    # dtypes
     Row(
         "complex_numbers",
         "A complex parameter moves as the pair of its real and imaginary parts.",
@@ -381,7 +386,6 @@ CONTRACTS = (
         because="torch.sparse: duplicate entries of an uncoalesced tensor are summed.",
         about="gradients",
     ),
-    # implementations
     Row(
         "implementations",
         "Every implementation computes what the for-loop does, bit for bit or up to what rounding alone explains.",

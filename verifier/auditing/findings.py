@@ -212,7 +212,9 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     lines.append(f"    weight decay    {described.get('weight_decay')}")
     proof = described.get("proof") or {}
     if described.get("rule_source") == "matched":
-        lines.append(f"    rule            {described['rule']}: proved, for every number of steps")
+        where = f", where {' and '.join(proof['where'])}" if proof.get("where") else ""
+        words = f"{described['rule']}: proved, for every number of steps{where}"
+        lines += textwrap.wrap(words, WIDTH, initial_indent="    rule            ", subsequent_indent=" " * 20)
     elif described.get("rule_source") == "declared":
         lines.append(f"    rule            {described['rule']}, as declared")
     elif proof.get("rule"):
@@ -286,6 +288,7 @@ def _promises(laws: Sequence[str]) -> dict[str, str]:
     said["step_follows"] = "Every step is the update rule's, up to rounding."
     said["long_run"] = "A long run stays with the rule read out of the code."
     said["as_read"] = "Every step is that of the rule read out of the code, in every format, size and layout."
+    said["accepted_options"] = "What the constructor accepts as an option, steps can be taken with."
     said["implements"] = "The code performs the update rule."
     return {name: said.get(name, "") for name in laws[:3]}
 

@@ -47,10 +47,12 @@ from verifier.check.state import (
     late,
     resumes,
     scheduled,
+    scheduled_lr,
     set_later,
     takes_closures,
     unmoved_by,
 )
+from verifier.check.steps import can_step
 from verifier.check.symmetry import permuted, same_state, scaled
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "ascends",
     "between",
     "bounded_memory",
+    "can_step",
     "deterministic",
     "exact",
     "follows",
@@ -93,6 +96,7 @@ __all__ = [
     "same_state",
     "scaled",
     "scheduled",
+    "scheduled_lr",
     "set_later",
     "sign",
     "sized",

@@ -10,6 +10,7 @@ from typing import Any
 from verifier import record
 from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.enclosed import steps_leave_coarse, trajectory_enclosed
+from verifier.check.seen import RAISED, run
 from verifier.floats import FP32, FP64, Format, same_bits
 from verifier.rule import Rule, RuleError
 
@@ -36,7 +37,7 @@ def judged(subject: Subject, case: Case, rule: Rule | None = None) -> Judgement:
             continue
         found = _of_group(subject, case, group, implementation, rule)
         if isinstance(found, record.Violation):
-            return Judgement.UNKNOWN if _hides(subject, case) else Judgement.OTHERWISE
+            return Judgement.OTHERWISE if _stands(found, subject, case) else Judgement.UNKNOWN
         verdict = found if found is Judgement.UNKNOWN else verdict
     return verdict
 
@@ -52,10 +53,11 @@ def departure(subject: Subject, case: Case) -> record.Violation | None:
         if not any(case.sizes[k] for k in group.tensors):
             continue
         found = _of_group(subject, case, group, implementation, None)
-        if isinstance(found, record.Violation) and not _hides(subject, case):
+        if isinstance(found, record.Violation) and _stands(found, subject, case):
             where = f" (group {number})" if len(case.groups) > 1 else ""
+            words = f"{found.what.partition(' ')[0]}{where} is not what the rule read out of the code gives"
             told = record.Violation(
-                f"{found.what.partition(' ')[0]}{where} is not what the rule read out of the code gives",
+                RAISED if found.what == RAISED else words,
                 subject=subject,
                 case=case,
                 tensor=sorted(group.tensors)[found.tensor] if found.tensor is not None else None,
@@ -122,7 +124,7 @@ def _encloses(subject: Subject, case: Case, group: Group) -> Judgement | record.
     """Whether the group's steps lie in the enclosure of the subject's rule; in a context with a record of its own."""
     seen = record.start()
     try:
-        whole = subject.run(case)
+        whole = run(subject, case)
         if whole.facts.get("random"):
             return Judgement.UNKNOWN
         index = case.elements_of(group)
@@ -152,6 +154,11 @@ def _part(case: Case, group: Group) -> Case:
         absent=frozenset((step, place[k]) for step, k in case.absent if k in place),
         events={},
     )
+
+
+def _stands(found: record.Violation, subject: Subject, case: Case) -> bool:
+    """Whether a violation of a form of the code is one of the code: it raised, or keeps no digits the form lacks."""
+    return found.what == RAISED or not _hides(subject, case)
 
 
 def _hides(subject: Subject, case: Case) -> bool:

@@ -11,6 +11,9 @@ from verifier.record import Violation, current, first, place_of, show
 from verifier.rule import Rule, maximized
 from verifier.strategies import options_of
 
+RAISED = "raised instead of stepping"
+"""What a violation is called whose run ended in an exception of the optimizer's."""
+
 
 def rule_of(subject: Subject, case: Case) -> Rule:
     """The rule the subject must follow on this case: its own, or its ascending form under `maximize`."""
@@ -32,7 +35,7 @@ def run(subject: Subject, case: Case) -> Trajectory:
         raise
     except Exception as error:  # foreign code: whatever it raises on a legitimate case is what was observed
         raise violation(
-            "raised instead of stepping", subject, case, observed=f"{type(error).__name__}: {error}", expected="a step"
+            RAISED, subject, case, observed=f"{type(error).__name__}: {error}", expected="a step"
         ) from error
 
 

@@ -11,6 +11,7 @@ from verifier.check.alike import breach, during, middle
 from verifier.check.bits import same_trajectory
 from verifier.check.pairs import compared
 from verifier.check.seen import run
+from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
@@ -124,8 +125,18 @@ def bounded_memory(subject: Subject, case: Case) -> None:
 
 
 def keeps_state_to_itself(subject: Subject, case: Case) -> None:
-    """State of one parameter lies in no memory of another's state, nor in that of a gradient."""
-    other = during(case, "inspect", 0)
+    """State of one parameter lies in no memory of another's state, nor in that of a gradient.
+
+    Every tensor is there twice: what is kept by shape, or by value, would be shared by these.
+    """
+    twice = case.with_(
+        shapes=case.shapes * 2,
+        theta=np.tile(case.theta, 2),
+        grads=np.tile(case.grads, (1, 2)),
+        groups=(),
+        absent=frozenset(),
+    )
+    other = during(twice, "inspect", 0)
     for step, found in enumerate(run(subject, other).facts.get("aliases", ()), 1):
         current().compared(1)
         if found:
@@ -155,6 +166,56 @@ def scheduled(subject: Subject, case: Case) -> None:
     what = "an option changed between steps acts otherwise than one given to the constructor"
     with compared(case, other):
         _acts(what, subject, case, rebuilt, case.with_(schedule={}))
+
+
+SLOWER = 2.0**-20
+"""What a learning rate is multiplied with so that a step under it must be another one."""
+
+
+def scheduled_lr(subject: Subject, case: Case) -> None:
+    """A step is taken with the learning rate its group has now: with next to none, the last step is another one.
+
+    Without weight decay, where the class takes that. Not asked where rounding could hide the difference, nor of
+    optimizers whose lr is where step sizes of single elements begin: those go on from what they have.
+    """
+    name = next((n for n in ("lr", "learning_rate") if n in getattr(subject.rule, "group_options", ())), "")
+    lr = case.hyper.get(name, 0.0)
+    if subject.format.precision < FP32.precision or lr * lr < 2.0**-subject.format.precision:
+        current().notes["the learning rate is not an option of a group, or too small to tell in this format"] += 1
+        return
+    plain = _ordinary(subject, case)
+    still = plain.with_(hyper={n: 0.0 if n in ("weight_decay", "wd") else v for n, v in case.hyper.items()})
+    try:
+        before = run(subject, still)
+    except Refused:  # a decay of zero
+        still, before = plain, run(subject, plain)
+    if any((rows[1] == subject.format.round(np.array([lr]))).all() for rows in before.state.values()):
+        current().notes["lr is where the step sizes of single elements begin"] += 1
+        return
+    last = case.steps
+    other = still.with_(schedule={last: {name: lr * SLOWER}})
+    now = run(subject, other).theta[last]
+    current().compared(now.size)
+    moved = ~same_bits(before.theta[last], before.theta[last - 1])
+    if moved.any() and same_bits(now, before.theta[last]).all():
+        what = "a learning rate that is changed between steps is not used: the step keeps an earlier one"
+        value = f"{float(now[moved][0])!r}, as without the change"
+        raise breach(what, subject, other, value, "another value: the step should be a millionth as long", last)
+
+
+def _ordinary(subject: Subject, case: Case) -> Case:
+    """A tensor of ordinary numbers with the options of the case, drawn so that no step is lost in rounding."""
+    index = np.arange(6) % len(case.theta)
+    draw = np.random.default_rng(case.steps)
+    return case.with_(
+        shapes=((3, 2),) if getattr(subject.rule, "least_dimensions", 0) > 1 else ((6,),),
+        theta=draw.uniform(0.25, 1, 6) * np.where(case.theta[index] < 0, -1, 1),
+        grads=draw.uniform(0.25, 1, (case.steps, 6)) * np.where(case.grads[:, index] < 0, -1, 1),
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+        events={},
+    )
 
 
 def set_later(subject: Subject, case: Case) -> None:

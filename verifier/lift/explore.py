@@ -13,7 +13,7 @@ from verifier.lift import construct, expr
 from verifier.lift.construct import Hyper, Recipe
 from verifier.lift.evaluate import holds
 from verifier.lift.expr import Node
-from verifier.lift.generic_state import T
+from verifier.lift.generic_state import Overflows, T
 from verifier.lift.observe import MANY, Observation, Stuck, observe
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition
@@ -21,6 +21,7 @@ from verifier.lift.scalars import Condition
 RUNS = 24  # concrete runs a tensor spent on reaching other branches
 _REVISIONS = 3  # how often the first runs are repeated when they show more state
 _TIMES = (25, 60, 223, 1010, 17, 13, 10, 8, 6, 5, 4, 3, 2)  # generic first: at t = 2, beta**t is beta**2
+_EARLIER_T = 113  # what 7 bits hold
 
 Flip = tuple[tuple[Node, bool], ...]
 """Branches in the order taken: condition and side."""
@@ -55,7 +56,7 @@ def explore(recipe: Recipe, same: Callable[[Node, Node], bool], generic: Any = c
     `same` decides whether two expressions are equal for all values.
     """
     for _ in range(_REVISIONS):
-        main = observe(recipe, 0, generic=generic)
+        main = _first(recipe, generic)
         runs = [main]
         with contextlib.suppress(Stuck):
             runs.append(observe(recipe, 1, t=223, generic=generic, natural=MANY))
@@ -83,6 +84,16 @@ def explore(recipe: Recipe, same: Callable[[Node, Node], bool], generic: Any = c
                 break
     results, assumed, covered = _merge(main, runs, 0, same)
     return Explored(main, runs, results, assumed, covered)
+
+
+def _first(recipe: Recipe, generic: Any) -> Observation:
+    """The run everything starts from; at an earlier step where 8 bits count the steps, as those wrap at 128."""
+    try:
+        return observe(recipe, 0, generic=generic)
+    except Stuck as stuck:
+        if not isinstance(stuck.__cause__, Overflows):
+            raise
+        return observe(recipe, 0, t=_EARLIER_T, generic=generic)
 
 
 def _key(run: Observation) -> Flip:

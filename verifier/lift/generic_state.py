@@ -19,6 +19,10 @@ from verifier.lift.slots import Slot
 T = expr.sym("t")
 
 
+class Overflows(Exception):
+    """A counter cannot hold the step number it is to be set to."""
+
+
 def differ(one: Nodes, two: Nodes) -> bool:
     """Whether two arrays hold different expressions."""
     return len(one) != len(two) or any(x is not y for x, y in zip(one, two, strict=True))
@@ -156,8 +160,11 @@ def _bare(value: Any) -> Any:
 
 
 def _set(memory: Memory, slot: Slot, value: float, node: Node) -> None:
-    """Sets a counter, in place where it is a tensor."""
+    """Sets a counter, in place where it is a tensor. Overflows where a tensor of few bits cannot count so far."""
     if slot.is_tensor:
+        kind = slot.value.dtype
+        if not (kind.is_floating_point or kind.is_complex or kind is torch.bool) and value > torch.iinfo(kind).max:
+            raise Overflows(f"a counter of {kind} cannot count to {value:g}")
         with torch.no_grad():
             slot.value.fill_(value)
         memory.write(slot.value, node)

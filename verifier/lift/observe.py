@@ -17,7 +17,18 @@ from torch.utils._python_dispatch import _disable_current_modes
 from verifier.lift import construct, expr, schedule
 from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
-from verifier.lift.generic_state import T, birth, differ, flat, like, point_of, real, symbolise, value_of
+from verifier.lift.generic_state import (
+    Overflows,
+    T,
+    birth,
+    differ,
+    flat,
+    like,
+    point_of,
+    real,
+    symbolise,
+    value_of,
+)  # fmt: skip
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition, Site, Trace, call_site, own_site
 from verifier.lift.shadow import Memory, Nodes, Widening, prepared, watching
@@ -329,7 +340,10 @@ def _steps(
     names = short_names([s.path for s in held], chosen)
     point: dict[Node, float] = {expr.sym(n): v for n, v in starting.items()}
     point[T] = float(t)
-    found = symbolise(memory, held, names, before, first, history, t, point, draw, force, run.recipe.stateful)
+    try:
+        found = symbolise(memory, held, names, before, first, history, t, point, draw, force, run.recipe.stateful)
+    except Overflows as few:
+        raise Stuck(str(few)) from few
     generator = random.Random(seed)
     for k, p in enumerate(parameters):
         with torch.no_grad():

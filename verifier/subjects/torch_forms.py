@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Add, Expr, Mul, Rational, Symbol, sympify, true
+from sympy import Add, Basic, Expr, Mul, Ne, Rational, Symbol, sympify, true
 
 from verifier.lift import construct, induction
 from verifier.lift import lifted as lifts
@@ -140,7 +140,21 @@ class Forms:
         values = {Symbol(name, real=True): Rational(value) for name, value in hyper.items() if math.isfinite(value)}
         return all(
             value == hyper[name] for name, value in read.literal.items() if name in hyper and name not in symbols
-        ) and all(condition.subs(values) == true for condition in read.path_conditions)
+        ) and all(
+            condition.subs(values) == true or self._spares_one_step(condition, hyper)
+            for condition in read.path_conditions
+        )
+
+    def _spares_one_step(self, condition: Basic, hyper: Mapping[str, float]) -> bool:
+        """Whether a condition excepts one step, by a number in the code that no option has: then it is that step's.
+
+        A first step that differs begins the state; what begins at a step of its own has an option that says when.
+        """
+        if not isinstance(condition, Ne) or {s.name for s in condition.free_symbols} != {"t"}:
+            return False
+        numbers = [side for side in condition.args if side.is_Integer]
+        known = {*hyper.values(), *(v for o in self._signature.options for v in (o.default, *o.values))}
+        return any(number > 1 and not {int(number) - 1, int(number), int(number) + 1} & known for number in numbers)
 
 
 def _form(read: lifts.Lift, rule: Rule | None) -> Form | None:
