@@ -122,6 +122,11 @@ def plain(signature: Any, *, steps: int | tuple[int, int] = (1, 20), **_: Any) -
     return [Case(tuple(shapes), theta, grads, dict(hyper)) for hyper in signature.plain] if shapes else []
 
 
+def as_vectors(case: Case) -> Case:
+    """The case with every tensor a vector: for a rule of vectors, where matrices are treated otherwise."""
+    return case.with_(shapes=tuple((size,) for size in case.sizes), layout="contiguous", grad_layout="contiguous")
+
+
 def _may_change(signature: Any, name: str, value: float, current: list[float]) -> bool:
     """Whether an option may become `value` between steps: numbers may; what creates state is not switched on or off."""
     if signature.option(name).kind != "float" or name in ROUND_STATE:

@@ -245,8 +245,18 @@ def _contract_module(found: Any, profile: str) -> ModuleType:
         arguments = eval(f"dict({contract.follow_up.cases})")
         sources[contract.name] = (source_of(contract), cases(signature, **arguments))
         examples[contract.name] = plain(signature, **arguments)
-    sources |= _held_to_itself(found, profile)
+    sources |= _held_to_itself(found, profile) | _stumbles(signature)
     return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
+
+
+def _stumbles(signature: Any) -> dict[str, tuple[str, Any]]:
+    """A law for each kind of error that a step raises with options the constructor took; nothing else draws them."""
+    from hypothesis import strategies as st
+
+    names = [f"accepted_options_{number}" if number else "accepted_options" for number in range(len(signature.raising))]
+    source = 'def test_{}(subject, case):\n    """{}"""\n    check.can_step(subject, case)\n'
+    says = "What the constructor accepts as an option, steps can be taken with."
+    return {n: (source.format(n, says), st.just(c)) for n, c in zip(names, signature.raising, strict=True)}
 
 
 LONG = {"smoke": 300, "ci": 2100, "nightly": 70000}
@@ -255,7 +265,7 @@ LONG = {"smoke": 300, "ci": 2100, "nightly": 70000}
 
 def _held_to_itself(found: Any, profile: str) -> dict[str, tuple[str, Any]]:
     """Laws that hold the target to the rule read out of its own code; they need no other rule."""
-    from verifier.auditing.cases import cases
+    from verifier.auditing.cases import as_vectors, cases
 
     signature = found.signature
     if not found.readable:
@@ -273,7 +283,10 @@ def _held_to_itself(found: Any, profile: str) -> dict[str, tuple[str, Any]]:
         '    """However many steps were taken, the next is that of the rule read out of the code."""\n'
         f"    check.long_run_as_read(subject, case, {LONG[profile]})\n"
     )
-    return {"as_read": (as_read, everything), "long_run": (long_run, cases(signature, steps=2, tensors=1))}
+    long = cases(signature, steps=2, tensors=1)
+    if found.of_vectors:
+        everything, long = everything.map(as_vectors), long.map(as_vectors)
+    return {"as_read": (as_read, everything), "long_run": (long_run, long)}
 
 
 def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:
@@ -285,6 +298,7 @@ def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:
 
 def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
     """For each rule the target is held to: its step; and for what was read from the code, that it is that rule."""
+    from verifier.auditing.cases import as_vectors
     from verifier.strategies import cases
     from verifier.subjects.torch_foreign import subjects
 
@@ -292,7 +306,8 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
     made = []
     for held in found.held:
         names = {s.name for s in held.rule.hyper}
-        free = "groups=True, schedule=True, " if names <= signature.group_options else ""
+        free = "groups=True, " if names <= signature.group_options else ""
+        free += "schedule=True, " if free and not held.at_rest else ""
         arguments = f"steps=(3, 8), {free}absent={found.counts_each}, maximize={signature.can_maximize}"
         source = (
             "def test_step_follows(subject, case):\n"
@@ -300,6 +315,8 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
             "    check.steps_follow(subject, case)\n"
         )
         strategy = cases(held.rule, **eval(f"dict({arguments})"))
+        if found.of_vectors and held.source != "declared":
+            strategy = strategy.map(as_vectors)
         chosen = _chosen(subjects(signature, rule=held.rule, state_names=held.states, fixed=held.fixed), profile)
         made.append(
             _module(f"{signature.name}_{held.rule.name}", held.rule, chosen, {"step_follows": (source, strategy)})

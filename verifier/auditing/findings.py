@@ -213,6 +213,7 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     proof = described.get("proof") or {}
     if described.get("rule_source") == "matched":
         where = f", where {' and '.join(proof['where'])}" if proof.get("where") else ""
+        where += ", of vectors alone" if described.get("of_vectors") else ""
         words = f"{described['rule']}: proved, for every number of steps{where}"
         lines += textwrap.wrap(words, WIDTH, initial_indent="    rule            ", subsequent_indent=" " * 20)
     elif described.get("rule_source") == "declared":

@@ -28,6 +28,7 @@ class Held:
     source: str  # declared, matched or lifted
     fixed: Mapping[str, float]
     states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
+    at_rest: bool = False  # whether it holds while no scheduler changes a rate, since the code keeps the first one
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,12 @@ class Found:
     def readable(self) -> bool:
         """Whether a rule of one element was read out of the code, under its default options at least."""
         return bool(self.described.get("one_element"))
+
+    @property
+    def of_vectors(self) -> bool:
+        """Whether what was read of vectors says nothing of matrices, which the step treats otherwise."""
+        assert self.signature is not None
+        return "partition" in self.signature.exempt and self.signature.least_dimensions < 2
 
     @property
     def counts_each(self) -> bool:
@@ -99,13 +106,12 @@ def learn(request: Request) -> Found:
     known = examined(signature(request.target, dict(request.args)))
     held, proofs, described = _rules(request, known)
     described = {"target": request.target, **described}
-    return Found(
-        request.target,
-        replace(known, build=_nothing),
-        held=tuple(held),
-        proofs=tuple(proofs),
-        described=described,
-    )
+    if any(one.at_rest for one in held):
+        words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
+        known = replace(known, notes=(*known.notes, ("convention", words)))
+    found = Found(request.target, replace(known, build=_nothing), "", False, tuple(held), tuple(proofs), described)
+    described["of_vectors"] = found.of_vectors
+    return found
 
 
 def _nothing() -> None:
@@ -144,13 +150,13 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
             rule = rules.get(proof.rule)
             scalars = {s.name for s in shared(rule)}  # they live elsewhere, if anywhere
             states = frozenset(n for n, m in (proof.states or {}).items() if n == m) - scalars
-            held.append(Held(rule, "matched", fixed, states))
+            held.append(Held(rule, "matched", fixed, states, bool(read.captured)))
             source = "matched"
         elif declared is None and _enclosable(read):
             named = known.name + "".join(f"_{name}" for name in fixed)
             rule = replace(read.at_rest, name=named)
             states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
-            held.append(Held(rule, "lifted", fixed, states))
+            held.append(Held(rule, "lifted", fixed, states, bool(read.captured)))
             source = "lifted"
         else:
             continue

@@ -21,8 +21,10 @@ from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
 from verifier.subjects.torch_combinations import covering
 from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
+from verifier.subjects.torch_counting import kept
 from verifier.subjects.torch_foreign import Foreign, run
 from verifier.subjects.torch_signature import Signature, plain
+from verifier.subjects.torch_stumbles import Stumbles
 from verifier.subjects.torch_travel import Escaped
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
@@ -45,6 +47,7 @@ class Probe:
         self.notes: list[tuple[str, str]] = []
         self.exempt: dict[str, str] = {}
         self.shape: tuple[int, ...] = SHAPES[0]
+        self.stumbles = Stumbles(self.error, self.shape)
 
     def run(self, case: Case, implementation: str = "forloop", dtype: str = "float64") -> Trajectory:
         return run(Foreign(self.signature, FORMATS[dtype], implementation), case)
@@ -60,6 +63,7 @@ class Probe:
     def examined(self) -> Signature:
         """The signature with everything found out."""
         self._first_step()
+        self.stumbles.shape = self.shape
         self._configurations()
         self._shapes()
         self._availability()
@@ -68,7 +72,8 @@ class Probe:
         self._couplings()
         self._counting()
         self._conventions()
-        return replace(self.signature, exempt=self.exempt, notes=tuple(dict.fromkeys(self.notes)))
+        notes, raising = tuple(dict.fromkeys(self.notes)), tuple(self.stumbles.cases.values())
+        return replace(self.signature, exempt=self.exempt, notes=notes, raising=raising)
 
     # -- what it takes
 
@@ -104,27 +109,32 @@ class Probe:
                 self.notes.append(("note", f"{away[0]} makes it raise {error}"))
         return not isinstance(error, Refused | Escaped | ImportError)
 
+    def _usable(self, hyper: Mapping[str, float]) -> bool:
+        """Whether the options are taken, and a few steps do not stumble over them where the defaults do not."""
+        error = self.stumbles.raised(self.signature, hyper)
+        return error is None or (self._taken(hyper) and not self.stumbles.has(error))
+
     def _configurations(self) -> None:
         """Values each option may have, and combinations of them, every pair of values that is taken in one of them."""
         defaults = self.signature.defaults
         options = []
         for option in self.signature.options:
-            taken = [v for v in option.values[1:] if self._taken({**defaults, option.name: v})]
+            taken = [v for v in option.values[1:] if self._usable({**defaults, option.name: v})]
             refused_alone = [v for v in option.values[1:] if v not in taken]
             taken += [v for v in refused_alone if self._with_help(option.name, v)]
             options.append(replace(option, values=(option.default, *taken)))
         self.signature = replace(self.signature, options=tuple(options))
         self.signature = replace(
             self.signature,
-            configurations=tuple(covering(self.signature.defaults, options, self._taken)),
-            plain=tuple(plain(self.signature.defaults, options, self._taken)),
+            configurations=tuple(covering(self.signature.defaults, options, self._usable)),
+            plain=tuple(plain(self.signature.defaults, options, self._usable)),
         )
 
     def _with_help(self, name: str, value: float) -> bool:
         """Whether a value is taken once some other option is changed too, as nesterov needs a momentum."""
         defaults = self.signature.defaults
         others = [o for o in self.signature.options if o.name != name and len(o.values) > 1]
-        return any(self._taken({**defaults, name: value, o.name: v}) for o in others for v in o.values[1:2])
+        return any(self._usable({**defaults, name: value, o.name: v}) for o in others for v in o.values[1:2])
 
     def _shapes(self) -> None:
         """How many dimensions a parameter may have."""
@@ -170,7 +180,7 @@ class Probe:
         groups = getattr(optimizer, "param_groups", None)
         own = set(groups[0]) if isinstance(groups, list) and groups and isinstance(groups[0], dict) else set()
         options = frozenset(o.name for o in self.signature.options if o.argument in own and o.name not in ROUND_STATE)
-        self.signature = replace(self.signature, group_options=options)
+        self.signature = replace(self.signature, group_options=self.stumbles.apart(self.signature, options))
         missing = [o.argument for o in self.signature.options if o.argument not in own]
         if missing and own:
             names = ", ".join(dict.fromkeys(missing))
@@ -179,8 +189,7 @@ class Probe:
             )
         if not hasattr(optimizer, "load_state_dict") or not hasattr(optimizer, "state_dict"):
             why = "it has no state_dict"
-            names_ = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
-            self.exempt |= dict.fromkeys((*names_, "resume_across", "state_dtypes", "state_apart", "saving"), why)
+            self.exempt |= dict.fromkeys((*RESUMES, "resume_across", "state_dtypes", "state_apart", "saving"), why)
         load = getattr(self.signature.build, "load_state_dict", None)
         if _torchs_own(load) and not self.signature.target.startswith("torch.optim"):
             self.exempt["state_apart"] = "load_state_dict is torch's own, which shares memory with what it loads"
@@ -250,11 +259,13 @@ class Probe:
             self.notes.append(("convention", "couples tensors: the step of one depends on the others"))
             self._leave_out("its step couples tensors", (*ACROSS_TENSORS, *ELEMENTWISE))
             return
-        if self._reads_others(one, alone) or any(
+        whole = self._reads_others(one, alone)
+        if whole or any(
             self._reads_others(case_of(self.signature, [other], hyper, 4)) for other in self._other_shapes()
         ):
+            where = "" if whole else " of some shapes"
             self.notes.append(
-                ("convention", "reads whole tensors: an element's step depends on the others of its tensor")
+                ("convention", f"reads whole tensors{where}: an element's step depends on the others of its tensor")
             )
             self._leave_out("its step reads whole tensors", ELEMENTWISE)
             return
@@ -299,27 +310,18 @@ class Probe:
 
     def _counting(self) -> None:
         """Whether steps are counted for each parameter, or for a group or the whole optimizer."""
-        optimizer = self._optimizer_after_steps()
-        state = getattr(optimizer, "state", {})
-        per_parameter = any(isinstance(v, dict) and {"step", "steps", "t", "k"} & set(v) for v in state.values())
-        group = set(optimizer.param_groups[0]) if getattr(optimizer, "param_groups", None) else set()
-        counters = {"step", "steps", "_step", "t", "k", "num_steps", "global_step", "train_mode"} & (
-            group | set(vars(optimizer)) - {"_step_count"}
-        )
-        if counters and not per_parameter:
+        once = kept(self.signature, case_of(self.signature, [self.shape], self.signature.defaults))
+        if once.estimates:
+            names = ", ".join(once.estimates)
+            self.notes.append(("convention", f"keeps {names} for all parameters at once, made of all their gradients"))
+            why = f"it keeps {names} for all parameters at once"
+            self._leave_out(why, ("late_parameters", "added_group", "groups", "options_read", "mixed_dtypes", "order"))
+        if once.counters and not once.each:
             why = "it counts steps for a group or the whole optimizer, not for each parameter"
-            self.notes.append(("convention", f"counts steps in {', '.join(sorted(counters))}, not for each parameter"))
+            self.notes.append(("convention", f"counts steps in {', '.join(once.counters)}, not for each parameter"))
             self._leave_out(why, ("late_parameters", "added_group", "idle_step", "absent_gradients"))
-            if not counters & group:
+            if not once.in_groups:
                 self._leave_out(why, ("groups",))
-
-    def _optimizer_after_steps(self) -> Any:
-        from verifier.subjects.torch_life import Life
-
-        life = Life(Foreign(self.signature, FORMATS["float64"]),
-                    case_of(self.signature, [self.shape], self.signature.defaults))  # fmt: skip
-        life.run()
-        return life.optimizer
 
     def _conventions(self) -> None:
         """What a person should know and nothing promises: lr = 0, unchecked options, misspelt ones."""

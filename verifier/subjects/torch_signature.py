@@ -13,6 +13,7 @@ from typing import Any
 import sympy
 from sympy import FiniteSet, Symbol
 
+from verifier.case import Case
 from verifier.errors import UsageError
 from verifier.lift.construct import DECAY_NAMES, REQUIRED, Question, _parts, resolve
 from verifier.strategies import HYPER
@@ -79,6 +80,7 @@ class Signature:
     needs_closure: bool = False
     configurations: tuple[Mapping[str, float], ...] = ()  # combinations of options that the constructor takes
     plain: tuple[Mapping[str, float], ...] = ()  # the defaults, and each switch turned with nothing else that can stay
+    raising: tuple[Case, ...] = ()  # its options are taken, and the step raises: a case a kind of error
     unavailable: Mapping[str, str] = field(default_factory=dict)  # implementation, dtype or both -> why not
     notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
     switches: tuple[str, ...] = ()

@@ -1,0 +1,79 @@
+"""Option values that a constructor accepts and a step cannot be taken with: one finding, and left out of all else."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from verifier.case import Case, Group, Refused
+from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_signature import Signature
+from verifier.subjects.torch_travel import Escaped
+
+STEPS = 6
+"""Steps tried: some values raise only once a few steps were counted."""
+
+KINDS = 3
+"""Kinds of error that are told apart; more are of one nest."""
+
+BASES = 5
+"""Combinations of options, besides the defaults, that two groups are tried with."""
+
+Errors = Callable[[Case], Exception | None]
+
+
+@dataclass
+class Stumbles:
+    """What was found so far: a case for each kind of error."""
+
+    error: Errors  # what running a case raises
+    shape: tuple[int, ...]
+    cases: dict[str, Case] = field(default_factory=dict)
+
+    def raised(self, signature: Signature, hyper: Mapping[str, float]) -> Exception | None:
+        """What some steps with these options raise; the step's own mistake is kept, if the defaults can step."""
+        case = case_of(signature, [self.shape], hyper, STEPS)
+        plain = case_of(signature, [self.shape], signature.defaults, STEPS)
+        return self._kept(case, plain)
+
+    def apart(self, signature: Signature, names: frozenset[str]) -> frozenset[str]:
+        """Those of the options `names` that one group may have of its own, beside a group that has other values.
+
+        Of a group that makes the step raise, one option is left out without which it would not: a switch if there is.
+        """
+        bases = (signature.defaults, *signature.configurations[:BASES])
+        for base, other in itertools.permutations(bases, 2):
+            both = case_of(signature, [self.shape] * 2, base, STEPS, groups=(Group((0,)), Group((1,))))
+            own = {name: other[name] for name in sorted(names)}
+            if self.error(both) is not None or not _own(self._kept(_beside(both, own), both)):
+                continue
+            needed = [n for n in own if not _own(self.error(_beside(both, own | {n: base[n]})))]
+            switches = [n for n in needed if signature.option(n).kind == "switch"]
+            names -= {*(switches or needed)[:1]}
+        return names
+
+    def has(self, error: Exception) -> bool:
+        """Whether an error is among those that were kept."""
+        return _kind(error) in self.cases
+
+    def _kept(self, case: Case, plain: Case) -> Exception | None:
+        error = self.error(case)
+        if error is not None and _own(error) and self.error(plain) is None and len(self.cases) < KINDS:
+            self.cases.setdefault(_kind(error), case)
+        return error
+
+
+def _kind(error: Exception) -> str:
+    return re.sub(r"\d+", "N", f"{type(error).__name__} {error}")
+
+
+def _beside(case: Case, own: Mapping[str, float]) -> Case:
+    """The case, its second group with options of its own."""
+    return case.with_(groups=(case.groups[0], Group((1,), own)))
+
+
+def _own(error: Exception | None) -> bool:
+    """Whether an error is a mistake of the step, and no refusal."""
+    return error is not None and not isinstance(error, Refused | Escaped | ImportError)
