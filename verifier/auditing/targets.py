@@ -130,10 +130,15 @@ def _classes(name: str) -> list[tuple[str, str]]:
             is_optimizer = issubclass(cls, torch.optim.Optimizer) or hasattr(cls, "zero_grad")
             if inside and is_optimizer and cls is not torch.optim.Optimizer:
                 key = f"{cls.__module__}:{cls.__qualname__}"
-                if key not in found or len(place) < len(found[key][1].partition(":")[0]):
+                if key not in found or _rank(place, cls) < _rank(found[key][1].partition(":")[0], cls):
                     found[key] = (cls, f"{place}:{attribute}")
     listed = []
     for cls, target in found.values():
         own_step = cls.step is not torch.optim.Optimizer.step
         listed.append((target, "" if own_step and not inspect.isabstract(cls) else "it is abstract"))
     return sorted(listed) + broken
+
+
+def _rank(place: str, cls: type) -> tuple[bool, int]:
+    """Least for the name a user knows: where a package shows the class, then where it is written, not a neighbour."""
+    return not f"{cls.__module__}.".startswith(f"{place}."), len(place)
