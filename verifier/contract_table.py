@@ -8,7 +8,6 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Row:
     """A contract before it is stated of anything. `needs` are hyperparameters without which it says nothing.
-
     `signatures`: it is for audited classes; of a rule, its enclosure says more, and it has no constructor.
     """
 
@@ -55,7 +54,6 @@ CONTRACTS = (
         because="Nothing random is documented, so nothing may vary.",
         about="determinism",
     ),
-    # gradients
     Row(
         "purity",
         "A step reads .grad and leaves it as it was.",
@@ -96,7 +94,6 @@ CONTRACTS = (
         because="The rule is elementwise.",
         about="gradients",
     ),
-    # groups
     Row(
         "groups",
         "Each parameter group moves as it would in an optimizer of its own.",
@@ -113,7 +110,6 @@ CONTRACTS = (
         because="add_param_group is for fine-tuning, where layers are made trainable as training goes on.",
         about="groups",
     ),
-    # parameters
     Row(
         "all_parameters",
         "The options of a group act on every parameter in it: weights, biases and single numbers alike.",
@@ -174,6 +170,15 @@ CONTRACTS = (
         about="parameters",
     ),
     Row(
+        "whole_tensors",
+        "Where one part of a tensor moves the rest of it, as through a norm, every part does.",
+        "steps=2, tensors=1",
+        ("check.reads_all(subject, case)",),
+        because="A norm is that of the whole tensor.",
+        about="parameters",
+        signatures=True,
+    ),
+    Row(
         "mixed_dtypes",
         "A parameter of another dtype in the same list changes nothing for the others.",
         PLAIN,
@@ -181,7 +186,6 @@ CONTRACTS = (
         because="Each parameter is stepped in its own dtype.",
         about="parameters",
     ),
-    # schedules
     Row(
         "schedule",
         "An option changed between steps acts from the next step on, as if the optimizer had been built with it.",
@@ -242,7 +246,6 @@ CONTRACTS = (
         about="options",
         signatures=True,
     ),
-    # state
     *(
         Row(name, says, EVERYTHING, (f'check.resumes(subject, case, "{how}")',), because=RESTORED, about="state")
         for name, says, how in RESUMED
@@ -287,7 +290,6 @@ CONTRACTS = (
         because="Everything a step depends on is in the optimizer.",
         about="state",
     ),
-    # steps
     Row(
         "skipped_step",
         "A step that found_inf says to skip leaves parameters, state and the next steps as they were.",
@@ -337,7 +339,6 @@ CONTRACTS = (
         about="determinism",
         costly=True,
     ),
-    # memory
     Row(
         "written_memory",
         "No memory is read before it is written.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,33 @@ def plain(signature: Any, *, steps: int | tuple[int, int] = (1, 20), **_: Any) -
     count = steps[1] if isinstance(steps, tuple) else steps
     theta, grads = elements("normal", rng, total), gradients("normal", rng, min(count, 4), total, 1e-8)
     return [Case(tuple(shapes), theta, grads, dict(hyper)) for hyper in signature.plain] if shapes else []
+
+
+def full(signature: Any) -> list[Case]:
+    """A case, if any, of the configuration with fewest zeros, where all that options scale is there; default betas.
+
+    Default betas are slow ones, under which it shows for long which step it is.
+    """
+    if not signature.configurations:
+        return []
+    switches = [o.name for o in signature.options if o.kind != "float"]
+    start = min(
+        (signature.defaults, *signature.configurations),
+        key=lambda c: (sum(v == 0 for n, v in c.items() if n not in switches), [c[n] for n in switches]),
+    )
+    slow = {o.name: o.default for o in signature.options if o.name.startswith("beta") and o.default}
+    return plain(replace(signature, plain=({**start, **slow},)), steps=4)
+
+
+def rescheduled(signature: Any) -> list[Case]:
+    """A case for each option of a group that a schedule may change: changed in the middle, and nothing else with it."""
+    found = []
+    for case in full(signature):
+        for name in sorted(signature.group_options):
+            values = [v for v in signature.option(name).values if v and v != case.hyper[name]]
+            if values and _may_change(signature, name, values[0], [case.hyper[name]]):
+                found.append(case.with_(schedule={3: {name: values[0]}}))
+    return found
 
 
 def as_vectors(case: Case) -> Case:

@@ -172,7 +172,8 @@ def modules(request: Request, *, dead: bool = False) -> list[ModuleType]:
     from verifier.auditing.life import lives
 
     rules = _rule_modules(found, request.profile)
-    return [_contract_module(found, request.profile), *rules, *lives(found, request.profile)]
+    narrow = [_narrow_module(found)] if request.profile == "smoke" and found.readable else []
+    return [_contract_module(found, request.profile), *narrow, *rules, *lives(found, request.profile)]
 
 
 def _module(
@@ -233,6 +234,7 @@ def source_of(contract: Any) -> str:
 
 def _contract_module(found: Any, profile: str) -> ModuleType:
     from verifier import contracts
+    from verifier.auditing import itself
     from verifier.auditing.cases import cases, plain
     from verifier.subjects.torch_foreign import subjects
 
@@ -245,7 +247,8 @@ def _contract_module(found: Any, profile: str) -> ModuleType:
         arguments = eval(f"dict({contract.follow_up.cases})")
         sources[contract.name] = (source_of(contract), cases(signature, **arguments))
         examples[contract.name] = plain(signature, **arguments)
-    sources |= _held_to_itself(found, profile) | _stumbles(signature)
+    sources |= itself.sources(found, profile) | _stumbles(signature)
+    examples |= itself.examples(found)
     return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
 
 
@@ -259,36 +262,6 @@ def _stumbles(signature: Any) -> dict[str, tuple[str, Any]]:
     return {n: (source.format(n, says), st.just(c)) for n, c in zip(names, signature.raising, strict=True)}
 
 
-LONG = {"smoke": 300, "ci": 2100, "nightly": 70000}
-"""Steps of a long run: past what 8 bits can count and bfloat16 can; float16; 16 bits."""
-
-
-def _held_to_itself(found: Any, profile: str) -> dict[str, tuple[str, Any]]:
-    """Laws that hold the target to the rule read out of its own code; they need no other rule."""
-    from verifier.auditing.cases import as_vectors, cases
-
-    signature = found.signature
-    if not found.readable:
-        return {}
-    everything = cases(
-        signature, steps=(2, 6), groups=True, schedule=True, absent=found.counts_each, layouts=True, maximize=True
-    )
-    as_read = (
-        "def test_as_read(subject, case):\n"
-        '    """Every step is that of the rule read out of the code, in any format, layout, group and schedule."""\n'
-        "    check.steps_as_read(subject, case)\n"
-    )
-    long_run = (
-        "def test_long_run(subject, case):\n"
-        '    """However many steps were taken, the next is that of the rule read out of the code."""\n'
-        f"    check.long_run_as_read(subject, case, {LONG[profile]})\n"
-    )
-    long = cases(signature, steps=2, tensors=1)
-    if found.of_vectors:
-        everything, long = everything.map(as_vectors), long.map(as_vectors)
-    return {"as_read": (as_read, everything), "long_run": (long_run, long)}
-
-
 def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:
     """The subjects that a profile runs."""
     if profile != "smoke":
@@ -296,8 +269,20 @@ def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:
     return [s for s in subjects if s.format.name in SMOKE_DTYPES.get(s.implementation, ())]
 
 
+def _narrow_module(found: Any) -> ModuleType:
+    """What a smoke run asks in float16: only that every step is the one read out of the code."""
+    from verifier.auditing import itself
+    from verifier.subjects.torch_foreign import subjects
+
+    signature = found.signature
+    chosen = [s for s in subjects(signature, dtypes=("float16",)) if s.implementation in ("forloop", "foreach")]
+    asked = {name: both for name, both in itself.sources(found, "smoke").items() if name == "as_read"}
+    return _module(f"{signature.name}_narrow", signature, chosen, asked, itself.examples(found))
+
+
 def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
     """For each rule the target is held to: its step; and for what was read from the code, that it is that rule."""
+    from verifier.auditing import itself
     from verifier.auditing.cases import as_vectors
     from verifier.strategies import cases
     from verifier.subjects.torch_foreign import subjects
@@ -325,7 +310,7 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
             long = (
                 "def test_long_follows(subject, case):\n"
                 '    """However many steps were taken, the next is the rule\'s."""\n'
-                f"    check.long_run_follows(subject, case, {128 if profile == 'smoke' else LONG['smoke']})\n"
+                f"    check.long_run_follows(subject, case, {128 if profile == 'smoke' else itself.LONG['smoke']})\n"
             )
             plain = cases(held.rule, steps=2, tensors=1)
             made.append(

@@ -111,7 +111,30 @@ def learn(request: Request) -> Found:
         known = replace(known, notes=(*known.notes, ("convention", words)))
     found = Found(request.target, replace(known, build=_nothing), "", False, tuple(held), tuple(proofs), described)
     described["of_vectors"] = found.of_vectors
+    described["coarse_counter"] = _counts_in_16_bits(known)
     return found
+
+
+def _counts_in_16_bits(known: Signature) -> bool:
+    """Whether a single number of the state is kept in a float format that cannot count beyond 2048, or 256."""
+    import torch
+
+    from verifier.floats import FP64
+    from verifier.subjects.torch_conventions import case_of
+    from verifier.subjects.torch_foreign import Foreign
+    from verifier.subjects.torch_life import Life
+
+    case = case_of(known, [(4, 3) if known.least_dimensions > 1 else (5,)], known.defaults)
+    try:
+        life = Life(Foreign(known, FP64), case)
+        life.run()
+    except Exception:  # foreign code: the contracts will meet it again
+        return False
+    kept = getattr(life.optimizer, "state", None)
+    values = [v for state in kept.values() if isinstance(state, dict) for v in state.values()] if kept else []
+    return any(
+        isinstance(v, torch.Tensor) and v.numel() == 1 and v.dtype in (torch.float16, torch.bfloat16) for v in values
+    )
 
 
 def _nothing() -> None:

@@ -13,7 +13,7 @@ from verifier.check.enclosed import steps_enclosed
 from verifier.check.judged import Judgement, decided, judged, leaves_coarse, unexplained
 from verifier.check.pairs import compared
 from verifier.check.seen import bits, run
-from verifier.floats import FP32, FP64, Array
+from verifier.floats import FP32, FP64, Array, same_bits
 from verifier.record import Violation, current, show
 
 LARGE = 1 << 14
@@ -178,6 +178,40 @@ def tensor_lr(subject: Subject, case: Case) -> None:
             alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, scalars=True)
     except Refused as no:
         current().notes[str(no)] += 1
+
+
+def reads_all(subject: Subject, case: Case) -> None:
+    """A step that reads whole tensors reads all of each: if one part of a tensor moves the rest of it, every part does.
+
+    The tensor repeats one part eight times, so that all parts have one norm. Larger gradients come to one part after
+    the other, in the last step, and whether anything outside the part moves otherwise must have one answer.
+    """
+    if "nan_stays" not in getattr(subject.rule, "exempt", {}) or subject.format.precision < FP32.precision:
+        current().notes["an element's step reads no other element, or this format hides what it reads"] += 1
+        return
+    for part in (5, 160):
+        draw = np.random.default_rng(part)
+        theta, grads = draw.uniform(0.25, 1, part), draw.uniform(0.25, 1, (2, part))
+        signs = draw.choice((-1.0, 1.0), (3, part))
+        plain = case.with_(
+            shapes=((8, part) if getattr(subject.rule, "least_dimensions", 0) > 1 else (8 * part,),),
+            theta=np.tile(theta * signs[0], 8),
+            grads=np.tile(grads * signs[1:], (1, 8)),
+            groups=(),
+            schedule={},
+            absent=frozenset(),
+        )
+        expected = run(subject, plain).theta[-1]
+        answers = []
+        for number in range(8):
+            inside = np.arange(8 * part) // part == number
+            other = plain.with_(grads=plain.grads * np.where(inside & np.array([[False], [True]]), 64.0, 1.0))
+            answers.append(bool((~same_bits(run(subject, other).theta[-1], expected) & ~inside).any()))
+        current().compared(8 * part)
+        if len(set(answers)) > 1:
+            where = ", ".join(f"{k * part}-{(k + 1) * part - 1}" for k, answer in enumerate(answers) if not answer)
+            what = f"a step reads some elements of a tensor of {8 * part}, and not others"
+            raise breach(what, subject, plain, f"gradients of {where} move nothing else", "what others do, these do")
 
 
 def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:
