@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.hostile import optimizers as hostile
-from verifier.auditing.audit import audit
+from verifier.auditing.audit import SECONDS_A_ROW, audit
 from verifier.subjects.torch_sandbox import Died, in_child
 
 ENDS = {"Segfaults": "SIGSEGV", "Exits": "exit code 0", "Hangs": "does not return"}
@@ -79,3 +79,15 @@ def test_hostile_target_gets_its_rows_and_harms_no_other(name: str, alone: dict[
     assert theirs
     assert alone == {str(r["id"]): r["verdict"] for r in rows if str(r["target"]).endswith(":Right")}
     assert not [row["id"] for row in rows if row["verdict"] == "broken"], json.dumps(rows[:3])
+
+
+def test_row_that_does_not_end_is_no_violation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row whose time is over says so and is untestable: a busy machine is slow too. It belongs to its target."""
+    monkeypatch.setitem(SECONDS_A_ROW, "smoke", 8)
+
+    done = audit("tests.hostile.optimizers:HangsAtNaN", profile="smoke", out=tmp_path, workers=2, quiet=True)
+
+    rows = [row for row in done.rows if row["law"].endswith(".nan_stays")]
+    assert {"did not end within 8 s"} == {row["reason"] for row in rows}
+    assert {("untestable", "tests.hostile.optimizers:HangsAtNaN")} == {(r["verdict"], r["target"]) for r in rows}
+    assert not [name for found in done.findings for name in found.rows if "nan_stays" in name]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence, expected
+from verifier.auditing import overdue
 
 if TYPE_CHECKING:
     from verifier.case import Subject
@@ -92,6 +93,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from verifier.auditing import collect as audit_collect
 
         config.pluginmanager.register(audit_collect.of(config), "verifier-audit")
+        if config.option.verifier_evidence:
+            config.pluginmanager.register(overdue.Overdue(Path(config.option.verifier_evidence)), "verifier-overdue")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -323,7 +326,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             if session.path is not None:
                 evidence.append(session.path, {"kind": "evidence", **row})
     if str(report.when) == "???" and report.failed:  # xdist's mark for a worker that died while running this test
-        row = _crashed(report)
+        row = _crashed(report, session.path)
         session.verdicts[row["id"]] = row["verdict"]
         if session.path is not None:
             evidence.append(session.path, {"kind": "evidence", **row})
@@ -339,16 +342,16 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
     evidence.append(session.path, {"kind": "evidence", **row, "reason": str(report.longrepr).strip().splitlines()[-1]})
 
 
-def _crashed(report: pytest.TestReport) -> dict[str, Any]:
+def _crashed(report: pytest.TestReport, path: Path | None) -> dict[str, Any]:
     module, _, rest = report.nodeid.partition("::")
-    name, _, subject = rest.partition("[")
+    name, _, subject = rest.removesuffix("]").partition("[")
     law = f"{Path(module).stem.removeprefix('test_')}.{name.removeprefix('test_')}"
-    subject = subject.removesuffix("]")
     reason = f"the process died while running it: {str(report.longrepr).strip()}"
     row = {"id": f"{law}@{subject}", "law": law, "subject": subject, "verdict": "violated", "strength": "held"}
     if ":" in (place := module.rpartition("/")[0]):  # an audit's tests are in no file: their place is the target
         row["target"] = place
-    return row | {"expected_failure": None, "reason": reason, "message": reason, "crashed": True}
+    row |= {"expected_failure": None, "reason": reason, "message": reason, "crashed": True}
+    return {**row, **overdue.of(path, report.nodeid)}
 
 
 _CONTROLLER: dict[str, _Session] = {}

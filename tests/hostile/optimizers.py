@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch.optim import SGD
 
+from tests.broken.optimizers import Right
+
 
 class Segfaults(SGD):
     def step(self, closure: Any = None) -> Any:
@@ -94,4 +96,14 @@ class DiesLater(SGD):
     def step(self, closure: Any = None) -> Any:
         if any(p.dim() == 4 and p.dtype == torch.bfloat16 for g in self.param_groups for p in g["params"]):
             os._exit(7)
+        return super().step(closure)
+
+
+class HangsAtNaN(Right):
+    """Waits for something else where a gradient is NaN."""
+
+    def step(self, closure: Any = None) -> Any:
+        grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        if any(bool(grad.isnan().any()) for grad in grads):
+            time.sleep(3600)
         return super().step(closure)

@@ -17,7 +17,7 @@ import tomli_w
 
 from verifier import evidence, expected, machine, pytest_run
 from verifier.auditing import findings as audit_findings
-from verifier.auditing import known
+from verifier.auditing import known, overdue
 from verifier.auditing import targets as audit_targets
 from verifier.auditing.findings import Finding
 from verifier.auditing.warm import Warm
@@ -152,7 +152,8 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     path = folder / f"{run_name('audit')}.jsonl"
     path.unlink(missing_ok=True)
     task = TargetRun(chosen, path, path.with_suffix(".log"))
-    task.log.unlink(missing_ok=True)
+    for left in (task.log, overdue.marks(path)):
+        left.unlink(missing_ok=True)
     cores, memory = chosen.workers or machine.cores(), chosen.memory or half_of_memory()
     with task.log.open("ab") as log, Warm(task.environment, log, cores, memory) as warm:
         named = audit_targets.expand(names, warm)

@@ -250,9 +250,11 @@ class _Server:
         except BaseException:  # the fork ends here; the traceback goes to its stderr
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:  # a target may have closed them; the fork must not go on as the server, and clear its folder away
+                os._exit(code)
 
 
 def _kill(leader: int) -> None:
