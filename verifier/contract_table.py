@@ -2,28 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Row:
-    """A contract before it is stated of anything. `needs` are hyperparameters without which it says nothing.
-    `signatures`: it is for audited classes; of a rule, its enclosure says more, and it has no constructor.
-    """
-
-    name: str
-    says: str
-    cases: str
-    body: tuple[str, ...]
-    because: str
-    about: str
-    costly: bool = False
-    needs: tuple[str, ...] = ()
-    signatures: bool = False
-
-
-PLAIN = "steps=(2, 5), groups=True"
-EVERYTHING = "steps=(2, 6), groups=True, schedule=True, absent=True"
+from verifier.contract_row import EVERYTHING, PLAIN, Row
 
 RESUMED = (
     ("resume", "A state_dict loaded into a new optimizer continues the run bit for bit.", "memory"),
@@ -235,6 +214,16 @@ CONTRACTS = (
         ("check.refuses_bad_options(subject, case)",),
         because="A negative lr ascends without a word; torch.optim raises ValueError.",
         about="options",
+        signatures=True,
+    ),
+    Row(
+        "decay_toward_zero",
+        "Without a gradient, weight decay moves no parameter away from zero on the first step, and none that is zero.",
+        "steps=1",
+        ("check.decays(subject, case)",),
+        because="Weight decay is the gradient of a penalty on large parameters, or a factor below one.",
+        about="options",
+        needs=("weight_decay",),
         signatures=True,
     ),
     Row(

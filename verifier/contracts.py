@@ -13,7 +13,8 @@ from typing import Protocol
 import sympy
 from sympy import Symbol
 
-from verifier.contract_table import CONTRACTS, Row
+from verifier.contract_row import Row
+from verifier.contract_table import CONTRACTS
 from verifier.equality.normal import Status
 from verifier.evidence import Strength
 from verifier.law import FollowUp, Inapplicable, Proof

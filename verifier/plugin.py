@@ -347,10 +347,10 @@ def _crashed(report: pytest.TestReport, path: Path | None) -> dict[str, Any]:
     name, _, subject = rest.removesuffix("]").partition("[")
     law = f"{Path(module).stem.removeprefix('test_')}.{name.removeprefix('test_')}"
     reason = f"the process died while running it: {str(report.longrepr).strip()}"
-    row = {"id": f"{law}@{subject}", "law": law, "subject": subject, "verdict": "violated", "strength": "held"}
+    row: dict[str, Any] = {"id": f"{law}@{subject}", "law": law, "subject": subject, "strength": "held"}
     if ":" in (place := module.rpartition("/")[0]):  # an audit's tests are in no file: their place is the target
         row["target"] = place
-    row |= {"expected_failure": None, "reason": reason, "message": reason, "crashed": True}
+    row |= {"verdict": "violated", "expected_failure": None, "reason": reason, "message": reason, "crashed": True}
     return {**row, **overdue.of(path, report.nodeid)}
 
 

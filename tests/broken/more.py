@@ -182,6 +182,20 @@ class MovesWrongly(torch.optim.AdamW):
                 state["exp_avg_sq"] = state["exp_avg_sq"] * 2
 
 
+class DecaysByConstant(Right):
+    """The decay is a constant, and not times the parameter."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        return (-p.grad if group["maximize"] else p.grad) + group["weight_decay"]
+
+
+class DecaysBackwards(Right):
+    """The decay has the wrong sign."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        return (-p.grad if group["maximize"] else p.grad).sub(p, alpha=group["weight_decay"])
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (StillInFloat32, "all_parameters"),
     (StillInFloat32, "partition"),
@@ -202,5 +216,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (IgnoresTensorRate, "tensor_lr"),
     (AscendsSilently, "bad_options"),
     (SwallowsOptions, "misspelt_option"),
+    (DecaysByConstant, "decay_toward_zero"),
+    (DecaysBackwards, "decay_toward_zero"),
 )
 """Each mistake, and a contract that must reject it."""

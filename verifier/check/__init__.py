@@ -53,7 +53,7 @@ from verifier.check.state import (
     takes_closures,
     unmoved_by,
 )
-from verifier.check.steps import can_step
+from verifier.check.steps import can_step, decays
 from verifier.check.symmetry import permuted, same_state, scaled
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "between",
     "bounded_memory",
     "can_step",
+    "decays",
     "deterministic",
     "exact",
     "follows",

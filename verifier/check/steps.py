@@ -1,12 +1,59 @@
-"""What any step does, whatever its rule: it can be taken, and decay alone brings parameters no farther from zero."""
+"""What any step does, whatever its rule: it can be taken, and decay alone brings parameters towards zero."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from verifier.case import Case, Subject
+from verifier.check.alike import COARSER, breach
 from verifier.check.seen import run
-from verifier.record import current
+from verifier.floats import Array
+from verifier.record import current, first, place_of, show
 
 
 def can_step(subject: Subject, case: Case) -> None:
     """The steps of a case raise nothing."""
     current().compared(run(subject, case).theta.size)
+
+
+def decays(subject: Subject, case: Case) -> None:
+    """On the first step, without a gradient, weight decay moves no parameter away from zero, and none that is zero.
+
+    What the step moves without decay as well is left out. Where a step reads whole tensors, a tensor as a whole must
+    not move away: the inner product of where it was and how it moved is not positive. What moves by less than the next
+    coarser format shows is a rounding; coupled decay may overshoot zero, as Adam's steps of size lr do.
+    """
+    one = case.with_(
+        grads=np.zeros((1, len(case.theta))), groups=(), schedule={}, absent=frozenset(), maximize=False, events={}
+    )
+    names = subject.rule.decays  # type: ignore[attr-defined]  # a signature, which stands where a rule stands
+    on = {name: one.hyper[name] or value for name, value in names.items()}
+    still = run(subject, one.with_(hyper={**one.hyper, **dict.fromkeys(names, 0.0)})).theta
+    whole = "nan_stays" in getattr(subject.rule, "exempt", {})
+    theta = one.theta.copy()
+    if not whole:
+        theta[::3] = 0.0
+        still = run(subject, one.with_(theta=theta, hyper={**one.hyper, **dict.fromkeys(names, 0.0)})).theta
+    for sign in (1.0, -1.0):
+        given = one.with_(theta=sign * theta, hyper={**one.hyper, **on})
+        before, after = run(subject, given).theta
+        resting = (still[0] == still[1]) & np.isfinite(after)
+        away = (after - before) * np.where(before == 0, np.sign(after), np.sign(before)) * resting
+        coarse = COARSER.get(subject.format.name)
+        least: Array = coarse.u * np.abs(before) if coarse is not None else np.where(before == 0, 0.0, np.inf)
+        wrong = _whole(given, before, away * np.abs(before)) if whole else away > least
+        current().compared(int(resting.sum()))
+        if wrong.any():
+            where = first(wrong)
+            tensor, element = place_of(given, where)
+            seen = f"{show(float(after[where]))} in element {element} of tensor {tensor}"
+            expected = f"{show(float(before[where]))}, or nearer to zero"
+            raise breach("weight decay moves a parameter away from zero", subject, given, seen, expected, 1)
+
+
+def _whole(case: Case, before: Array, away: Array) -> Array:
+    """Elements of the tensors that move away from zero as a whole, by more than fp32 rounds; none in fp16 and bf16."""
+    wrong = np.zeros(before.shape, dtype=bool)
+    for part in case.slices:
+        wrong[part] = away[part].sum() > 2.0**-8 * float(before[part] @ before[part])
+    return wrong

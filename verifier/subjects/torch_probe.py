@@ -252,7 +252,7 @@ class Probe:
             self.notes.append(("convention", why + ": its steps follow torch's generator"))
             self._leave_out(why, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
                                   "options_read", "maximize", "closure", "saving", "copying", "pickling",
-                                  "written_memory", "threads", *RESUMES))  # fmt: skip
+                                  "written_memory", "threads", "decay_toward_zero", *RESUMES))  # fmt: skip
             return
         alone, together = self.run(one), self.run(pair)
         if not _same(together.theta[:, :size], alone.theta):

@@ -104,6 +104,12 @@ class Signature:
         """Every option at its default."""
         return {option.name: option.default for option in self.options}
 
+    @property
+    def decays(self) -> dict[str, float]:
+        """Options that switch weight decay on, each with a value that does."""
+        found = {o.name: next((v for v in o.values if v > 0), 0.0) for o in self.options if o.name in DECAY_NAMES}
+        return {name: value for name, value in found.items() if value and name != "decay"}
+
     def another(self, hyper: Mapping[str, float]) -> dict[str, float]:
         """The configuration that differs from `hyper` in most options of a group; its other options stay."""
         free = self.group_options
