@@ -175,8 +175,8 @@ CONTRACTS = (
     ),
     Row(
         "scheduled_lr",
-        "A step is taken with the learning rate that its group has then, not with one it had before.",
-        "steps=(2, 4), tensors=1",
+        "Steps are taken with the learning rate that their group has by then, not with the one it began with.",
+        "steps=(3, 4), tensors=1",
         ("check.scheduled_lr(subject, case)",),
         because="torch.optim.lr_scheduler works by writing param_groups between steps.",
         about="schedules",
