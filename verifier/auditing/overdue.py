@@ -20,7 +20,7 @@ class Overdue:
         """A timer as pytest-timeout's own, which it stands for."""
         if settings.method != "thread":
             return None
-        import pytest_timeout
+        import pytest_timeout  # type: ignore[import-untyped]
 
         def over() -> None:
             with self.marks.open("a", encoding="utf-8") as file:

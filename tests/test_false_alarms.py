@@ -1,0 +1,111 @@
+"""Habits of right optimizers are no findings; what is wrong beside them still is."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import hypothesis
+import pytest
+
+from verifier import record
+from verifier.auditing import collect as audit_collect
+from verifier.auditing import overdue
+from verifier.auditing.collect import Request
+from verifier.auditing.probe import Found, learn, with_class
+from verifier.subjects.torch_signature import resolve
+
+FAST = hypothesis.settings(
+    max_examples=8,
+    database=None,
+    deadline=None,
+    derandomize=True,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+
+
+@functools.cache
+def learnt(name: str) -> Found:
+    """What an audit knows of one of the unusual optimizers."""
+    target = f"tests.unusual:{name}"
+    return with_class(learn(Request(target)), resolve(target)[1])
+
+
+@functools.cache
+def laws_of(name: str) -> dict[str, Any]:
+    """Its laws, each with the subjects it is asked of."""
+    found = learnt(name)
+    modules = [audit_collect._contract_module(found, "ci"), *audit_collect._rule_modules(found, "ci")]
+    return {law: (FAST(test), made.subjects) for made in modules for law, test in vars(made).items()
+            if law.startswith("test_") and hasattr(test, "hypothesis")}  # fmt: skip
+
+
+def said(name: str, law: str, formats: tuple[str, ...] = ("float64", "float32", "bfloat16")) -> str:
+    """What a law finds wrong; empty where it holds of all formats."""
+    test, subjects = laws_of(name)[f"test_{law}"]
+    for subject in subjects:
+        if subject.format.name in formats and not subject.untestable:
+            record.start()
+            try:
+                test(subject=subject)
+            except record.Violation as found:
+                return found.sentence
+    return ""
+
+
+@pytest.mark.parametrize("law", ["partition", "sizes", "layouts", "all_parameters"])
+def test_roundings_of_tails_are_no_mistakes(law: str) -> None:
+    """Two additions that vector bodies fuse and tails do not are roundings of the rule read out of the code."""
+    assert "" == said("TwoAdditions", law)
+
+
+def test_small_mistake_of_large_tensors_is_no_rounding() -> None:
+    """A decay that is a thousandth less in larger tensors is found all the same."""
+    assert "moves otherwise" in said("DecaysLess", "sizes")
+
+
+def test_counter_under_a_name_is_a_convention() -> None:
+    """Steps counted once, in the state, are told as a convention; laws that suppose a counter each are not asked."""
+    signature = learnt("CountsOnce").signature
+    assert signature is not None
+
+    assert ("convention", "counts steps in k, not for each parameter") in signature.notes
+    assert {"late_parameters", "added_group", "idle_step"} <= set(signature.exempt)
+
+
+def test_value_that_makes_the_step_raise_is_one_finding() -> None:
+    """Division by beta1 = 0 is said by one law, with the option; nothing else draws it."""
+    signature = learnt("Divides").signature
+    assert signature is not None
+
+    assert [0.0] == [case.hyper["beta1"] for case in signature.raising]
+    assert all(one["beta1"] != 0 for one in signature.configurations)
+    assert "ZeroDivisionError" in said("Divides", "accepted_options")
+    assert {"groups": "", "order": ""} == {law: said("Divides", law) for law in ("groups", "order")}
+
+
+def test_value_that_makes_the_step_raise_hides_nothing() -> None:
+    """Another mistake of the same class is found beside it."""
+    assert ".grad was changed" in said("DividesAndWrites", "purity")
+
+
+def test_rule_of_vectors_holds_vectors() -> None:
+    """What was read of vectors says nothing of matrices that the step treats otherwise."""
+    assert learnt("ByShape").of_vectors
+    assert "" == said("ByShape", "step_follows")
+
+
+def test_rule_of_vectors_is_held_to_vectors() -> None:
+    """Longer vectors that move otherwise are found where matrices are left out."""
+    assert "left its enclosure" in said("ByShapeAndSize", "step_follows")
+
+
+def test_only_the_marked_row_was_overdue(tmp_path: Any) -> None:
+    """A row with a mark is untestable; any other that ended its process stays what it was."""
+    evidence = tmp_path / "audit.jsonl"
+    overdue.marks(evidence).write_text("60 a.py::test_b[c]\n")
+
+    assert "untestable" == overdue.of(evidence, "a.py::test_b[c]")["verdict"]
+    assert {} == overdue.of(evidence, "a.py::test_b[d]")
+    assert {} == overdue.of(None, "a.py::test_b[c]")

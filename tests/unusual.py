@@ -1,0 +1,84 @@
+"""Right optimizers with habits that once were taken for mistakes, and beside each one that is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+
+class TwoAdditions(Optimizer):
+    """Momentum and decay are added apart, in two additions: vector bodies fuse them, and tails do not."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.one(p, group)
+        return loss
+
+    def one(self, p: Any, group: Any) -> None:
+        decay = p.clone()
+        p.add_(p.grad, alpha=-group["lr"])
+        p.add_(decay, alpha=-group["lr"] * group["weight_decay"])
+
+
+class DecaysLess(TwoAdditions):
+    """Tensors of more than forty elements are decayed a thousandth less."""
+
+    def one(self, p: Any, group: Any) -> None:
+        decay = p * (0.999 if p.numel() > 40 else 1)
+        p.add_(p.grad, alpha=-group["lr"])
+        p.add_(decay, alpha=-group["lr"] * group["weight_decay"])
+
+
+class CountsOnce(TwoAdditions):
+    """The steps are counted once, in the state, under a name."""
+
+    def step(self, closure: Any = None) -> Any:
+        self.state["k"] = self.state.get("k", torch.tensor([0])) + 1
+        return super().step(closure)
+
+    def one(self, p: Any, group: Any) -> None:
+        p.mul_(1 - group["lr"] * group["weight_decay"]).add_(p.grad, alpha=-group["lr"] / self.state["k"].item())
+
+
+class Divides(TwoAdditions):
+    """beta = 0 is accepted, and divided by."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta1: float = 0.9) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, beta1=beta1))
+
+    def one(self, p: Any, group: Any) -> None:
+        p.add_(p.grad, alpha=-group["lr"] * (1 / group["beta1"] - 0.5))
+
+
+class DividesAndWrites(Divides):
+    """It also writes the gradient."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        p.grad.mul_(2)
+
+
+class ByShape(TwoAdditions):
+    """Plain steps of vectors; matrices move along the gradient less its mean."""
+
+    def one(self, p: Any, group: Any) -> None:
+        grad = p.grad if p.dim() < 2 else p.grad - p.grad.mean()
+        p.mul_(1 - group["lr"] * group["weight_decay"]).add_(grad, alpha=-group["lr"])
+
+
+class ByShapeAndSize(ByShape):
+    """Vectors of more than four elements move twice as far."""
+
+    def one(self, p: Any, group: Any) -> None:
+        if p.numel() > 4 and p.dim() < 2:
+            p.add_(p.grad, alpha=-group["lr"])
+        super().one(p, group)
