@@ -196,6 +196,21 @@ class DecaysBackwards(Right):
         return (-p.grad if group["maximize"] else p.grad).sub(p, alpha=group["weight_decay"])
 
 
+class KeepsFirstRate(Right):
+    """The lr of the first step is kept in the state, for good."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        return super().rate(p, {**group, "lr": state.setdefault("lr", group["lr"])}, state)
+
+
+class ReadsFirstPart(Right):
+    """Gradients are divided by their norm, which is that of the first sixteen elements."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        return grad / (1 + grad.reshape(-1)[:16].norm())
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (StillInFloat32, "all_parameters"),
     (StillInFloat32, "partition"),
@@ -214,6 +229,8 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (HalvesImaginary, "complex_numbers"),
     (OverwritesDuplicates, "sparse_gradients"),
     (IgnoresTensorRate, "tensor_lr"),
+    (KeepsFirstRate, "scheduled_lr"),
+    (ReadsFirstPart, "whole_tensors"),
     (AscendsSilently, "bad_options"),
     (SwallowsOptions, "misspelt_option"),
     (DecaysByConstant, "decay_toward_zero"),
