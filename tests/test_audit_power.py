@@ -78,6 +78,7 @@ WRONG = (
     Wrong("SGDPlain", "torch.clone(d_p).detach()", "d_p.detach()", "own_state", "a gradient"),
     Wrong("AdamWLoop", "continue", "break", "absent_gradients", "another parameter has no gradient"),
     # schedules, closures, gradients
+    Wrong("AdamWLoop", 'beta2 = group["betas"]', 'beta2 = group.setdefault("b", group["betas"])', "as_read", "step 3"),
     Wrong("AdamWLoop", "return loss", "return None", "closure", "does not return the loss"),
     Wrong("AdamWLoop", FIRST, FIRST.replace("p.grad", "p.grad.mul_(2)"), "purity", ".grad was changed"),
     # formulas: only a declared rule can say that one is wrong
