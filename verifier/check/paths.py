@@ -19,9 +19,10 @@ def paths_agree(subject: Subject, case: Case) -> None:
     """The three paths give the same bits at every step, where weight_decay is a power of two.
 
     Theorem: if weight_decay * w is representable, g + rn(rn(lam) * 2w) = rn(g + weight_decay * w), however the
-    implementation contracts the sum; the rest of the step is the same code. Elements whose product underflows leave
-    the theorem and are not compared from there on; nor is a fused kernel narrower than fp32 compared with the
-    penalty, since it keeps g + weight_decay * w in an fp32 register where autograd must round it to .grad.
+    implementation contracts the sum; the rest of the step is the same code. Elements whose product underflows, or
+    whose 2w overflows, leave the theorem and are not compared from there on; nor is a fused kernel narrower than fp32
+    compared with the penalty, since it keeps g + weight_decay * w in an fp32 register where autograd must round it to
+    .grad.
     """
     runs = _three(subject, case)
     if runs is None:
@@ -38,6 +39,7 @@ def paths_agree(subject: Subject, case: Case) -> None:
         if step < case.steps:
             product = _decay(case, step + 1) * plain.theta[step]
             exact &= same_bits(subject.format.round(product), product)
+            exact &= np.isfinite(subject.format.round(2.0 * plain.theta[step]))
 
 
 def paths_enclosed(subject: Subject, case: Case) -> None:
@@ -97,7 +99,10 @@ def _same(
 
 
 def _gradient_admissible(subject: Subject, case: Case, penalty: Trajectory) -> None:
-    """Each gradient is rn(g + rn(lam * 2w)), with lam rounded to the format, or to fp32 where that is wider."""
+    """Each gradient is rn(g + rn(lam * rn(2w))), with lam rounded to the format, or to fp32 where that is wider.
+
+    Doubling is exact unless it overflows, which it does where 2 * lam * w need not.
+    """
     fmt = subject.format
     assert penalty.grads is not None
     for step in range(1, case.steps + 1):
@@ -106,7 +111,7 @@ def _gradient_admissible(subject: Subject, case: Case, penalty: Trajectory) -> N
             present[case.slices[tensor]] = False
         g = fmt.round(case.grads[step - 1])
         lam = _decay(case, step) / 2 * (-1.0 if case.maximize else 1.0)
-        doubled = 2.0 * penalty.theta[step - 1]
+        doubled = fmt.round(2.0 * penalty.theta[step - 1])
         # Autograd adds in a kernel of its own, so nothing contracts. Both roundings are innocuous in float64: products
         # have at most 48 bits, and a sum of two narrow values needs 2p + 2 (Figueroa 1995); fp64 itself rounds once.
         scalars = (fmt.round(lam), FP32.round(lam)) if fmt.precision < FP32.precision else (fmt.round(lam),)
