@@ -188,6 +188,35 @@ def test_permuted_rejects_a_kernel_that_skips_its_tail(fmt: Format) -> None:
         check.permuted(altered(right(fmt=fmt), skips), case())
 
 
+def test_a_weight_whose_double_overflows_is_no_alarm() -> None:
+    """Autograd doubles 40,000 to infinity in fp16, weight_decay does not; the smaller weights are compared still."""
+    subject = torch_subject("sgd", fmt="float16")
+    theta = np.array([40000.0, 1.0, -2.0, 3.0, 0.5, -40000.0, 1.5, 2.5, -1.0])
+    large = case("sgd", steps=2, theta=theta, hyper={"lr": 2.0**-6, "weight_decay": 0.5})
+    penalty = lineup.along(subject, "penalty")
+
+    assert penalty is not None
+    assert [True, False] == np.isinf(penalty.run(large).grads[0, :2]).tolist()
+    check.paths_agree(subject, large)
+    check.paths_enclosed(subject, large)
+
+
+def test_layouts_may_turn_the_sign_of_a_zero_and_nothing_else() -> None:
+    """A zero of the other sign is no difference of layouts; the smallest number is one."""
+
+    def moved(by: float) -> Subject:
+        def change(trajectory: Trajectory) -> Trajectory:
+            return replace(trajectory, theta=np.where(trajectory.theta == 0, by, trajectory.theta))
+
+        whole, tampered = right("sgd"), altered(right("sgd"), change)
+        return replace(whole, run=lambda c: (whole if c.layout == "contiguous" else tampered).run(c))
+
+    still = case("sgd", theta=np.zeros(9), grads=np.zeros((6, 9)))
+    check.layout_free(moved(-0.0), still)
+    with pytest.raises(Violation, match="depends on the memory layout"):
+        check.layout_free(moved(2.0**-149), still)
+
+
 def test_same_state_rejects_a_moment_that_reads_theta() -> None:
     """AdamW's moments do not depend on theta; with coupled decay they do."""
     other = case(theta=case().theta[::-1].copy())
