@@ -87,7 +87,7 @@ def _described(request: Any, spent: dict[tuple[str, str], float], by_name: bool)
         if by_name and not found.wrong:
             raise UsageError(found.reason)
         return {"target": request.target, "reason": found.reason, "rule": None, "rows": 0, "seconds": None, "laws": []}
-    laws: list[dict[str, Any]] = []
+    by_id: dict[str, dict[str, Any]] = {}
     for made in collecting.modules(request):
         subjects = [subject.id for subject in made.subjects if not subject.untestable]
         for name, test in vars(made).items():
@@ -97,7 +97,9 @@ def _described(request: Any, spent: dict[tuple[str, str], float], by_name: bool)
             says = " ".join(str(test.__doc__).strip().partition("\n\n")[0].split())
             cases = PROFILES[request.profile] if hasattr(test, "hypothesis") else 1
             seconds = spent.get((request.target, key))
-            laws.append({"id": key, "says": says, "subjects": subjects, "cases": cases, "seconds": seconds})
+            law = {"id": key, "says": says, "subjects": [], "cases": cases, "seconds": seconds}
+            by_id.setdefault(key, law)["subjects"] += subjects  # some laws have subjects of their own beside the others'
+    laws = list(by_id.values())
     known = [law["seconds"] for law in laws if law["seconds"] is not None]
     return {
         "target": request.target,
