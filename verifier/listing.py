@@ -98,7 +98,7 @@ def _described(request: Any, spent: dict[tuple[str, str], float], by_name: bool)
             cases = PROFILES[request.profile] if hasattr(test, "hypothesis") else 1
             seconds = spent.get((request.target, key))
             law = {"id": key, "says": says, "subjects": [], "cases": cases, "seconds": seconds}
-            by_id.setdefault(key, law)["subjects"] += subjects  # some laws have subjects of their own beside the others'
+            by_id.setdefault(key, law)["subjects"] += subjects  # some laws come again with other subjects
     laws = list(by_id.values())
     known = [law["seconds"] for law in laws if law["seconds"] is not None]
     return {
