@@ -156,3 +156,13 @@ def test_a_wrong_kernel_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.startswith("step 1, aten.addcdiv_.default at torch/optim/adam.py:")
     assert "in _single_tensor_adam, element [0] (float32): observed " in said
     assert "but should be" in said
+
+
+def test_a_proof_says_what_it_presupposes() -> None:
+    """Momentum's lines run where there is momentum; a row without conditions holds for all values."""
+    reasons = {
+        name: {row["reason"] for row in code_proofs.records(name, "smoke") if row.get("law") == f"{name}.code"}
+        for name in ("sgd_momentum", "adamw")
+    }
+
+    assert {"sgd_momentum": {"proved where momentum != 0"}, "adamw": {""}} == reasons

@@ -111,7 +111,9 @@ def _options(rule: Rule, read: Lift, chosen: dict[str, Any]) -> Evidence:
     worst, option = max(found, key=lambda one: GRAVITY.index(one[0].status))
     row = _proved(f"{rule.name}.code_options", read, worst, worst.status, time.perf_counter() - started)
     if worst.proved:
-        return replace(row, cases=len(found), reason=f"torch refuses {', '.join(refused)}" if refused else "")
+        conditions = dict.fromkeys(_where(proof) for proof, _ in found)
+        said = [*filter(None, conditions), *([f"torch refuses {', '.join(refused)}"] if refused else [])]
+        return replace(row, cases=len(found), reason="; ".join(said))
     return replace(row, reason=row.reason and f"{option}: {row.reason}",
                    message=row.message and f"{option}: {row.message}")  # fmt: skip
 
@@ -144,11 +146,16 @@ def _proved(law: str, read: Lift, proof: LiftProof, status: Status, seconds: flo
         verdict=VERDICTS[status],
         strength=Strength.PROVED,
         target=read.target,
-        reason=proof.method if undecided else "",
+        reason=proof.method if undecided else _where(proof),
         message=refuted if status is Status.REFUTED else "",
         equals=proof.mutant,
         seconds=round(seconds, 4),
     )
+
+
+def _where(proof: LiftProof) -> str:
+    """What the proof presupposes of the options, as the reason of its row; empty where it holds for all values."""
+    return f"proved where {' and '.join(proof.where)}" if proof.proved and proof.where else ""
 
 
 def _roundings(name: str, read: Lift, chosen: dict[str, Any], profile: str, seed: int) -> Iterator[Evidence]:

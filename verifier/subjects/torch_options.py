@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from verifier.errors import UsageError
 
-_CLASSES: dict[str, tuple[str, dict[str, bool]]] = {
+CLASSES: dict[str, tuple[str, dict[str, bool]]] = {
     "sgd": ("SGD", {}),
     "sgd_momentum": ("SGD", {}),
     "sgd_nesterov": ("SGD", {"nesterov": True}),
@@ -30,6 +30,7 @@ _CLASSES: dict[str, tuple[str, dict[str, bool]]] = {
     "rprop": ("Rprop", {}),
     "asgd": ("ASGD", {}),
 }
+"""Rule name -> torch's class and the switches that select the rule."""
 
 PAIRS = {
     "betas": ("beta1", "beta2"),
@@ -44,15 +45,15 @@ EAGER_STATE = frozenset({"Adagrad"})
 
 def optimizer_class(rule_name: str) -> tuple[str, dict[str, bool]]:
     """The class that claims a rule, as `torch.optim:Adam`, and the options that select the rule within it."""
-    if rule_name not in _CLASSES:
-        raise UsageError(f"torch.optim has no class for rule {rule_name!r}", given=rule_name, accepted=_CLASSES)
-    name, fixed = _CLASSES[rule_name]
+    if rule_name not in CLASSES:
+        raise UsageError(f"torch.optim has no class for rule {rule_name!r}", given=rule_name, accepted=CLASSES)
+    name, fixed = CLASSES[rule_name]
     return f"torch.optim:{name}", dict(fixed)
 
 
 def rules_of(class_name: str) -> tuple[str, ...]:
     """The names of the rules that the class `torch.optim.<class_name>` claims, under some choice of its options."""
-    return tuple(rule for rule, (name, _) in _CLASSES.items() if name == class_name)
+    return tuple(rule for rule, (name, _) in CLASSES.items() if name == class_name)
 
 
 def options(hyper: Mapping[str, float]) -> dict[str, float | tuple[float, float]]:

@@ -17,29 +17,21 @@ import torch
 
 from verifier.evidence import Verdict
 from verifier.floats import FORMATS, Array
+from verifier.subjects.torch_options import CLASSES
 from verifier.tutorial.algebra import Finding
 from verifier.tutorial.loop import Loop, Penalty, compare, flat, l2, train
 
+MOMENTUM: Mapping[str, Mapping[str, float]] = {
+    "sgd_momentum": {"momentum": 0.875, "dampening": 0.25},
+    "sgd_nesterov": {"momentum": 0.875},
+    "rmsprop_momentum": {"momentum": 0.875},
+    "rmsprop_centered_momentum": {"momentum": 0.875},
+}
+
 OPTIMIZERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "sgd": ("SGD", {}),
-    "sgd_momentum": ("SGD", {"momentum": 0.875, "dampening": 0.25}),
-    "sgd_nesterov": ("SGD", {"momentum": 0.875, "nesterov": True}),
-    "adam": ("Adam", {}),
-    "adam_amsgrad": ("Adam", {"amsgrad": True}),
-    "adamw": ("AdamW", {}),
-    "adamw_amsgrad": ("AdamW", {"amsgrad": True}),
-    "adamax": ("Adamax", {}),
-    "nadam": ("NAdam", {}),
-    "nadam_decoupled": ("NAdam", {"decoupled_weight_decay": True}),
-    "radam": ("RAdam", {}),
-    "radam_decoupled": ("RAdam", {"decoupled_weight_decay": True}),
-    "adagrad": ("Adagrad", {}),
-    "adadelta": ("Adadelta", {}),
-    "rmsprop": ("RMSprop", {}),
-    "rmsprop_centered": ("RMSprop", {"centered": True}),
-    "rmsprop_momentum": ("RMSprop", {"momentum": 0.875}),
-    "rmsprop_centered_momentum": ("RMSprop", {"centered": True, "momentum": 0.875}),
-    "asgd": ("ASGD", {}),
+    rule: (kind, {**switches, **MOMENTUM.get(rule, {})})
+    for rule, (kind, switches) in CLASSES.items()
+    if rule != "rprop"
 }
 """Rule name -> torch's class and the options that select the rule; every rule that has a weight_decay."""
 
