@@ -13,8 +13,9 @@ import torch
 from verifier.lift import expr
 from verifier.lift.evaluate import ULPS, Bounded, values
 from verifier.lift.expr import Node
+from verifier.lift.memory import Memory
 from verifier.lift.scalars import Trace
-from verifier.lift.shadow import Memory, prepared, watching
+from verifier.lift.shadow import prepared, watching
 
 PROGRAMS = 350  # a seed
 STEPS = 14

@@ -9,7 +9,7 @@ import numpy as np
 
 from verifier.lift import expr
 from verifier.lift.expr import Node
-from verifier.lift.shadow import Unreadable
+from verifier.lift.memory import Unreadable
 
 
 def _each(f: Callable[..., Node], count: int) -> Callable[..., Any]:

@@ -17,10 +17,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from verifier.lift import construct
 from verifier.lift.faithful_ops import PROGRAMS, Unknown, admissible
+from verifier.lift.memory import is_view, tensors_of
 from verifier.lift.ops import _kinds, base_name
 from verifier.lift.roundings import CARRIER, Values, carried, same_bits, to_dtype
 from verifier.lift.scalars import Site, call_site
-from verifier.lift.shadow import capturable, is_view, tensors_of
+from verifier.lift.shadow import capturable
 
 FLOATING = tuple(CARRIER)
 _EXACT = frozenset({"clone", "copy", "_to_copy", "fill", "zero", "where", "masked_fill"})

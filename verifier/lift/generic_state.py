@@ -12,8 +12,8 @@ import torch
 
 from verifier.lift import expr
 from verifier.lift.expr import Node
+from verifier.lift.memory import Memory, Nodes
 from verifier.lift.scalars import TaggedFloat, TaggedInt, plain
-from verifier.lift.shadow import Memory, Nodes
 from verifier.lift.slots import Slot
 
 T = expr.sym("t")

@@ -29,9 +29,10 @@ from verifier.lift.generic_state import (
     symbolise,
     value_of,
 )  # fmt: skip
+from verifier.lift.memory import Memory, Nodes
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition, Site, Trace, call_site, own_site
-from verifier.lift.shadow import Memory, Nodes, Widening, prepared, watching
+from verifier.lift.shadow import Widening, prepared, watching
 from verifier.lift.slots import Slot, short_names, slots
 
 GENERIC_T = 211

@@ -12,7 +12,7 @@ import torch
 from verifier.lift import expr, reduce
 from verifier.lift.elementwise import ELEMENTWISE, REAL, TRUTH, WHERE
 from verifier.lift.expr import Node
-from verifier.lift.shadow import Handler, Memory, Nodes, Unreadable, is_view, tensors_of
+from verifier.lift.memory import Handler, Memory, Nodes, Unreadable, is_view, tensors_of
 
 _SCALAR_TYPES = ("number", "float", "int", "bool", "Scalar")
 _NOT_NUMBERS = frozenset({"non_blocking", "out", "dtype", "ord", "unbiased", "accumulate", "memory_format", "layout",

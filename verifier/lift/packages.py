@@ -6,6 +6,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import inspect
+import os
 import re
 import signal
 import subprocess
@@ -76,6 +77,56 @@ class Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """There is nothing to run."""
+
+
+def stand_in(name: str) -> None:
+    """Puts a module that stands in for an absent package into its place; called by what `stand_ins` writes."""
+    absent = Absent()
+    absent.names.add(name)
+    sys.meta_path.append(absent)
+    sys.modules[name] = _AbsentModule(name, absent)
+
+
+def make_importable(module: str, folder: Path, places: Sequence[str]) -> bool:
+    """Writes into `folder`, first of `places` on the path, what it takes for a module to be imported; whether it can be.
+
+    A package that is not there gets one that imports and can do nothing. Where that is not enough, the packages above
+    the module get an `__init__` that runs nothing and leads to their own files.
+    """
+    path = os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH", "")])])
+    code = (
+        "import sys\n"
+        "try:\n"
+        f"    __import__({module!r})\n"
+        "except ModuleNotFoundError as error:\n"
+        "    sys.exit((error.name or '').partition('.')[0])\n"
+        "except BaseException:\n"
+        "    sys.exit('?')\n"
+    )
+    bare = False
+    for _ in range(30):
+        ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False,
+                             timeout=IMPORT_SECONDS, env={**os.environ, "PYTHONPATH": path})  # fmt: skip
+        if ran.returncode == 0:
+            return True
+        missing = (ran.stderr.strip().splitlines() or ["?"])[-1]
+        if missing.isidentifier() and not (folder / missing).exists():
+            _write(folder / missing, "from verifier.lift.packages import stand_in\n\nstand_in(__name__)\n")
+        elif not bare and "." in module:
+            bare = True
+            parents = module.split(".")[:-1]
+            for k in range(1, len(parents) + 1):
+                real = next((p for place in places[1:] if (p := Path(place, *parents[:k])).is_dir()), None)
+                if real is not None:
+                    _write(folder.joinpath(*parents[:k]), f"__path__ += [{str(real)!r}]\n")
+        else:
+            return False
+    return False
+
+
+def _write(package: Path, text: str) -> None:
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").write_text(text, encoding="utf-8")
 
 
 class _AbsentModule(types.ModuleType):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.lift.memory import Memory, Unreadable
 from verifier.lift.ops import base_name
-from verifier.lift.shadow import Memory, Unreadable
 
 _LINEAR = frozenset({"add", "sub", "neg", "positive", "clone", "copy", "zero", "lerp"})
 _SCALED = frozenset({"mul", "div"})  # by a real number

@@ -12,7 +12,7 @@ import numpy as np
 from verifier.lift import expr
 from verifier.lift.elementwise import ABS, ADD, DIV, MUL, NE, POW, SQRT, SUB
 from verifier.lift.expr import Node
-from verifier.lift.shadow import Nodes, Unreadable
+from verifier.lift.memory import Nodes, Unreadable
 
 Dims = int | Sequence[int] | None
 

@@ -14,10 +14,11 @@ from verifier.lift import construct, expr, schedule
 from verifier.lift.construct import PENALTY, Hyper, Recipe
 from verifier.lift.evaluate import Bounded, holds, values
 from verifier.lift.expr import Node
+from verifier.lift.memory import tensors_of
 from verifier.lift.observe import Observation
 from verifier.lift.ranges import ranges
 from verifier.lift.scalars import Trace
-from verifier.lift.shadow import Widening, prepared, tensors_of
+from verifier.lift.shadow import Widening, prepared
 from verifier.lift.trajectory import Untranslatable, from_sympy
 from verifier.rule import Rule, t, transition
 

@@ -15,9 +15,9 @@ import torch
 
 from verifier.lift import expr
 from verifier.lift.expr import Node
+from verifier.lift.memory import Memory, Nodes
 from verifier.lift.ranges import ranges
 from verifier.lift.scalars import Condition, TaggedFloat
-from verifier.lift.shadow import Memory, Nodes
 
 RATES = ("lr", "learning_rate")
 """Hyperparameters a scheduler changes, under the key `lr` of a group."""
