@@ -189,7 +189,10 @@ def scheduled_lr(subject: Subject, case: Case) -> None:
         before = run(subject, still)
     except Refused:  # a decay of zero
         still, before = plain, run(subject, plain)
-    if any((rows[1] == subject.format.round(np.array([lr]))).all() for rows in before.state.values()):
+    defaults = getattr(subject.rule, "defaults", {})  # other options may hold the first step sizes within bounds
+    starts = before, run(subject, still.with_(hyper={**still.hyper, **defaults, name: lr}))
+    rounded = subject.format.round(np.array([lr]))
+    if any((rows[1] == rounded).all() for start in starts for rows in start.state.values()):
         current().notes["lr is where the step sizes of single elements begin"] += 1
         return
     other = still.with_(schedule={2: {name: lr * SLOWER}})
