@@ -15,8 +15,8 @@ import pytest
 from tests import wild
 from verifier import record
 from verifier.auditing import collect as audit_collect
-from verifier.auditing.collect import Request
 from verifier.auditing.probe import Found, learn, with_class
+from verifier.auditing.request import Request
 from verifier.subjects.torch_signature import resolve
 
 RIGHT = tuple(name for name, cls in vars(wild).items() if isinstance(cls, type) and cls.__module__ == wild.__name__)

@@ -13,8 +13,8 @@ from tests.broken import more
 from tests.broken import optimizers as broken
 from verifier import contracts, record
 from verifier.auditing import collect as audit_collect
-from verifier.auditing.collect import Request
 from verifier.auditing.probe import learn, with_class
+from verifier.auditing.request import Request
 
 FAST = hypothesis.settings(
     max_examples=12,

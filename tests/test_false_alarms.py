@@ -11,8 +11,8 @@ import pytest
 from verifier import record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing import overdue
-from verifier.auditing.collect import Request
 from verifier.auditing.probe import Found, learn, with_class
+from verifier.auditing.request import Request
 from verifier.subjects.torch_signature import resolve
 
 FAST = hypothesis.settings(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from verifier import rules
-from verifier.auditing.collect import Request
 from verifier.auditing.life import machine, reference
 from verifier.auditing.probe import Held, learn
+from verifier.auditing.request import Request
 
 FEW = hypothesis.settings(
     max_examples=25,

@@ -60,12 +60,12 @@ def audited(
     Each is learnt of in a forked child, as an audit does. UsageError where one cannot be found; one that cannot be
     run has a `reason` and no laws. `seconds` are those of the last audit in `out`, None where there was none.
     """
-    from verifier.auditing import collect as collecting
     from verifier.auditing import targets
+    from verifier.auditing.request import Request, argument
 
-    args = tuple(collecting.argument(text) for text in arguments)
+    args = tuple(argument(text) for text in arguments)
     named = targets.expand(tuple(names))
-    requests = [collecting.Request(target, rule or "", args, profile) for target in named.audited]
+    requests = [Request(target, rule or "", args, profile) for target in named.audited]
     spent = _spent_on(out if out.name == "audit" else out / "audit")
     described = [_described(request, spent, request.target in names) for request in requests]
     return {

@@ -22,7 +22,8 @@ def parametrize(target: Any, *, rule: str = "", profile: str = "smoke", **args: 
     import pytest
 
     from verifier.auditing.audit import _name
-    from verifier.auditing.collect import Request, modules
+    from verifier.auditing.collect import modules
+    from verifier.auditing.request import Request
     from verifier.plugin import _set_profile
 
     request = Request(_name(target), rule, tuple(sorted(args.items())), profile)

@@ -180,7 +180,7 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
 def _learn(warm: Warm, options: Options, targets: Sequence[str], memory: int, names: Sequence[str]) -> None:
     """Has the warm process learn what the targets are; UsageError where one that was named is not to be found."""
     rest = (options.rule, json.dumps(options.args), options.profile, str(memory))
-    learning = [warm.start("verifier.auditing.known:learn", target, *rest) for target in targets]
+    learning = [warm.start("verifier.auditing.probe:learn_and_keep", target, *rest) for target in targets]
     for asked in learning:
         warm.ended(asked)
     for target in targets:
@@ -264,7 +264,7 @@ def baseline(report: AuditReport, path: Path) -> int:
 
 
 def _pairs(args: Sequence[str]) -> list[list[Any]]:
-    from verifier.auditing.collect import argument
+    from verifier.auditing.request import argument
 
     return [list(argument(text)) for text in args]
 

@@ -6,14 +6,13 @@ place), its subjects, and a test a law. Every xdist worker makes the same ones.
 
 from __future__ import annotations
 
-import ast
 import functools
 import json
 import linecache
 import textwrap
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence
+from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
     from verifier.case import Subject
@@ -31,17 +31,6 @@ SMOKE_DTYPES: dict[str, tuple[str, ...]] = {
     "fused": ("float32",),
 }
 """The formats a smoke run tests each implementation in."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be audited: the target, the rule it is held to, the arguments given for its constructor."""
-
-    target: str
-    rule: str = ""
-    args: tuple[tuple[str, Any], ...] = ()
-    profile: str = "smoke"
-    memory: int | None = None
 
 
 class TargetModule(pytest.Module):
@@ -132,15 +121,6 @@ def of(config: pytest.Config) -> Collector:
     ]
     path = Path(option.verifier_evidence) if option.verifier_evidence else None
     return Collector(requests, path)
-
-
-def argument(text: str) -> tuple[str, Any]:
-    """NAME=VALUE, the value read as Python where it is some."""
-    name, _, value = text.partition("=")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
 
 
 def target_record(request: Request) -> dict[str, Any]:

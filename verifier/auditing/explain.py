@@ -27,8 +27,8 @@ STEADY = 2
 
 def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, Any]]:
     """What is known of each finding besides its row: matters, script, replay, message of the smallest case."""
-    from verifier.auditing.collect import Request
     from verifier.auditing.laws import Laws
+    from verifier.auditing.request import Request
     from verifier.subjects.torch_sandbox import half_of_memory, in_child
 
     made: dict[Request, Laws] = {}

@@ -19,9 +19,8 @@ SETTINGS = {"smoke": 4, "ci": 12, "nightly": 24}
 """How many settings of the switches each implementation is read under."""
 
 
-def proofs(known: Signature, args: Mapping[str, Any], profile: str) -> list[Read]:
-    """What comparing each implementation with the for-loop said: one answer an implementation."""
-    forms = Forms(known, args)
+def proofs(known: Signature, forms: Forms, profile: str) -> list[Read]:
+    """What comparing each implementation with the for-loop said: one answer an implementation; `forms` reads them."""
     found = []
     for name in ("foreach", "differentiable", "capturable"):
         if name == "capturable" and name not in known.switches:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from verifier.auditing.collect import Request
+from verifier.auditing.request import Request, argument
 
 FOLDER = "VERIFIER_KNOWN"
 """The variable of the environment that names the folder; without one nothing is kept."""
@@ -29,30 +27,22 @@ def _name(request: Request) -> str:
 
 
 def refused(folder: Path, target: str, rule: str, args: str, profile: str) -> str:
-    """What the person who named the target did that cannot work, as `learn` found out; empty where nothing."""
-    from verifier.auditing.collect import Request, argument
-
+    """What the person who named the target did that cannot work, as a child found out; empty where nothing."""
     path = folder / _name(Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile))
     beside = path.with_suffix(".usage")
     return beside.read_text(encoding="utf-8") if beside.is_file() else ""
 
 
 def recall(request: Request) -> Any:
-    """What `learn` wrote: what a child answered that learnt of the target; None where nothing was written."""
+    """What `keep` wrote: what a child answered that learnt of the target; None where nothing was written."""
     path = place(request)
     return pickle.loads(path.read_bytes()) if path is not None and path.is_file() else None
 
 
-def learn(target: str, rule: str, args: str, profile: str, memory: str) -> None:
-    """Learns of one target, and writes what the child that did so answered."""
-    from verifier.auditing import probe
-    from verifier.auditing.collect import Request, argument
-    from verifier.subjects.torch_sandbox import in_child
-
-    request = Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile)
+def keep(request: Request, answer: Any) -> None:
+    """Writes what a child answered that learnt of the target of a request."""
     path = place(request)
     assert path is not None
-    answer = in_child(functools.partial(probe.learn, request), memory=int(memory))
     written = path.with_suffix(".new")
     written.write_bytes(pickle.dumps(answer))
     written.rename(path)

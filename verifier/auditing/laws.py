@@ -10,6 +10,7 @@ from typing import Any
 from verifier import record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing import probe as audit_probe
+from verifier.auditing.request import Request
 from verifier.case import Case, Refused, Subject
 from verifier.errors import UsageError
 
@@ -17,7 +18,7 @@ from verifier.errors import UsageError
 class Laws:
     """Every test module of one target. `reason` says why there is none."""
 
-    def __init__(self, request: audit_collect.Request) -> None:
+    def __init__(self, request: Request) -> None:
         self.found = audit_probe.probe(request)
         self.reason = self.found.reason
         self.modules = [] if self.reason else audit_collect.modules(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from verifier import rules
 from verifier.auditing import known
 from verifier.auditing.read import Read
+from verifier.auditing.request import Request, argument
 from verifier.enclosure.program import program
 from verifier.errors import UsageError
 from verifier.rule import Rule, RuleError, shared
 
 if TYPE_CHECKING:
-    from verifier.auditing.collect import Request
+    from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_signature import Signature
 
 
@@ -42,6 +44,7 @@ class Found:
     held: tuple[Held, ...] = ()
     proofs: tuple[Read, ...] = ()
     described: Mapping[str, Any] = field(default_factory=dict)  # the target's entry in the results
+    lifts: Mapping[Any, Any] = field(default_factory=dict, repr=False)  # what was read: see `Forms.lifts`
 
     @property
     def readable(self) -> bool:
@@ -92,7 +95,7 @@ def with_class(found: Found, build: Any, args: Mapping[str, Any] | None = None) 
 
     assert found.signature is not None
     signature = replace(found.signature, build=build)
-    return replace(found, signature=replace(signature, forms=Forms(signature, args)))
+    return replace(found, signature=replace(signature, forms=Forms(signature, args, found.lifts)))
 
 
 def learn(request: Request) -> Found:
@@ -100,19 +103,30 @@ def learn(request: Request) -> Found:
     import torch
 
     torch.set_num_threads(1)
+    from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_probe import examined
     from verifier.subjects.torch_signature import signature
 
     known = examined(signature(request.target, dict(request.args)))
-    held, proofs, described = _rules(request, known)
+    forms = Forms(known, dict(request.args))
+    held, proofs, described = _rules(request, known, forms)
     described = {"target": request.target, **described}
     if any(one.at_rest for one in held):
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
         known = replace(known, notes=(*known.notes, ("convention", words)))
-    found = Found(request.target, replace(known, build=_nothing), "", False, tuple(held), tuple(proofs), described)
+    sent = replace(known, build=_nothing)
+    found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.lifts)
     described["of_vectors"] = found.of_vectors
     described["coarse_counter"] = _counts_in_16_bits(known)
     return found
+
+
+def learn_and_keep(target: str, rule: str, args: str, profile: str, memory: str) -> None:
+    """Learns of one target in a child, and writes what the child answered where `known.recall` finds it."""
+    from verifier.subjects.torch_sandbox import in_child
+
+    request = Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile)
+    known.keep(request, in_child(functools.partial(learn, request), memory=int(memory)))
 
 
 def _counts_in_16_bits(known: Signature) -> bool:
@@ -141,7 +155,7 @@ def _nothing() -> None:
     """Stands for the class where it is not needed."""
 
 
-def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], dict[str, Any]]:
+def _rules(request: Request, known: Signature, forms: Forms) -> tuple[list[Held], list[Read], dict[str, Any]]:
     """The rules the target is held to, the proofs that it follows them, and what it is in words."""
     from verifier.auditing import implementations
     from verifier.lift import construct, lifted, matching
@@ -193,7 +207,7 @@ def _rules(request: Request, known: Signature) -> tuple[list[Held], list[Read], 
         read = _lift(lifted, known, "forloop", literal, {}, dict(request.args))
         if read is not None:
             proofs.append(_read(_prove(matching, read, declared), "forloop", declared))
-    proofs += implementations.proofs(known, dict(request.args), request.profile)
+    proofs += implementations.proofs(known, forms, request.profile)
     distinct: dict[tuple[str, str], Held] = {(h.rule.name, str(sorted(h.fixed.items()))): h for h in held}
     first: dict[str, Held] = {}
     for one in distinct.values():

@@ -81,7 +81,7 @@ def replay(recorded: Recorded) -> tuple[str, str]:
     from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
 
     def again() -> tuple[str, str]:
-        from verifier.auditing.collect import Request
+        from verifier.auditing.request import Request
 
         laws = Laws(Request(recorded.target, recorded.rule, recorded.args, profile="ci"))
         if laws.reason:

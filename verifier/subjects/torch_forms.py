@@ -30,13 +30,25 @@ class Form:
 
 
 class Forms:
-    """The forms of one class. `args` are constructor arguments given by the person who asks."""
+    """The forms of one class. `args` are constructor arguments given by the person who asks.
 
-    def __init__(self, signature: Signature, args: Mapping[str, Any] | None = None) -> None:
+    `known` are `lifts` of the same class that another process read.
+    """
+
+    def __init__(
+        self, signature: Signature, args: Mapping[str, Any] | None = None, known: Mapping[Any, Any] | None = None
+    ) -> None:
         self._signature = signature
         self._args = dict(args or {})
-        self._lifts: dict[Any, lifts.Lift | None] = {}
+        self._lifts: dict[Any, lifts.Lift | None] = dict(known or {})
         self._forms: dict[Any, Form | None] = {}
+
+    @property
+    def lifts(self) -> dict[Any, lifts.Lift | None]:
+        """What was read so far, without the expressions it was read from: plain data, which can be sent."""
+        return {
+            key: read and replace(read, nodes={}, steps=None) for key, read in self._lifts.items()
+        }
 
     def of(
         self,
