@@ -111,6 +111,24 @@ def circles(imports: Mapping[str, set[str]]) -> list[str]:
     return sorted(unit for unit in imports if unit in reach(unit))
 
 
+def modules() -> dict[str, set[str]]:
+    """module -> the modules it imports, one by one, those of its own package too; a package's face is left out."""
+    paths = {
+        ".".join(("verifier", *path.relative_to(PACKAGE).with_suffix("").parts)): path
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    return {
+        module: {
+            reached
+            for name in imported(ast.parse(path.read_text(encoding="utf-8")))
+            for reached in (name, name.rpartition(".")[0])
+            if reached in paths and reached != module
+        }
+        for module, path in paths.items()
+    }
+
+
 @pytest.fixture(scope="module")
 def floor() -> dict[str, int]:
     return floors((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
@@ -129,6 +147,11 @@ def test_imports_only_go_down(floor: dict[str, int]) -> None:
 def test_nothing_imports_itself_in_a_circle() -> None:
     """Modules of one floor may use each other, in one direction."""
     assert [] == circles(graph())
+
+
+def test_modules_of_a_package_form_no_circle() -> None:
+    """Inside a package too, not even by an import inside a function."""
+    assert [] == circles(modules())
 
 
 def test_torch_stays_where_it_is_tested() -> None:
