@@ -115,7 +115,8 @@ def _gradient_admissible(subject: Subject, case: Case, penalty: Trajectory) -> N
         # Autograd adds in a kernel of its own, so nothing contracts. Both roundings are innocuous in float64: products
         # have at most 48 bits, and a sum of two narrow values needs 2p + 2 (Figueroa 1995); fp64 itself rounds once.
         scalars = (fmt.round(lam), FP32.round(lam)) if fmt.precision < FP32.precision else (fmt.round(lam),)
-        candidates = [fmt.round(g + fmt.round(scalar * doubled)) for scalar in scalars]
+        with np.errstate(invalid="ignore"):  # nothing times an overflow is NaN, in autograd too
+            candidates = [fmt.round(g + fmt.round(scalar * doubled)) for scalar in scalars]
         seen = penalty.grads[step - 1]
         inside = np.any([same_bits(seen, c) | (seen == c) for c in candidates], axis=0) | ~present
         current().compared(int(present.sum()))
