@@ -91,3 +91,29 @@ def test_row_that_does_not_end_is_no_violation(tmp_path: Path, monkeypatch: pyte
     assert {"did not end within 8 s"} == {row["reason"] for row in rows}
     assert {("untestable", "tests.hostile.optimizers:HangsAtNaN")} == {(r["verdict"], r["target"]) for r in rows}
     assert not [name for found in done.findings for name in found.rows if "nan_stays" in name]
+
+
+def test_reading_that_takes_long_is_said_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class whose code takes us too long to read is audited without a rule: that is no fault of its own."""
+    from verifier.auditing import probe
+    from verifier.auditing.request import Request
+
+    monkeypatch.setattr(probe, "READING", 0.001)
+
+    found = probe.learn(Request("torch.optim:SGD", "", (), "smoke"))
+
+    assert [] == [*found.held, *found.proofs]
+    assert "reading it takes more than 0.001 seconds" == found.described["lift"]["stopped_by"]
+    assert found.signature is not None
+
+
+def test_learning_that_does_not_end_is_no_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target that is not learnt of in time is untestable, with the reason: a busy machine is slow too."""
+    from verifier.auditing import known, probe
+    from verifier.auditing.request import Request
+
+    monkeypatch.setattr(known, "recall", lambda request: Died("does not return within 60 seconds", late=True))
+
+    found = probe.probe(Request("torch.optim:SGD", "", (), "no profile"))
+
+    assert ("it does not return within 60 seconds", False) == (found.reason, found.wrong)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ class Held:
     fixed: Mapping[str, float]
     states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
     at_rest: bool = False  # whether it holds while no scheduler changes a rate, since the code keeps the first one
+
+
+_Rules = tuple[list[Held], list[Read], dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +81,7 @@ def probe(request: Request) -> Found:
     answer = known.recall(request) or in_child(lambda: learn(request), memory=memory)
     target = request.target
     if isinstance(answer, Died):
-        return Found(target, reason=f"it {answer.how}", wrong=True)
+        return Found(target, reason=f"it {answer.how}", wrong=not answer.late)
     if isinstance(answer, tuple):
         kind, text = answer
         wrong = kind not in ("UsageError", "Question", "Untestable", "ImportError", "ModuleNotFoundError")
@@ -109,7 +113,7 @@ def learn(request: Request) -> Found:
 
     known = examined(signature(request.target, dict(request.args)))
     forms = Forms(known, dict(request.args))
-    held, proofs, described = _rules(request, known, forms)
+    held, proofs, described = _in_time(lambda: _rules(request, known, forms))
     described = {"target": request.target, **described}
     if any(one.at_rest for one in held):
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
@@ -119,6 +123,31 @@ def learn(request: Request) -> Found:
     described["of_vectors"] = found.of_vectors
     described["coarse_counter"] = _counts_in_16_bits(known)
     return found
+
+
+READING = 20.0  # seconds of a core that reading a rule and proving things of it may take; most classes take two
+
+
+class _TooLong(BaseException):
+    """Reading took too long; nothing that catches what foreign code raises may catch it."""
+
+
+def _in_time(reading: Callable[[], _Rules]) -> _Rules:
+    """What `reading` returns; where it takes too long, which is our doing, what is said of one that cannot be read."""
+
+    def late(*_: object) -> None:
+        raise _TooLong
+
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, READING)
+    try:
+        return reading()
+    except _TooLong:
+        lift = {"status": "opaque", "formula": "", "stopped_by": f"reading it takes more than {READING:g} seconds"}
+        return [], [], {"rule": None, "rule_source": None, "weight_decay": "unknown", "lift": lift, "proof": {}}
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def learn_and_keep(target: str, rule: str, args: str, profile: str, memory: str) -> None:
@@ -155,7 +184,7 @@ def _nothing() -> None:
     """Stands for the class where it is not needed."""
 
 
-def _rules(request: Request, known: Signature, forms: Forms) -> tuple[list[Held], list[Read], dict[str, Any]]:
+def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
     """The rules the target is held to, the proofs that it follows them, and what it is in words."""
     from verifier.auditing import implementations
     from verifier.lift import construct, lifted, matching

@@ -88,7 +88,7 @@ def stand_in(name: str) -> None:
 
 
 def make_importable(module: str, folder: Path, places: Sequence[str]) -> bool:
-    """Writes into `folder`, first of `places` on the path, what it takes for a module to be imported; whether it can be.
+    """Writes into `folder`, first of `places`, what it takes for a module to be imported; whether it can be.
 
     A package that is not there gets one that imports and can do nothing. Where that is not enough, the packages above
     the module get an `__init__` that runs nothing and leads to their own files.

@@ -19,9 +19,10 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Died:
-    """A child that ended without an answer, and how."""
+    """A child that ended without an answer, and how; `late`: it was ended, since its time was over."""
 
     how: str
+    late: bool = False
 
 
 def limit_memory(size: int) -> None:
@@ -55,7 +56,7 @@ def in_child(work: Callable[[], Any], seconds: float = SECONDS, memory: int | No
         _end(child)
     status = os.waitpid(child, 0)[1]
     if not ended:
-        return Died(f"does not return within {seconds:g} seconds")
+        return Died(f"does not return within {seconds:g} seconds", late=True)
     if data:
         try:
             return pickle.loads(data)
