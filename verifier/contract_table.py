@@ -74,6 +74,15 @@ CONTRACTS = (
         about="gradients",
     ),
     Row(
+        "stays_finite",
+        "Ordinary gradients that stay the same, zero ones among them, make no parameter NaN.",
+        "steps=1, tensors=1",
+        ("check.stays_finite(subject, case)",),
+        because="eps is there for numerical stability; a NaN ends the training of all it reaches.",
+        about="gradients",
+        signatures=True,
+    ),
+    Row(
         "groups",
         "Each parameter group moves as it would in an optimizer of its own.",
         'steps=(1, 6), groups="always", schedule=True, absent=True, maximize=True',
@@ -183,6 +192,15 @@ CONTRACTS = (
         signatures=True,
     ),
     Row(
+        "switched_on",
+        "An option that is zero at first may be switched on between steps.",
+        "steps=4, tensors=2",
+        ("check.switched_on(subject, case)",),
+        because="Options of a group are read at every step, and schedulers write them.",
+        about="schedules",
+        signatures=True,
+    ),
+    Row(
         "options_read",
         "An option written into param_groups before the first step acts as one given to the constructor.",
         "steps=(1, 4)",
@@ -286,6 +304,15 @@ CONTRACTS = (
         ('check.unmoved_by(subject, case, "found_inf")',),
         because="torch.amp: the scaler skips steps whose gradients are not finite.",
         about="steps",
+    ),
+    Row(
+        "skipped_first_step",
+        "A first step that found_inf says to skip leaves nothing behind, and no memory that was never written.",
+        "steps=(1, 3), groups=True",
+        ("check.skips_first(subject, case)",),
+        because="torch.amp: its first scale is a guess, so the first step is the one most often skipped.",
+        about="steps",
+        signatures=True,
     ),
     Row(
         "idle_step",

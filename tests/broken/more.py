@@ -112,6 +112,17 @@ class TakesFoundInf(Right):
         return None if found is not None and found.item() else super().step(closure)
 
 
+class KeepsUnwrittenState(TakesFoundInf):
+    """A step that is skipped leaves momentum behind that was allocated and never written."""
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if not self.state[p] and getattr(self, "found_inf", None) is not None:
+                    self.state[p] = {"step": 0, "momentum": torch.empty_like(p)}
+        return super().step(closure)
+
+
 class HalvesImaginary(Right):
     """The imaginary part of a gradient counts half: of complex parameters, which torch.view_as_real would treat."""
 
@@ -211,6 +222,30 @@ class ReadsFirstPart(Right):
         return grad / (1 + grad.reshape(-1)[:16].norm())
 
 
+class MakesItsBufferAtFirst(Right):
+    """A second momentum has its buffer from the first step on, if it is used there, and never later."""
+
+    def __init__(self, params: Any, lr: float = 0.1, nudge: float = 0.0) -> None:
+        super().__init__(params, lr=lr)
+        self.defaults["nudge"] = self.param_groups[0]["nudge"] = nudge
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        state = self.state[p]
+        if state["step"] == 1 and group["nudge"]:
+            state["nudges"] = torch.zeros_like(p)
+        if group["nudge"]:
+            p.add_(state["nudges"].add_(p.grad), alpha=-group["lr"] * group["nudge"])
+
+
+class DividesByItsGradient(Right):
+    """The gradient is divided by its size, without an eps: 0/0 where it is zero."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = p.grad / p.grad.abs()
+        return (-grad if group["maximize"] else grad).add(p, alpha=group["weight_decay"])
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (StillInFloat32, "all_parameters"),
     (StillInFloat32, "partition"),
@@ -235,5 +270,8 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (SwallowsOptions, "misspelt_option"),
     (DecaysByConstant, "decay_toward_zero"),
     (DecaysBackwards, "decay_toward_zero"),
+    (MakesItsBufferAtFirst, "switched_on"),
+    (DividesByItsGradient, "stays_finite"),
+    (KeepsUnwrittenState, "skipped_first_step"),
 )
 """Each mistake, and a contract that must reject it."""

@@ -36,6 +36,7 @@ from verifier.check.contracts import (
 )
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
+from verifier.check.lasting import skips_first, stays_finite, switched_on
 from verifier.check.paths import paths_agree, paths_enclosed
 from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
 from verifier.check.state import (
@@ -104,14 +105,17 @@ __all__ = [
     "sign",
     "sized",
     "skips_absent",
+    "skips_first",
     "sparse_as_dense",
     "sqrt",
     "state_follows",
+    "stays_finite",
     "stays_in_element",
     "steps_as_read",
     "steps_enclosed",
     "steps_enclosed_blind",
     "steps_follow",
+    "switched_on",
     "takes_closures",
     "takes_shapes",
     "tensor_lr",

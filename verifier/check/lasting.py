@@ -1,0 +1,134 @@
+"""What ordinary training must not do to an optimizer: make its parameters NaN, or have it raise at a new option."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.check.alike import breach, during
+from verifier.check.seen import RAISED, run
+from verifier.check.state import unmoved_by
+from verifier.floats import Mask
+from verifier.record import Violation, current, place_of
+
+STEPS = 64
+"""Steps of the same gradient: past where averages of decay 1/2 have converged in float64."""
+
+ELEMENTS = 24
+
+FADES = ("beta", "alpha", "rho")
+"""What options are called that say how slowly an average forgets."""
+
+DRAWN = ("lr", "weight_decay", "wd", "momentum")
+"""What options are called whose values are drawn."""
+
+
+def stays_finite(subject: Subject, case: Case) -> None:
+    """Gradients between 1/2 and 3/2, and zeros among them, the same at every step, make no parameter NaN.
+
+    With averages that forget fast too, so that they converge, and with a learning rate of zero, as warm-ups begin. Of
+    other numbers that options take, only rates, decays and momenta: eps and coefficients keep the class's own values.
+    What comes after a number so large that its square, or a sum of squares, overflows is left out: that is a rate too
+    large, and no mistake of the step; so are zero gradients where eps itself rounds to zero.
+    """
+    signature: Any = subject.rule
+    options = [signature.option(name) for name in case.hyper]
+    kept = {o.name: o.default for o in options if o.kind == "float" and not o.name.startswith(DRAWN)}
+    case = case.with_(hyper={**case.hyper, **kept})
+    fast = {o.name: 0.5 for o in options if o.name.startswith(FADES) and 0.5 in o.values and 0 < o.default < 1}
+    resting = {name: 0.0 for name in case.hyper if name == "lr"}
+    for hyper in (dict(case.hyper), {**case.hyper, **fast}, {**case.hyper, **resting}):
+        other = _steady(subject, case.with_(hyper=hyper))
+        try:
+            seen = run(subject, other)
+        except Refused as no:
+            current().notes[str(no)] += 1
+            continue
+        wrong = _made_nan(subject, seen)
+        current().compared(wrong.size)
+        if wrong.any():
+            step, element = (int(k) for k in np.argwhere(wrong)[0])
+            raise _smallest(subject, other, step, element)
+
+
+def _steady(subject: Subject, case: Case) -> Case:
+    """The case as one tensor of ordinary numbers, every eighth gradient zero, and the same gradients at every step."""
+    draw = np.random.default_rng(len(case.theta))
+    signs = draw.choice((-1.0, 1.0), (2, ELEMENTS))
+    grad = draw.uniform(0.5, 1.5, ELEMENTS) * signs[0]
+    eps = np.array([value for name, value in case.hyper.items() if name.startswith("eps")])
+    if (subject.format.round(eps) != 0).all():
+        grad[::8] = 0.0
+    return case.with_(
+        shapes=((ELEMENTS // 2, 2),) if signature_of(subject).least_dimensions > 1 else ((ELEMENTS,),),
+        theta=draw.uniform(0.5, 1.5, ELEMENTS) * signs[1],
+        grads=np.tile(grad, (STEPS, 1)),
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+        events={},
+    )
+
+
+def signature_of(subject: Subject) -> Any:
+    """The signature that stands where a rule stands."""
+    return subject.rule
+
+
+def _made_nan(subject: Subject, seen: Trajectory) -> Mask:
+    """Where a parameter is NaN, and no number was ever large before; shape=(steps + 1, elements)."""
+    most = np.sqrt(subject.format.largest / ELEMENTS)
+    with np.errstate(invalid="ignore"):
+        large = np.logical_or.reduce([(np.abs(rows) > most).any(axis=1) for rows in (seen.theta, *seen.state.values())])
+    return np.isnan(seen.theta) & ~np.logical_or.accumulate(large)[:, None]
+
+
+def _smallest(subject: Subject, case: Case, step: int, element: int) -> Violation:
+    """The violation, on that element alone and as many steps as it takes, where it shows there too."""
+    alone = case.with_(
+        shapes=((1, 1),) if len(case.shapes[0]) > 1 else ((1,),),
+        theta=case.theta[[element]],
+        grads=case.grads[:step, [element]],
+    )
+    if _made_nan(subject, run(subject, alone))[-1].any():
+        case, element = alone, 0
+    tensor, element = place_of(case, element)
+    what = "a gradient that stays the same" if case.grads[0, element] else "a zero gradient"
+    what += " makes a parameter NaN" + (" where lr is 0" if case.hyper.get("lr") == 0 else "")
+    found: Violation = breach(what, subject, case, "nan", "a number", step, tensor=tensor, element=element)
+    return found
+
+
+def skips_first(subject: Subject, case: Case) -> None:
+    """A first step that `found_inf` says to skip leaves no state that was never written behind."""
+    unmoved_by(subject, during(case, "filled", 0), "found_inf", 1)
+
+
+def switched_on(subject: Subject, case: Case) -> None:
+    """An option of a group that is zero at first, and is not between later steps, makes no step raise.
+
+    Asked of each option that may be either for good; what cannot be taken from the start is not asked.
+    """
+    signature = signature_of(subject)
+    plain = case.with_(groups=(), schedule={}, absent=frozenset(), events={})
+    for name in sorted(signature.group_options):
+        option = signature.option(name)
+        on = next((value for value in option.values if value > 0), 0.0)
+        if option.kind != "float" or not on or 0.0 not in option.values:
+            continue
+        off = plain.with_(hyper={**plain.hyper, name: 0.0})
+        try:
+            for_good = off, plain.with_(hyper={**plain.hyper, name: on})
+            current().compared(sum(run(subject, one).theta.size for one in for_good))
+        except Refused as no:
+            current().notes[str(no)] += 1
+            continue
+        except Violation as found:  # it raises without any change
+            if found.what != RAISED:
+                raise
+            current().violation = None
+            continue
+        changes = {2: {name: on}, 3: {name: 0.0}, 4: {name: on}}
+        current().compared(run(subject, off.with_(schedule=changes)).theta.size)
