@@ -99,9 +99,14 @@ def _value(
         value, error = _arithmetic(op, a, ea, b, eb, node)
     except (ZeroDivisionError, ValueError, OverflowError):
         return math.nan, math.inf
-    if value == 0 and error == 0:  # zero is computed exactly
+    if error == 0 and (value == 0 or (op in ("add", "mul") and _whole(unit, a, b, value))):  # computed exactly
         return value, 0.0
     return value, error + ULPS * unit * abs(value) + 5e-324
+
+
+def _whole(unit: float, *numbers: float) -> bool:
+    """Whether these are whole numbers that arithmetic of this unit roundoff holds exactly, such as counts of steps."""
+    return all(float(n).is_integer() and abs(n) * unit <= 1 for n in numbers)
 
 
 def _as_number(x: Bounded | bool | None) -> Bounded:

@@ -36,8 +36,10 @@ def _next(name: str) -> Node:
 def lines(step: Step, olds: Mapping[str, Node]) -> tuple[tuple[Symbol, Expr], ...]:
     """The step as a straight-line program in the rule language. `olds`: variable -> its symbol before the step."""
     written = _with_new_values(step.new)
-    first = _first(step, written) if step.first is not None else {}
     order, early = _order(written, olds)
+    first = _first(step.first, written, order) if step.first is not None else {}
+    for name, node in first.items():  # what a first step reads must still be there as well
+        early |= {n for n in order[: order.index(name)] if olds[n] in expr.symbols(node)}
     names: dict[Node, Symbol] = {}
     for name, node in olds.items():
         names[node] = Symbol(name, real=True)
@@ -91,16 +93,16 @@ def _with_new_values(new: Mapping[str, Node]) -> dict[str, Node]:
     return written
 
 
-def _first(step: Step, written: Mapping[str, Node]) -> dict[str, Node]:
-    """The first step's value of each variable whose line differs, in terms of the others' first values."""
-    assert step.first is not None
+def _first(first: Mapping[str, Node], written: Mapping[str, Node], order: list[str]) -> dict[str, Node]:
+    """The first step's value of each variable whose line differs, in terms of first values that are there by then."""
     found = {}
-    for name, node in step.first.items():
-        others = {v: _next(n) for n, v in step.first.items() if n != name and expr.size(v) > 0}
-        direct = expr.rebuild([node], others)[0] if node not in others or name in found else node
+    for place, name in enumerate(order):
+        node = first[name]
+        there = {first[n]: _next(n) for n in order[:place] if expr.size(first[n]) > 0}
+        direct = expr.rebuild([node], there)[0]
         if direct is written[name]:
             continue
-        through = expr.rebuild([written[name]], {_next(n): v for n, v in step.first.items()})[0]
+        through = expr.rebuild([written[name]], {_next(n): v for n, v in first.items()})[0]
         if through is not node:
             found[name] = direct
     return found

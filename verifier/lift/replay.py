@@ -29,8 +29,9 @@ SEED = 5
 def replayed(
     recipe: Recipe, rule: Rule, conditions: Sequence[sympy.Basic], generic: Callable[[Hyper, int], float]
 ) -> tuple[str, int]:
-    """A sentence where the rule's theta certainly leaves the code's within a few steps, and how many were compared.
+    """A sentence where the rule certainly leaves the code within a few steps, and how many were compared.
 
+    Held against theta and against the state that the code keeps under the names the rule has for it.
     Run in double precision throughout, as it was lifted, and in float32 as it is: code that asks for dtypes may take
     other lines there. Steps outside the rule's path conditions are not compared, nor anything where those read more
     than the hyperparameters and t.
@@ -47,11 +48,13 @@ def replayed(
             expected = _run_rule(rule, chosen | rates, start, grads, conditions, run.unit)
         except Untranslatable:
             return "", 0
-        for step, ((value, error), seen) in enumerate(zip(expected, run.theta, strict=False), 1):
-            if not abs(value - seen[0][0]) <= error and error < float("inf"):
-                where = f"{'in float32, ' if single else ''}at step {step} from the start"
-                return f"{where} the rule gives {value!r}, the code {seen[0][0]!r}", compared + step
-        compared += min(len(expected), len(run.theta))
+        for step, (now, seen) in enumerate(zip(expected, run.seen, strict=False), 1):
+            for name, (value, error) in now.items():
+                if name in seen and not abs(value - seen[name]) <= error and error < float("inf"):
+                    where = f"{'in float32, ' if single else ''}at step {step} from the start"
+                    said = "" if name == rule.theta.name else f" {name} ="
+                    return f"{where} the rule gives{said} {value!r}, the code {seen[name]!r}", compared + step
+        compared += min(len(expected), len(run.seen))
     return "", compared
 
 
@@ -89,6 +92,7 @@ class _RealRun:
     start: Elements
     grads: list[Elements] = field(default_factory=list)
     theta: list[Elements] = field(default_factory=list)
+    seen: list[dict[str, float]] = field(default_factory=list)  # of the first element, after each step: theta and state
     unit: float = 2.0**-53
 
 
@@ -112,6 +116,17 @@ class _Coarsest(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
 
 def _elements(tensors: Iterable[torch.Tensor]) -> Elements:
     return [[float(x) for x in tensor.detach().reshape(-1).tolist()] for tensor in tensors]
+
+
+def _state_of(optimizer: Any, parameter: torch.Tensor) -> dict[str, float]:
+    """The first element of every state tensor shaped like its parameter, by the name the code has for it."""
+    state = getattr(optimizer, "state", {}).get(parameter, {})
+    tensors = {n: v for n, v in state.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+    return {
+        str(n): float(v.detach().reshape(-1)[0])
+        for n, v in tensors.items()
+        if v.shape == parameter.shape and not v.is_sparse
+    }
 
 
 def _run_code(
@@ -147,6 +162,7 @@ def _steps(recipe: Recipe, chosen: Mapping[str, float], single: bool, steps: int
                     optimizer.step()
                 run.grads.append(grads)
                 run.theta.append(_elements(parameters))
+                run.seen.append(_state_of(optimizer, parameters[0]) | {"theta": run.theta[-1][0][0]})
         except Exception:  # a step that needs a closure, or whatever foreign code raises: nothing to compare
             return run
     return run
@@ -159,8 +175,8 @@ def _run_rule(
     grads: Sequence[float],
     conditions: Sequence[sympy.Basic],
     unit: float,
-) -> list[Bounded]:
-    """theta after each step by the rule, with error bounds, as long as the path conditions hold."""
+) -> list[dict[str, Bounded]]:
+    """theta and state after each step by the rule, with error bounds, as long as the path conditions hold."""
     after = transition(rule)
     nodes, guards = from_sympy(after.values()), from_sympy(conditions)
     slack = unit if unit > _UNITS[torch.float64] else 0.0  # numbers given in double are rounded when they meet tensors
@@ -175,5 +191,5 @@ def _run_rule(
         if not all(holds(g, here) for g in guards):
             break
         now = dict(zip((s.name for s in after), values(nodes, here, unit), strict=True))
-        trace.append(now[rule.theta.name])
+        trace.append(now)
     return trace
