@@ -19,12 +19,14 @@ class Pair:
     """The two runs a violation compared: of `observed`, which should end as that of `expected` does.
 
     `here` and `there` are the flat elements of the one and the other that correspond; none: all of them, in order.
+    `unlike`: they should not end alike.
     """
 
     observed: Case
     expected: Case
     here: tuple[int, ...] = ()
     there: tuple[int, ...] = ()
+    unlike: bool = False
 
 
 class Violation(AssertionError):

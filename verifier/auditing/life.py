@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from verifier import enclosure
+from verifier.auditing.strayed import Strayed
 from verifier.case import Case, Group, Subject
 from verifier.enclosure import Enclosure
 from verifier.floats import FORMATS, FP64, Array, Format, same_bits
@@ -63,12 +64,14 @@ def allowed(rule: Rule, fmt: Format, step: Mapping[str, Any]) -> list[dict[str, 
 
 
 def machine(
-    signature: Any, dtype: str = "float32", implementation: str = "forloop", held: Sequence[Any] = ()
-) -> type[RuleBasedStateMachine]:
+    signature: Any, dtype: str = "float32", implementation: str = "forloop", held: Sequence[Any] = (), *,
+    sizes: Sequence[tuple[int, ...]] = SIZES, short: bool = False,
+) -> type[RuleBasedStateMachine]:  # fmt: skip
     """The state machine of one implementation of a class; run its `TestCase`, or give it to Hypothesis.
 
     `held` are the rules the class is held to (`probe.Held`). A step outside the rule's enclosure, or a bit that differs
-    from the model, raises AssertionError naming the parameter and the step.
+    from the model, raises `Strayed`, naming the parameter and the step. `sizes` are the shapes of parameters; `short`:
+    values are multiples of 1/8. `past` is what the last life did, event by event, `log` what came of it.
     """
     import torch
 
@@ -81,7 +84,7 @@ def machine(
     )
     combinations = st.sampled_from(signature.configurations)
     least, most = signature.least_dimensions, signature.most_dimensions
-    shapes = [shape for shape in SIZES if least <= len(shape) <= most]
+    shapes = [shape for shape in sizes if least <= len(shape) <= most]
 
     def built(one: Foreign, tensors: list[Any], hyper: dict[str, float], own: dict[str, float]) -> Any:
         count = sum(t.numel() for t in tensors)
@@ -89,6 +92,11 @@ def machine(
         return one.optimizer(case.with_(groups=(Group(tuple(range(len(tensors))), own),)), tensors)
 
     happened: set[str] = set()
+    past: list[Any] = []
+
+    def drawn(life: Any, count: int) -> Array:
+        values: Array = life.random.standard_normal(count)
+        return np.round(values * 8) / 8 if short else values
 
     def told(event: Any) -> Any:
         """The event, which leaves its name in `happened`."""
@@ -96,6 +104,7 @@ def machine(
         @functools.wraps(event)
         def telling(self: Any, **given: Any) -> None:
             happened.add(event.__name__)
+            past.append((event.__name__, given))
             event(self, **given)
 
         return telling
@@ -105,6 +114,10 @@ def machine(
 
         @initialize(hyper=combinations, seed=st.integers(0, 2**16))
         def born(self, hyper: dict[str, float], seed: int) -> None:
+            past[:] = [(dict(hyper), seed)]
+            self.log: list[tuple[str, Any]] = []
+            self.values: list[Any] = []
+            self.own: dict[int, dict[str, Any]] = {}
             self.subject, self.model = subject, model
             self.random = np.random.default_rng(seed)
             self.hyper = dict(hyper)
@@ -118,8 +131,9 @@ def machine(
             self.kept: dict[int, dict[str, Array] | None] = {}
 
         def parameter(self, shape: tuple[int, ...]) -> Any:
-            values = self.subject.tensor(self.random.standard_normal(int(np.prod(shape))))
-            return torch.nn.Parameter(values.reshape(shape))
+            values = self.subject.tensor(drawn(self, int(np.prod(shape)))).reshape(shape)
+            self.values.append(values.tolist())
+            return torch.nn.Parameter(values)
 
         def seen(self, k: int, rule: Rule) -> tuple[Array, dict[str, Array] | None]:
             """Parameter `k` and its state now, flat, by the rule's names, None where some of it cannot be read."""
@@ -149,11 +163,14 @@ def machine(
             """A step of the real optimizer and of the models; parameters are held to the rule, where one is known."""
             self.steps += 1
             before: dict[int, tuple[Rule, dict[str, Any]]] = {}
+            given: dict[int, Any] = {}
+            self.log.append(("step", given))
             for k, (p, q) in enumerate(zip(self.real, self.alone, strict=True)):
                 if not p.requires_grad or (k in missing and "absent_gradients" not in signature.exempt):
                     p.grad = q.grad = None
                     continue
-                p.grad = self.subject.tensor(self.random.standard_normal(p.numel())).reshape(p.shape)
+                p.grad = self.subject.tensor(drawn(self, p.numel())).reshape(p.shape)
+                given[k] = p.grad.tolist()
                 q.grad = p.grad.clone()
                 self.models[k].step()
                 self.taken[k] += 1
@@ -177,11 +194,10 @@ def machine(
             ways = allowed(rule, self.subject.format, step)
             if any(bool(way[rule.theta.name].contains(theta).all()) for way in ways):
                 return
-            low, high = (end[0] for end in ways[0][rule.theta.name].allowed())
-            assert_wrong = (
-                f"parameter {k} leaves the rule {rule.name} at step {self.steps}: observed {float(theta[0])!r}"
-            )
-            raise AssertionError(f"{assert_wrong}, but should be in [{float(low)!r}, {float(high)!r}]")
+            way = ways[0][rule.theta.name]
+            first = int(np.flatnonzero(~way.contains(theta))[0])
+            ends = [float(end[first]) for end in way.allowed()]
+            raise Strayed("rule", k, self.steps, first, float(theta[first]), ends, rule.name)
 
         @precondition(lambda self: len(self.real) < len(shapes) and "added_group" not in signature.exempt)
         @rule(own=combinations)
@@ -196,6 +212,8 @@ def machine(
             self.options.append(hyper)
             arguments, plain = signature.arguments(hyper), signature.arguments(self.hyper)
             differing = {n: v for n, v in arguments.items() if v != plain[n]}
+            self.own[len(self.real) - 1] = differing
+            self.log.append(("group", differing))
             self.optimizer.add_param_group({"params": [p], **differing})
             self.models.append(built(self.model, [q], self.hyper, {n: own[n] for n in signature.group_options}))
             self.taken.append(0)
@@ -209,6 +227,7 @@ def machine(
             self.options[k] = {**self.options[k], name: other[name]}
             argument = signature.option(name).argument
             value = signature.arguments(self.options[k])[argument]
+            self.log.append(("change", {"which": k, "argument": argument, "value": value}))
             self.optimizer.param_groups[k][argument] = value
             self.models[k].param_groups[0][argument] = value
 
@@ -219,6 +238,7 @@ def machine(
             """The state is saved, and a new optimizer loads it."""
             from verifier.subjects.torch_travel import travel
 
+            self.log.append(("resume", how))
             self.optimizer = self.loaded(self.subject, self.real, travel(self.optimizer.state_dict(), how))
 
         def loaded(self, one: Foreign, parameters: list[Any], saved: Any) -> Any:
@@ -238,6 +258,7 @@ def machine(
         @told
         def move(self) -> None:
             """The parameters become float64, which loses nothing, and a new optimizer over them loads the state."""
+            self.log.append(("move", None))
             saved, states = copy.deepcopy(self.optimizer.state_dict()), [m.state_dict() for m in self.models]
             self.subject, self.model = self.subject.other("float64"), self.model.other("float64")
             self.real = [torch.nn.Parameter(p.detach().double()) for p in self.real]
@@ -252,6 +273,7 @@ def machine(
         @told
         def copied(self) -> None:
             """The optimizer and its parameters are copied, and the copies go on."""
+            self.log.append(("copied", None))
             self.optimizer, self.real = copy.deepcopy((self.optimizer, self.real))
 
         @precondition(lambda self: "absent_gradients" not in signature.exempt)
@@ -269,6 +291,7 @@ def machine(
         @told
         def skipped(self) -> None:
             """A step whose gradients are not finite, through a gradient scaler: it counts for nothing."""
+            self.log.append(("skipped", None))
             for p in self.real:
                 p.grad = torch.full_like(p, torch.inf) if p.requires_grad else None
             scaler = torch.amp.GradScaler("cpu")
@@ -282,6 +305,7 @@ def machine(
         @told
         def idle(self) -> None:
             """A step without gradients counts for nothing."""
+            self.log.append(("idle", None))
             for p in self.real:
                 p.grad = None
             self.optimizer.step()
@@ -290,6 +314,7 @@ def machine(
         @told
         def clear(self) -> None:
             """Gradients are cleared, the state is looked at."""
+            self.log.append(("clear", None))
             self.optimizer.zero_grad()
             self.optimizer.state_dict()
 
@@ -299,12 +324,11 @@ def machine(
             for k, (p, q) in enumerate(zip(getattr(self, "real", ()), getattr(self, "alone", ()), strict=True)):
                 seen, wanted = (t.detach().reshape(-1).to(torch.float64).numpy() for t in (p, q))
                 same = same_bits(seen, wanted)
-                assert same.all(), (
-                    f"parameter {k} after step {self.steps}: observed {float(seen[~same][0])!r}, "
-                    f"but should be {float(wanted[~same][0])!r}"
-                )
+                if not same.all():
+                    first = int(np.flatnonzero(~same)[0])
+                    raise Strayed("alone", k, self.steps, first, float(seen[first]), [float(wanted[first])])
 
-    Life.happened = happened  # for who runs it to read
+    Life.happened, Life.past = happened, past  # for who runs it to read
     Life.__name__ = f"LifeOf{signature.name.capitalize()}"
     return Life
 
@@ -335,18 +359,30 @@ def lives(found: Any, profile: str) -> list[ModuleType]:
         suppress_health_check=list(HealthCheck),
     )
 
-    def test_life(subject: Subject) -> None:
+    def test_life(subject: Subject, case: Case | None = None) -> None:
         """Whatever happens in its life, each parameter moves as it would alone, and by the rule where one is known."""
+        from verifier.auditing import history
+
         seen = current()
         try:
-            run_state_machine_as_test(machine(found.signature, held=found.held), settings=chosen)
-        except AssertionError as error:
-            said = str(error).splitlines()[0]
-            observed, _, expected = said.partition(": observed ")[2].partition(", but should be ")
-            how = "leaves its update rule" if "leaves the rule" in said else "moves otherwise than alone"
-            what = f"in a life of several events a parameter {how}"
-            seen.violation = Violation(what, subject=subject, observed=observed, expected=expected)
-            raise seen.violation from error
+            if case is not None:
+                history.replayed(found, case)
+            else:
+                lived = machine(found.signature, held=found.held)
+                run_state_machine_as_test(lived, settings=chosen)
+        except Strayed as strayed:
+            case = case or history.told(lived.past).to_case()  # type: ignore[attr-defined]
+            seen.violation = Violation(
+                strayed.what,
+                subject=subject,
+                case=case,
+                step=strayed.step,
+                tensor=strayed.parameter,
+                element=strayed.element,
+                observed=repr(strayed.observed),
+                expected=strayed.expected,
+            )
+            raise seen.violation from strayed
         seen.cases = LIVES[profile]
         seen.compared(LIVES[profile])
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from verifier.case import Case, Group
+from verifier.floats import FORMATS, Array
 from verifier.subjects.torch_foreign import MISSPELT, SWITCHED
 
 
@@ -26,6 +27,15 @@ class Scene:
     def target(self) -> str:
         """pkg.mod:Class"""
         return str(self.signature.target)
+
+    @property
+    def trains(self) -> bool:
+        """Whether the optimizer wants to be told that training begins."""
+        return callable(getattr(self.signature.build, "train", None))
+
+    def rounded(self, values: Array) -> Array:
+        """Values as the format holds them."""
+        return FORMATS[self.dtype].round(values)
 
     def hyper(self, given: Mapping[str, float]) -> dict[str, float]:
         """Every option, the fixed ones as they are."""
@@ -101,22 +111,21 @@ def lines_of(
         told += [("build", f"build = lambda p: {building}"), ("opt", "opt = build(p)")]
     else:
         told.append(("opt", f"opt = {building}"))
-    if callable(getattr(scene.signature.build, "train", None)):
+    if scene.trains:
         told.append(("train", "opt.train()"))
     closing = scene.signature.needs_closure or any("closure" in names for names in case.events.values())
     if returned == "seen":
         told.append(("seen", "seen = []"))
-    told.append(("rows", f"rows = [{', '.join(_row(scene, case, step) for step in range(1, case.steps + 1))}]"))
+    if "sparse" in whole:
+        told.append(("sparse", SPARSE))
+    told.append(("rows", f"rows = {_rows([_row(scene, case, step) for step in range(1, case.steps + 1)])}"))
     told.append(("for", "for step, grads in enumerate(rows, 1):"))
     dirt = [n.partition(":")[2] for n in whole if n.startswith("dirty")]
     told += [
         ("dirty", f"    [torch.full((16 * n,), float({v!r})) for n in range(1, 65) for _ in range(4)]") for v in dirt
     ]
-    for step, table in sorted(case.schedule.items()):
-        before = scene.arguments({**case.hyper})
-        changed = {n: v for n, v in scene.arguments({**case.hyper, **table}).items() if v != before[n]}
-        if changed:
-            told.append(("schedule", f"    if step == {step}: [g.update({_dict(changed)}) for g in opt.param_groups]"))
+    for step in sorted(case.schedule):
+        told += [("schedule", line) for line in _scheduled(scene, case, step, joined)]
     for step, names in sorted(case.events.items()):
         for name in names if step else ():
             if name != "closure":
@@ -177,6 +186,28 @@ def _group(scene: Scene, hyper: Mapping[str, float], group: Group) -> str:
     return f"{{'params': [{', '.join(f'p[{k}]' for k in group.tensors)}]{own}}}"
 
 
+def _scheduled(scene: Scene, case: Case, step: int, joined: Sequence[int]) -> list[str]:
+    """Lines that change options before a step: of all groups at once where it is the same change."""
+    changes = []
+    for group in (case.all_groups[k] for k in joined):
+        before, now = (scene.arguments(case.hyper_at(k, group)) for k in (step - 1, step))
+        changes.append(_dict({n: v for n, v in now.items() if v != before[n]}))
+    if len(set(changes)) == 1:
+        lines = [f"[g.update({changes[0]}) for g in opt.param_groups]"]
+    else:
+        lines = [f"opt.param_groups[{k}].update({told})" for k, told in enumerate(changes)]
+    return [f"    if step == {step}: {line}" for line in lines if "update({})" not in line]
+
+
+def _rows(rows: Sequence[str]) -> str:
+    """The gradients of all steps; what repeats is written once."""
+    for period in (1, 2, 4, 8):
+        if len(rows) > 2 * period and all(row == rows[k % period] for k, row in enumerate(rows)):
+            whole, rest = divmod(len(rows), period)
+            return f"[{', '.join(rows[:period])}] * {whole + bool(rest)}" + (f"[:{len(rows)}]" if rest else "")
+    return f"[{', '.join(rows)}]"
+
+
 def _event(scene: Scene, case: Case, step: int, name: str, joined: Sequence[int]) -> list[tuple[str, str]]:
     """What happens before a step, as lines."""
     kind, _, value = name.partition(":")
@@ -189,10 +220,10 @@ def _event(scene: Scene, case: Case, step: int, name: str, joined: Sequence[int]
             fresh = built(Scene(scene.signature, value, scene.dtype, scene.fixed), case, case.hyper, joined)
         lines = [f"new = {fresh}", f"new.load_state_dict({TRAVELS.get(value, 'opt.state_dict()')})", "opt = new"]
     elif kind == "rebuild":
-        hyper = case.hyper_at(step, case.all_groups[0])
-        if len(case.all_groups) > 1:
-            raise ValueError("it rebuilds an optimizer of several groups")
-        lines = [f"new = {built(scene, case, hyper, joined, own=False)}", "new.state = opt.state", "opt = new"]
+        own = tuple(Group(group.tensors, case.hyper_at(step, group)) for group in case.all_groups)
+        hyper = own[0].hyper if len(own) == 1 else case.hyper
+        fresh = built(scene, case.with_(groups=own), hyper, joined)
+        lines = [f"new = {fresh}", "new.state = opt.state", "opt = new"]
     elif kind == "group":
         lines = [f"opt.add_param_group({_group(scene, case.hyper, case.all_groups[int(value)])})"]
     elif kind == "neighbour":
@@ -209,8 +240,8 @@ def _event(scene: Scene, case: Case, step: int, name: str, joined: Sequence[int]
 
 
 EVENTS: Mapping[str, Sequence[str]] = {
-    "copy": ("opt, p = __import__('copy').deepcopy((opt, p))",),
-    "pickle": ("opt, p = __import__('pickle').loads(__import__('pickle').dumps((opt, p)))",),
+    "copy": ("opt, p = copy.deepcopy((opt, p))",),
+    "pickle": ("opt, p = pickle.loads(pickle.dumps((opt, p)))",),
     "save": ("opt.state_dict()",),
     "zero_grad": ("opt.zero_grad()",),
     "idle": ("[setattr(x, 'grad', None) for x in p]; opt.step()",),
@@ -223,23 +254,24 @@ EVENTS: Mapping[str, Sequence[str]] = {
 """What happens between two steps, as lines of one statement each."""
 
 TRAVELS = {
-    "deepcopy": "__import__('copy').deepcopy(opt.state_dict())",
-    "pickle": "__import__('pickle').loads(__import__('pickle').dumps(opt.state_dict()))",
-    "file": "torch.save(opt.state_dict(), f := __import__('io').BytesIO()) or f.seek(0) or torch.load(f)",
+    "deepcopy": "copy.deepcopy(opt.state_dict())",
+    "pickle": "pickle.loads(pickle.dumps(opt.state_dict()))",
+    "file": "torch.save(opt.state_dict(), f := io.BytesIO()) or f.seek(0) or torch.load(f, weights_only=False)",
 }
 """How a state_dict travels."""
 
 
 def _closure(told: bool) -> list[tuple[str, str]]:
     """The step, with a closure that assigns the gradients."""
-    lines = [("grads", "    def closure(on=[]):" if told else "    def closure():")]
+    lines = [("grads", "    on = []")] if told else []
+    lines += [("grads", "    def closure():")]
     lines += [("grads", "        on.append(torch.is_grad_enabled())")] if told else []
     lines += [("grads", "        for x, g in zip(p, grads): x.grad = g")]
     lines += [("grads", "        return torch.tensor(float(step))")]
     lines += [("step", "    returned = opt.step(closure)")]
     if told:
         value = "float(returned) if returned is not None else None"
-        lines += [("seen", f"    seen.append((step, {value}, all(closure.__defaults__[0])))")]
+        lines += [("seen", f"    seen.append((step, {value}, on))")]
     return lines
 
 
@@ -264,8 +296,12 @@ def _grad(scene: Scene, case: Case, step: int, k: int) -> str:
     dtype = next((n.split(":")[2] for n in whole if n.startswith(f"dtype:{k}:")), "")
     text += f".to(torch.{dtype})" if dtype else ""
     if "sparse" in whole and case.shapes[k]:
-        raise ValueError("its gradients are sparse")
+        return f"sparse({text})"
     return f"torch.view_as_complex({text})" if "complex" in whole else text
+
+
+SPARSE = "sparse = lambda g: torch.sparse_coo_tensor(torch.arange(len(g)).repeat(2)[None], torch.cat([g / 2, g / 2]))"
+"""A gradient as sparse as it may be: every row twice, with halves whose sum is exact."""
 
 
 def _placed(scene: Scene, values: Any, shape: tuple[int, ...], layout: str) -> str:

@@ -7,11 +7,12 @@ the two says so: `x if changed else y`. The others compare one number with the o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from verifier.auditing.scene import Lines, Scene, lines_of
+from verifier.auditing import facts as facts_of
+from verifier.auditing.scene import Lines, Scene, built, lines_of
 from verifier.case import Case
 from verifier.record import Pair, Violation
 
@@ -38,23 +39,34 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         raise ValueError("it has no case")
     if "raised instead of stepping" in found.what:
         return [_text(scene, told, _alone(scene, found.follow_up or case), ["run()  # raises, and so exits 1"])]
-    if law in FACTS:
+    facts = facts_of.FACTS.get(law, facts_of.MOVED if "moved a parameter" in found.what else ())
+    if facts:
         whole = case.with_(events={0: tuple(n for n in case.events.get(0, ()) if n == "misspelt")})
-        return [_text(scene, told, _alone(scene, whole, "opt, p, build"), FACTS[law])]
-    if law == "closure" and found.pair is None:
-        return [_text(scene, told, _alone(scene, case, "seen"), _closure_ending(found))]
-    candidates = []
-    for text in _of_a_pair(scene, told, found.pair) if found.pair else _of_a_number(scene, told, case):
-        lines = text.splitlines()
-        if len(lines) <= LIMIT and max(map(len, lines)) <= WIDTH:
-            candidates.append(text)
-    if not candidates:
+        texts: Iterable[str] = [_text(scene, told, _alone(scene, whole, "opt, p, build"), facts)]
+    elif law == "closure" and found.pair is None:
+        texts = [_text(scene, told, _alone(scene, case, "seen"), facts_of.of_closures(found))]
+    elif law == "whole_tensors":
+        building = built(scene, case, case.hyper, [0])
+        lines = facts_of.of_parts(building, scene.dtype, case.shapes[0], scene.trains)
+        texts = [_text(scene, told, lines, [])]
+    elif found.pair is not None:
+        texts = _of_a_pair(scene, told, found.pair)
+    else:
+        texts = _of_a_number(scene, told, case)
+    return fitting(texts)
+
+
+def fitting(texts: Iterable[str]) -> list[str]:
+    """Those of the scripts that are short enough; ValueError where none is."""
+    found = [text for text in texts if len(text.splitlines()) <= LIMIT and max(map(len, text.splitlines())) <= WIDTH]
+    if not found:
         raise ValueError("it takes more lines, or longer ones")
-    return candidates
+    return found
 
 
 def _text(scene: Scene, told: Told, run: Sequence[str], ending: Sequence[str]) -> str:
-    lines = [f'"""{_headline(scene, told)}"""', *_imports(scene.target), "", *run, "", *ending]
+    body = [*run, "", *ending] if ending else [*run]
+    lines = [f'"""{_headline(scene, told)}"""', *imports(scene.target, body), "", *body]
     return "\n".join(lines) + "\n"
 
 
@@ -63,13 +75,17 @@ def _headline(scene: Scene, told: Told) -> str:
     return f"{scene.target}: {text}"[:110].replace('"""', "'''").replace("\\", "/")
 
 
-def _imports(target: str) -> list[str]:
+def imports(target: str, body: Sequence[str]) -> list[str]:
+    """Lines that import torch, the target, and what `body` takes from the standard library."""
     place, _, name = target.rpartition(":")
+    text = "\n".join(body)
+    library = [module for module in ("copy", "io", "pickle") if re.search(rf"\b{module}\.\w", text)]
+    lines = ["import torch", f"from {place} import {name}"]
     if place.endswith(".py"):
         path = Path(place).resolve()
-        folder = f"sys.path.insert(0, {str(path.parent)!r})"
-        return ["import sys", "import torch", folder, f"from {path.stem} import {name}"]
-    return ["import torch", f"from {place} import {name}"]
+        library.append("sys")
+        lines = ["import torch", f"sys.path.insert(0, {str(path.parent)!r})", f"from {path.stem} import {name}"]
+    return [f"import {', '.join(library)}", *lines] if library else lines
 
 
 def _trimmed(case: Case, steps: int) -> Case:
@@ -110,6 +126,13 @@ def _either(one: str, other: str) -> str:
     return f"{indent}if changed: {one}\n    {indent}else: {other}"
 
 
+DIFFERING = (
+    "without, observed = run(False), run(True)",
+    "print('observed', observed[:4].tolist(), 'and without the change', without[:4].tolist())",
+    "raise SystemExit(bool(((observed == without) | (observed.isnan() & without.isnan())).all()))",
+)
+"""The end of a script about two runs that should differ."""
+
 COMPARED = (
     "expected, observed = run(False), run(True)",
     "wrong = ~((observed == expected) | (observed.isnan() & expected.isnan()))",
@@ -125,12 +148,13 @@ def _of_a_pair(scene: Scene, told: Told, pair: Pair) -> Iterator[str]:
     lengths = [pair.observed.steps]
     if told.found.step and same_steps and told.found.step < pair.observed.steps:
         lengths.insert(0, told.found.step)
-    for state in (False,) if pair.here or pair.there else (False, True):
+    ending = DIFFERING if pair.unlike else COMPARED
+    for state in (False,) if pair.here or pair.there or pair.unlike else (False, True):
         for length in lengths:
             one, other = (_trimmed(c, length) if same_steps else c for c in (pair.observed, pair.expected))
             changed = lines_of(scene, one, elements=pair.here, state=state)
             plain = lines_of(scene, other, elements=pair.there, state=state)
-            yield _text(scene, told, _function("def run(changed):", _paired(changed, plain)), COMPARED)
+            yield _text(scene, told, _function("def run(changed):", _paired(changed, plain)), ending)
 
 
 ORDER = (
@@ -141,6 +165,7 @@ ORDER = (
     "opt",
     "train",
     "seen",
+    "sparse",
     "rows",
     "for",
     "schedule",
@@ -171,8 +196,7 @@ def _paired(one: Lines, other: Lines) -> list[tuple[str, str]]:
 def _of_a_number(scene: Scene, told: Told, case: Case) -> Iterator[str]:
     """One run, and one number of it compared with a known one."""
     found = told.found
-    values = re.match(r"(in \[)?(\S+?)(?: \(\S+\))?(?:, (\S+?)(?: \(\S+\))?\])?$", found.expected)
-    if found.step is None or found.element is None or found.tensor is None or values is None:
+    if found.step is None or found.element is None or found.tensor is None:
         raise ValueError("it names no number to compare with")
     case = _trimmed(case, found.step)
     name = re.match(r"(\w+) (?:left its enclosure|moved although|is not what)", found.what)
@@ -181,66 +205,30 @@ def _of_a_number(scene: Scene, told: Told, case: Case) -> Iterator[str]:
         tensor += ".grad"
     elif name is not None and name[1] != "theta":
         tensor = f"opt.state[{tensor}][{name[1]!r}]"
-    low, high = values[2], values[3]
-    expected = _number(low)
-    if high:
-        ending = [f"print('observed', observed, 'expected {low} to {high}')"]
-        ending += [f"raise SystemExit(not {expected} <= observed <= {_number(high)})"]
-    else:
-        same = "observed != observed" if low == "nan" else f"observed == {expected}"
-        ending = [f"print('observed', observed, 'expected', {expected})", f"raise SystemExit(not {same})"]
     run = _alone(scene, case, f"{tensor}.detach().flatten()[{found.element}].item()")
-    yield _text(scene, told, run, ["observed = run()", *ending])
+    before = float(scene.rounded(case.theta)[case.slices[found.tensor].start + found.element])
+    yield _text(scene, told, run, ["observed = run()", *_compared(told, before)])
+
+
+def _compared(told: Told, before: float) -> list[str]:
+    """The end of a script that has `observed` one number, which was `before`."""
+    if told.law == "decay_toward_zero":
+        sign = "observed" if before == 0 else "1" if before > 0 else "-1"
+        should, wrong = f"'it was', {before!r}", f"(observed - {before!r}) * {sign} > 0"
+    elif told.found.expected.startswith("another value"):
+        should, wrong = "'as before the step'", f"observed == {before!r}"
+    else:
+        values = re.match(r"(in \[)?(\S+?)(?: \(\S+\))?(?:, (\S+?)(?: \(\S+\))?\])?$", told.found.expected)
+        if values is None:
+            raise ValueError("it names no number to compare with")
+        low, high = values[2], values[3]
+        if high:
+            should, wrong = f"'expected {low} to {high}'", f"not {_number(low)} <= observed <= {_number(high)}"
+        else:
+            same = "observed != observed" if low == "nan" else f"observed == {_number(low)}"
+            should, wrong = f"'expected', {_number(low)}", f"not {same}"
+    return [f"print('observed', observed, {should})", f"raise SystemExit({wrong})"]
 
 
 def _number(text: str) -> str:
     return f"float({text!r})" if text in ("nan", "inf", "-inf") else text
-
-
-def _closure_ending(found: Violation) -> list[str]:
-    """What a closure's life should have been, for the part of the contract that is broken."""
-    if "return" in found.what:
-        return ["print(run())", "raise SystemExit(any(returned != step for step, returned, _ in run()))"]
-    return ["print(run())", "raise SystemExit(not all(enabled for _, _, enabled in run()))"]
-
-
-FACTS: dict[str, list[str]] = {
-    "bad_options": ["opt, p, build = run()", "raise SystemExit('lr = -1 is accepted')"],
-    "misspelt_option": ["opt, p, build = run()", "raise SystemExit('an option that does not exist is accepted')"],
-    "state_apart": [
-        "opt, p, build = run()",
-        "saved = __import__('copy').deepcopy(opt.state_dict())",
-        "new = build(p)",
-        "new.load_state_dict(saved)",
-        "for i, state in saved['state'].items():",
-        "    for name, value in state.items() if isinstance(state, dict) else ():",
-        "        mine = new.state_dict()['state'][i][name]",
-        "        if torch.is_tensor(value) and value.numel() and value.data_ptr() == mine.data_ptr():",
-        "            raise SystemExit(f'the optimizer shares {name} with the state_dict it loaded')",
-    ],
-    "state_dtypes": [
-        "opt, p, build = run()",
-        "new = build(p)",
-        "new.load_state_dict(opt.state_dict())",
-        "for x, y in zip(opt.state.values(), new.state.values()):",
-        "    for name in x if isinstance(x, dict) else ():",
-        "        if torch.is_tensor(x[name]) and x[name].dtype != y[name].dtype:",
-        "            raise SystemExit(f'load_state_dict turns {name} from {x[name].dtype} into {y[name].dtype}')",
-    ],
-    "bounded_memory": [
-        "opt, p, build = run()",
-        "held = lambda v: v.numel() if torch.is_tensor(v) else sum(map(held, v.values() if isinstance(v, dict) else v)"
-        " if isinstance(v, (dict, list, tuple, set)) else [0])",
-        "before = held(vars(opt))",
-        "for _ in range(9): opt.step()",
-        "print(before, 'elements in memory, and 9 steps later', held(vars(opt)))",
-        "raise SystemExit(held(vars(opt)) > before)",
-    ],
-    "no_graph": [
-        "opt, p, build = run()",
-        "kept = [n for s in opt.state.values() for n, v in s.items() if torch.is_tensor(v) and v.grad_fn is not None]",
-        "print('state that keeps a graph:', kept)",
-        "raise SystemExit(bool(kept or any(x.grad_fn is not None for x in p)))",
-    ],
-}
-"""Laws about facts, not values: how each is read off an optimizer that has stepped."""

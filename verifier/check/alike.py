@@ -97,6 +97,8 @@ def _apart(some: Array, others: Array, fmt: Format) -> bool:
     return bool((far | unlike).any())
 
 
-def breach(what: str, subject: Subject, case: Case, observed: str, expected: str, step: int | None = None) -> Any:
-    """A violation of which both sides are words."""
-    return violation(what, subject, case, observed=observed, expected=expected, step=step)
+def breach(
+    what: str, subject: Subject, case: Case, observed: str, expected: str, step: int | None = None, **place: int
+) -> Any:
+    """A violation of which both sides are words; `place`: tensor and element, where it has one."""
+    return violation(what, subject, case, observed=observed, expected=expected, step=step, **place)

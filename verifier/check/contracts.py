@@ -41,7 +41,9 @@ def stays_in_element(subject: Subject, case: Case, value: float) -> None:
             bits(what, subject, other, seen.theta[k], plain.theta[k], k, elsewhere)
     touched = [seen.theta[step:, element], *(rows[step:, element] for rows in seen.state.values())]
     if np.isnan(value) and all(np.isfinite(rows).all() for rows in touched):
-        raise breach("a NaN gradient is swallowed", subject, other, show(float(seen.theta[step][element])), "nan", step)
+        place = {"tensor": tensor, "element": element - case.slices[tensor].start}
+        value = float(seen.theta[step][element])
+        raise breach("a NaN gradient is swallowed", subject, other, show(value), "nan", step, **place)
 
 
 def partitioned(subject: Subject, case: Case) -> None:
@@ -290,8 +292,11 @@ def takes_shapes(subject: Subject, case: Case) -> None:
         still |= {s for s, part in zip(shapes, other.slices, strict=True) if _rests(seen, part)}
         moved |= {s for s, part in zip(shapes, other.slices, strict=True) if not _rests(seen, part)}
     if subject.format is FP64 and still and any(0 not in shape for shape in moved):
-        what = f"a parameter of shape {min(still, key=len)} is not moved"
-        raise breach(what, subject, case, "the value it had", "another value, as for parameters of other shapes")
+        shape = min(still, key=len)
+        ones = np.ones((case.steps, math.prod(shape)))
+        other = case.with_(shapes=(shape,), theta=ones[0], grads=ones, groups=(), absent=frozenset())
+        what, should = f"a parameter of shape {shape} is not moved", "another value, as for parameters of other shapes"
+        raise breach(what, subject, other, "1.0, the value it had", should, case.steps, tensor=0, element=0)
 
 
 def _rests(seen: Trajectory, part: slice) -> bool:

@@ -10,14 +10,17 @@ from verifier.record import Pair, Violation
 
 
 @contextmanager
-def compared(observed: Case, expected: Case, *, here: Iterable[int] = (), there: Iterable[int] = ()) -> Iterator[None]:
+def compared(
+    observed: Case, expected: Case, *, here: Iterable[int] = (), there: Iterable[int] = (), unlike: bool = False
+) -> Iterator[None]:
     """A violation inside is one of two runs: of `observed`, which should end as that of `expected` does.
 
     `here` and `there` are the elements of the one and the other that correspond; none: all of them, in order.
+    `unlike`: it is one of two runs that should not end alike.
     """
     try:
         yield
     except Violation as found:
         if found.pair is None:
-            found.pair = Pair(observed, expected, tuple(int(k) for k in here), tuple(int(k) for k in there))
+            found.pair = Pair(observed, expected, tuple(int(k) for k in here), tuple(int(k) for k in there), unlike)
         raise

@@ -12,7 +12,7 @@ from verifier.check.bits import same_trajectory
 from verifier.check.pairs import compared
 from verifier.check.seen import run
 from verifier.floats import FP32, same_bits
-from verifier.record import Violation, current
+from verifier.record import Pair, Violation, current
 from verifier.rule import Rule
 
 
@@ -203,7 +203,9 @@ def scheduled_lr(subject: Subject, case: Case) -> None:
         what = "a learning rate that is changed between steps is not used: the steps keep an earlier one"
         step, element = (int(k) for k in np.argwhere(moved)[0])
         value = f"{float(now[step + 2, element])!r}, as without the change"
-        raise breach(what, subject, other, value, "another value: the step should be a millionth as long", step + 2)
+        with compared(other, still, unlike=True):
+            should = "another value: the step should be a millionth as long"
+            raise breach(what, subject, other, value, should, step + 2, tensor=0, element=element)
 
 
 def _ordinary(subject: Subject, case: Case) -> Case:
@@ -250,6 +252,7 @@ def _acts(what: str, subject: Subject, case: Case, expected: Trajectory, without
             record.notes[what] += 1
             return
         found.what = "an option changed in param_groups has no effect"
+        found.pair = Pair(case, without, unlike=True)
         record.violation = found
         raise found from None
 

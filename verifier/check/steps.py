@@ -46,9 +46,9 @@ def decays(subject: Subject, case: Case) -> None:
         if wrong.any():
             where = first(wrong)
             tensor, element = place_of(given, where)
-            seen = f"{show(float(after[where]))} in element {element} of tensor {tensor}"
-            expected = f"{show(float(before[where]))}, or nearer to zero"
-            raise breach("weight decay moves a parameter away from zero", subject, given, seen, expected, 1)
+            seen, expected = show(float(after[where])), f"{show(float(before[where]))}, or nearer to zero"
+            what = "weight decay moves a parameter away from zero"
+            raise breach(what, subject, given, seen, expected, 1, tensor=tensor, element=element)
 
 
 def _whole(case: Case, away: Array) -> Array:

@@ -1,0 +1,120 @@
+"""How a script ends whose law is no comparison of two runs: with facts, read off an optimizer that has stepped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from verifier.record import Violation
+
+MOVED = (
+    "opt, p, build = run()",
+    "before = [x.detach().clone() for x in p]",
+    "build(p).load_state_dict(opt.state_dict())",
+    "moved = [k for k, x in enumerate(p) if not torch.equal(x, before[k])]",
+    "print('parameters that load_state_dict moved:', moved)",
+    "raise SystemExit(len(moved))",
+)
+"""Loading a state_dict moves no parameter."""
+
+
+def _accepted(what: str) -> tuple[str, ...]:
+    """Fails where a run goes through that should be refused."""
+    return (
+        "try:",
+        "    run()",
+        "except Exception as refused:",
+        "    print('refused:', refused)",
+        "else:",
+        f"    raise SystemExit('{what} is accepted')",
+    )
+
+
+FACTS: Mapping[str, Sequence[str]] = {
+    "bad_options": _accepted("lr = -1"),
+    "misspelt_option": _accepted("an option that does not exist"),
+    "state_apart": (
+        "opt, p, build = run()",
+        "saved = copy.deepcopy(opt.state_dict())",
+        "new = build(p)",
+        "new.load_state_dict(saved)",
+        "for i, state in saved['state'].items():",
+        "    for name, value in state.items() if isinstance(state, dict) else ():",
+        "        mine = new.state_dict()['state'][i][name]",
+        "        if torch.is_tensor(value) and value.numel() and value.data_ptr() == mine.data_ptr():",
+        "            raise SystemExit(f'the optimizer shares {name} with the state_dict it loaded')",
+    ),
+    "state_dtypes": (
+        "opt, p, build = run()",
+        "new = build(p)",
+        "new.load_state_dict(opt.state_dict())",
+        "for x, y in zip(opt.state.values(), new.state.values()):",
+        "    for name in x if isinstance(x, dict) else ():",
+        "        if torch.is_tensor(x[name]) and x[name].dtype != y[name].dtype:",
+        "            raise SystemExit(f'load_state_dict turns {name} from {x[name].dtype} into {y[name].dtype}')",
+    ),
+    "bounded_memory": (
+        "opt, p, build = run()",
+        "held = lambda v: v.numel() if torch.is_tensor(v) else sum(map(held, v.values() if isinstance(v, dict) else v)"
+        " if isinstance(v, (dict, list, tuple, set)) else [0])",
+        "before = held(vars(opt))",
+        "for _ in range(9): opt.step()",
+        "print(before, 'elements in memory, and 9 steps later', held(vars(opt)))",
+        "raise SystemExit(held(vars(opt)) > before)",
+    ),
+    "own_state": (
+        "opt, p, build = run()",
+        "owners = {x.grad.untyped_storage().data_ptr(): 'a gradient' for x in p if x.grad is not None}",
+        "for k, x in enumerate(p):",
+        "    kept = {n: v for n, v in opt.state[x].items() if torch.is_tensor(v) and v.shape == x.shape}",
+        "    mine = {v.untyped_storage().data_ptr(): f'{n} of parameter {k}' for n, v in kept.items()}",
+        "    for place in mine.keys() & owners.keys():",
+        "        raise SystemExit(f'one memory for {mine[place]} and {owners[place]}')",
+        "    owners |= mine",
+    ),
+    "no_graph": (
+        "opt, p, build = run()",
+        "kept = [n for s in opt.state.values() for n, v in s.items() if torch.is_tensor(v) and v.grad_fn is not None]",
+        "print('state that keeps a graph:', kept)",
+        "raise SystemExit(bool(kept or any(x.grad_fn is not None for x in p)))",
+    ),
+}
+"""Laws about facts, not values: how each is read off an optimizer that has stepped."""
+
+
+def of_closures(found: Violation) -> list[str]:
+    """What a closure's life should have been, for the part of the contract that is broken: (step, returned, calls)."""
+    if "never calls" in found.what:
+        told = "any(not calls for _, _, calls in seen)"
+    elif "return" in found.what:
+        told = "any(returned != step for step, returned, _ in seen)"
+    else:
+        told = "not all(enabled for _, _, calls in seen for enabled in calls)"
+    return ["seen = run()", "print('(step, what step(closure) returned, gradients enabled in the closure)', seen)",
+            f"raise SystemExit({told})"]  # fmt: skip
+
+
+def of_parts(building: str, dtype: str, shape: Sequence[int], trains: bool) -> list[str]:
+    """The run and the ending of a script that asks which eighths of a tensor move the rest of it, through a norm."""
+    size = 1
+    for side in shape:
+        size *= side
+    part = size // 8
+    reshaped = f".reshape({tuple(shape)!r})" if len(shape) > 1 else ""
+    drawn = f"(torch.rand({part}, dtype=torch.{dtype}) + 0.25).repeat(8){reshaped}"
+    return [
+        "def run(part=None):  # larger gradients in one eighth of the tensor, at the last step",
+        "    torch.manual_seed(0)",
+        f"    p = [torch.nn.Parameter({drawn})]",
+        f"    opt = {building}",
+        *(["    opt.train()"] if trains else []),
+        "    for step in (1, 2):",
+        f"        p[0].grad = {drawn}",
+        f"        if step == 2 and part is not None: p[0].grad.view(8, {part})[part] *= 64",
+        "        opt.step()",
+        f"    return p[0].detach().reshape(8, {part})",
+        "",
+        "others = lambda part: torch.arange(8) != part",
+        "moves = [not torch.equal(run(part)[others(part)], run()[others(part)]) for part in range(8)]",
+        "print('whether the gradients of each eighth of the tensor move the rest of it:', moves)",
+        "raise SystemExit(len(set(moves)) > 1)",
+    ]
