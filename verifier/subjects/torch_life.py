@@ -80,6 +80,11 @@ def _lies(value: Any) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided and value.numel() > 1
 
 
+def _plainly(grad: Tensor | None) -> torch.dtype | None:
+    """The dtype of a gradient that is a dense tensor of real numbers; None of any other."""
+    return None if grad is None or grad.layout is not torch.strided or grad.is_complex() else grad.dtype
+
+
 class Life:
     """One optimizer on its way through a case."""
 
@@ -120,7 +125,7 @@ class Life:
                 self._record()
                 if "inspect" in self.whole:
                     self._inspect()
-        found = self.recorder.trajectory(self.subject.format.round(case.grads))
+        found = self.recorder.trajectory(self._flat.to(device="cpu", dtype=torch.float64).numpy().copy())
         facts = {name: tuple(values) for name, values in self.facts.items()}
         state = {} if "complex" in self.whole else found.state
         return Trajectory(found.theta, state, found.grads, grads_after.numpy(), facts)
@@ -327,6 +332,10 @@ class Life:
             record.current().stepped(self.case.theta.size, perf_counter() - started)
 
     def _read_gradients(self, step: int, into: Tensor) -> None:
+        grads = [p.grad for p in self.parameters]
+        if len({_plainly(grad) for grad in grads}) == 1 and _plainly(grads[0]):
+            into[step - 1] = torch.cat([grad.detach().reshape(-1) for grad in grads if grad is not None])
+            return
         for p, where in zip(self.parameters, self.case.slices, strict=True):
             if p.grad is not None:
                 grad = p.grad.to_dense() if p.grad.is_sparse else p.grad
@@ -347,20 +356,18 @@ class Life:
         self.facts["aliases"].append(sorted(self._aliases()))
 
     def _aliases(self) -> Iterator[str]:
-        """What state of one parameter lies in the memory of another's state, or of a gradient."""
+        """What state lies in the memory of other state, of the same parameter or another, or of a gradient."""
         owners = {id(p): k for k, p in enumerate(self.parameters)}
         grads = [p.grad for p in self.parameters if p.grad is not None and _lies(p.grad)]
-        places = {grad.untyped_storage().data_ptr(): "a gradient" for grad in grads}
+        places = {grad.data_ptr(): "a gradient" for grad in grads}
         for p, values in getattr(self.optimizer, "state", {}).items():
-            mine = {}
             for name, value in values.items() if isinstance(values, dict) and id(p) in owners else ():
                 if not _lies(value) or value.shape != p.shape:
                     continue
-                place = value.untyped_storage().data_ptr()
-                if place in places:
-                    yield f"{name} of tensor {owners[id(p)]} and {places[place]}"
-                mine[place] = f"{name} of tensor {owners[id(p)]}"
-            places |= mine
+                mine = f"{name} of tensor {owners[id(p)]}"
+                if value.data_ptr() in places:
+                    yield f"{mine} and {places[value.data_ptr()]}"
+                places.setdefault(value.data_ptr(), mine)
 
     @contextmanager
     def _surroundings(self) -> Iterator[None]:
