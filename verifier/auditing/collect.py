@@ -149,7 +149,7 @@ def modules(request: Request, *, dead: bool = False) -> list[ModuleType]:
         found = replace(found, reason=f"{CRASHES} of its rows ended their process; the rest was left alone")
     if found.reason or found.signature is None:
         return [_reason_module(found)]
-    from verifier.auditing.life import lives
+    from verifier.auditing.lives import lives
 
     rules = _rule_modules(found, request.profile)
     narrow = [_narrow_module(found)] if request.profile == "smoke" and found.readable else []
