@@ -57,7 +57,9 @@ class Format:
         x = np.asarray(x, dtype=np.float64)
         if self.precision == 53:
             return x.copy()
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+            if self.name in ("float32", "float16"):  # the processor, and numpy, round to these just so
+                return x.astype(self.name).astype(np.float64)
             spacing = self.ulp(x)
             rounded = np.where(np.isfinite(x), np.rint(x / spacing) * spacing, x)
             return np.where(np.abs(rounded) > self.largest, np.copysign(np.inf, x), rounded)

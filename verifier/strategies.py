@@ -55,9 +55,9 @@ GRADIENTS = ("plain", "normal", "wide", "constant", "impulse", "shrinking", "nea
 PARAMETERS = ("plain", "normal", "wide", "zeros")
 
 
-_one_of: Any = functools.cache(st.sampled_from)
-_whole = functools.cache(st.integers)
-_switch = st.booleans()
+one_of: Any = functools.cache(st.sampled_from)
+whole = functools.cache(st.integers)
+switch = st.booleans()
 """Strategies are built once: a new one costs as much to look into as to draw from."""
 
 
@@ -143,29 +143,29 @@ def _later(steps: int) -> st.SearchStrategy[list[int]]:
 
 
 @functools.cache
-def _some_of(names: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+def some_of(names: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
     """One or two of some names."""
     return st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)
 
 
 @functools.cache
-def _pairs(steps: int, tensors: int, least: int) -> st.SearchStrategy[list[tuple[int, int]]]:
+def pairs(steps: int, tensors: int, least: int) -> st.SearchStrategy[list[tuple[int, int]]]:
     """Up to three steps and tensors without a gradient."""
-    pairs = st.tuples(st.integers(1, steps), st.integers(0, tensors - 1))
-    return st.lists(pairs, min_size=least, max_size=3)
+    each = st.tuples(st.integers(1, steps), st.integers(0, tensors - 1))
+    return st.lists(each, min_size=least, max_size=3)
 
 
 @st.composite
 def shapes(draw: st.DrawFn, tensors: int = 3) -> tuple[tuple[int, ...], ...]:
     """The shapes of one to `tensors` tensors: vectors, matrices, four-dimensional, 0-dim and empty ones."""
     found: list[tuple[int, ...]] = []
-    for _ in range(draw(_whole(1, tensors))):
-        size = draw(_one_of(SIZES))
-        kind = draw(_one_of(("vector", "vector", "vector", "matrix", "image", "scalar", "empty")))
+    for _ in range(draw(whole(1, tensors))):
+        size = draw(one_of(SIZES))
+        kind = draw(one_of(("vector", "vector", "vector", "matrix", "image", "scalar", "empty")))
         if kind == "matrix":
-            found.append((draw(_one_of((1, 2, 3, 5))), min(size, 17)))
+            found.append((draw(one_of((1, 2, 3, 5))), min(size, 17)))
         elif kind == "image":
-            found.append((2, 3, 2, draw(_one_of((1, 2, 3)))))
+            found.append((2, 3, 2, draw(one_of((1, 2, 3)))))
         else:
             found.append({"vector": (size,), "scalar": (), "empty": (0,)}[kind])
     if all(0 in shape for shape in found):
@@ -219,16 +219,16 @@ def cases(
         else:
             strategies[symbol.name] = hyperparameter(symbol.name, domain)
 
-    count = draw(_whole(*steps)) if isinstance(steps, tuple) else steps
+    count = draw(whole(*steps)) if isinstance(steps, tuple) else steps
     found = draw(shapes(tensors=tensors))
     if groups == "always" and len(found) == 1:
         found = (*found, (2,))
     total = sum(math.prod(shape) for shape in found)
     hyper = {name: draw(strategy) for name, strategy in strategies.items()}
-    rng = np.random.default_rng(draw(_whole(0, 2**32 - 1)))
+    rng = np.random.default_rng(draw(whole(0, 2**32 - 1)))
     eps = hyper.get("eps", 1e-8)
 
-    theta = elements(draw(_one_of(_regimes(PARAMETERS, tame or grad == "balanced", wild))), rng, total)
+    theta = elements(draw(one_of(_regimes(PARAMETERS, tame or grad == "balanced", wild))), rng, total)
     if isinstance(grad, int | float):
         grads = np.full((count, total), float(grad))
     elif grad == "balanced":
@@ -237,18 +237,18 @@ def cases(
         )  # few enough bits for weight_decay * theta to be exact in every format
         grads = np.repeat(-hyper["weight_decay"] * theta[None], count, axis=0)
     elif grad == "constant":
-        grads = np.repeat(elements(draw(_one_of(("plain", "normal", "wide"))), rng, total)[None], count, axis=0)
+        grads = np.repeat(elements(draw(one_of(("plain", "normal", "wide"))), rng, total)[None], count, axis=0)
     elif grad == "nonzero":
-        grads = gradients(draw(_one_of(("plain", "normal", "wide"))), rng, count, total, eps)
+        grads = gradients(draw(one_of(("plain", "normal", "wide"))), rng, count, total, eps)
         grads = np.where(grads == 0, 1.0, grads)
     else:
-        grads = gradients(draw(_one_of(_regimes(GRADIENTS, tame, wild))), rng, count, total, eps)
+        grads = gradients(draw(one_of(_regimes(GRADIENTS, tame, wild))), rng, count, total, eps)
 
     free = {n: s for n, s in strategies.items() if n not in fixed and n not in ROUND_STATE}
     split: tuple[Group, ...] = ()
-    if groups and len(found) > 1 and (groups == "always" or draw(_switch)):
+    if groups and len(found) > 1 and (groups == "always" or draw(switch)):
         # Every option differs from the constructor's in every group: an option read from the wrong place shows.
-        where = [draw(_whole(0, 2)) for _ in found]
+        where = [draw(whole(0, 2)) for _ in found]
         where[0] = 0
         where[-1] = where[-1] or int(groups == "always")
         split = tuple(
@@ -256,13 +256,13 @@ def cases(
             for number in sorted(set(where))
         )
     changes: dict[int, dict[str, float]] = {}
-    if schedule and count > 1 and (schedule == "always" or draw(_switch)):
+    if schedule and count > 1 and (schedule == "always" or draw(switch)):
         for step in draw(_later(count)):
-            names = draw(_some_of(tuple(sorted(free))))
+            names = draw(some_of(tuple(sorted(free))))
             changes[step] = {name: draw(free[name]) for name in names}
     missing: frozenset[tuple[int, int]] = frozenset()
-    if absent and (absent == "always" or draw(_switch)):
-        missing = frozenset(draw(_pairs(count, len(found), int(absent == "always"))))
+    if absent and (absent == "always" or draw(switch)):
+        missing = frozenset(draw(pairs(count, len(found), int(absent == "always"))))
     return Case(
         shapes=found,
         theta=theta,
@@ -271,9 +271,9 @@ def cases(
         groups=split,
         schedule=changes,
         absent=missing,
-        layout=draw(_one_of(LAYOUTS)) if layouts else "contiguous",
-        grad_layout=draw(_one_of(LAYOUTS)) if layouts else "contiguous",
-        maximize=draw(_switch) if maximize else False,
+        layout=draw(one_of(LAYOUTS)) if layouts else "contiguous",
+        grad_layout=draw(one_of(LAYOUTS)) if layouts else "contiguous",
+        maximize=draw(switch) if maximize else False,
     )
 
 

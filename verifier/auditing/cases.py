@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 from typing import Any
@@ -19,20 +20,28 @@ from verifier.strategies import (
     SIZES,
     elements,
     gradients,
+    one_of,
+    pairs,
+    some_of,
+    switch,
+    whole,
 )
 
 ALWAYS = frozenset({"lr", "weight_decay", "wd"})
 """Options that may be switched on or off between steps; others change their value only while they are on."""
+
+FADING = 64.0
+"""What gradients are divided by each step to fade: its square is above 1000, so averages under a beta of 0.999 fall."""
 
 
 @st.composite
 def shapes(draw: st.DrawFn, signature: Any, tensors: int) -> tuple[tuple[int, ...], ...]:
     """The shapes of one to `tensors` tensors, of as many dimensions as the optimizer takes."""
     found = []
-    for _ in range(draw(st.integers(1, tensors))):
-        size = draw(st.sampled_from(SIZES))
+    for _ in range(draw(whole(1, tensors))):
+        size = draw(one_of(SIZES))
         kinds = ("vector", "vector", "matrix", "image", "scalar", *(("empty",) if signature.takes_empty else ()))
-        kind = draw(st.sampled_from(kinds))
+        kind = draw(one_of(kinds))
         made = {
             "vector": (size,),
             "matrix": (3, min(size, 17)),
@@ -63,25 +72,25 @@ def cases(
     dyadic: str = "",
 ) -> Case:
     """Cases of the class with this signature; the arguments are those of `strategies.cases`."""
-    count = draw(st.integers(*steps)) if isinstance(steps, tuple) else steps
+    count = draw(whole(*steps)) if isinstance(steps, tuple) else steps
     found = draw(shapes(signature, tensors))
     if groups == "always" and len(found) == 1:
         found = (*found, (3, 2) if signature.least_dimensions > 1 else (2,))
     total = sum(math.prod(shape) for shape in found)
-    combinations = st.sampled_from(signature.configurations)
+    combinations = _configurations(signature)
     hyper = dict(draw(combinations))
     for name in dyadic.split():
         if name in hyper:
-            hyper[name] = draw(st.sampled_from((0.5, 0.25, 0.125)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+            hyper[name] = draw(one_of((0.5, 0.25, 0.125)))
+    rng = np.random.default_rng(draw(whole(0, 2**32 - 1)))
     eps = hyper.get("eps", 1e-8)
-    theta = elements(draw(st.sampled_from(PARAMETERS)), rng, total)
-    grads = gradients(draw(st.sampled_from(GRADIENTS)), rng, count, total, eps)
+    theta = elements(draw(one_of(PARAMETERS)), rng, total)
+    grads = gradients(draw(one_of(GRADIENTS)), rng, count, total, eps)
 
     split: tuple[Group, ...] = ()
     free = sorted(signature.group_options)
-    if groups and free and len(found) > 1 and (groups == "always" or draw(st.booleans())):
-        where = [0, *(draw(st.integers(0, 2)) for _ in found[1:])]
+    if groups and free and len(found) > 1 and (groups == "always" or draw(switch)):
+        where = [0, *(draw(whole(0, 2)) for _ in found[1:])]
         where[-1] = where[-1] or int(groups == "always")
         made = []
         for number in sorted(set(where)):
@@ -90,15 +99,14 @@ def cases(
             made.append(Group(tuple(k for k, w in enumerate(where) if w == number), own))
         split = tuple(made)
     changes: dict[int, dict[str, float]] = {}
-    if schedule and free and count > 1 and (schedule == "always" or draw(st.booleans())):
-        step, other = draw(st.integers(2, count)), draw(combinations)
-        names = draw(st.lists(st.sampled_from(free), min_size=1, max_size=2, unique=True))
+    if schedule and free and count > 1 and (schedule == "always" or draw(switch)):
+        step, other = draw(whole(2, count)), draw(combinations)
+        names = draw(some_of(tuple(free)))
         used = [hyper, *(group.hyper for group in split)]
         changes[step] = {n: other[n] for n in names if _may_change(signature, n, other[n], [u[n] for u in used])}
     missing: frozenset[tuple[int, int]] = frozenset()
-    if absent and (absent == "always" or draw(st.booleans())):
-        pairs = st.tuples(st.integers(1, count), st.integers(0, len(found) - 1))
-        missing = frozenset(draw(st.lists(pairs, min_size=int(absent == "always"), max_size=3)))
+    if absent and (absent == "always" or draw(switch)):
+        missing = frozenset(draw(pairs(count, len(found), int(absent == "always"))))
     return Case(
         shapes=found,
         theta=theta,
@@ -107,19 +115,29 @@ def cases(
         groups=split,
         schedule={step: table for step, table in changes.items() if table},
         absent=missing,
-        layout=draw(st.sampled_from(LAYOUTS)) if layouts else "contiguous",
-        grad_layout=draw(st.sampled_from(LAYOUTS)) if layouts else "contiguous",
-        maximize=signature.can_maximize and draw(st.booleans()) if maximize else False,
+        layout=draw(one_of(LAYOUTS)) if layouts else "contiguous",
+        grad_layout=draw(one_of(LAYOUTS)) if layouts else "contiguous",
+        maximize=signature.can_maximize and draw(switch) if maximize else False,
     )
 
 
+@functools.cache
+def _configurations(signature: Any) -> st.SearchStrategy[Any]:
+    """Combinations of options that the constructor takes; one strategy a signature, as building one is costly."""
+    return st.sampled_from(signature.configurations)
+
+
 def plain(signature: Any, *, steps: int | tuple[int, int] = (1, 20), **_: Any) -> list[Case]:
-    """A case for each of the signature's plain configurations, of two tensors: tried besides those that are drawn."""
+    """A case for each of the signature's plain configurations, of two tensors: tried besides those that are drawn.
+
+    Gradients of every other element fade so fast that any average of their squares falls: running maxima must show.
+    """
     rng = np.random.default_rng(0)
     shapes = [s for s in ((7,), (3, 2)) if signature.least_dimensions <= len(s) <= signature.most_dimensions]
     total = sum(math.prod(shape) for shape in shapes)
     count = steps[1] if isinstance(steps, tuple) else steps
     theta, grads = elements("normal", rng, total), gradients("normal", rng, min(count, 4), total, 1e-8)
+    grads[:, 1::2] *= FADING ** -np.arange(len(grads), dtype=np.float64)[:, None]
     return [Case(tuple(shapes), theta, grads, dict(hyper)) for hyper in signature.plain] if shapes else []
 
 

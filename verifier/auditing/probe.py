@@ -31,7 +31,7 @@ class Held:
     source: str  # declared, matched or lifted
     fixed: Mapping[str, float]
     states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
-    at_rest: bool = False  # whether it holds while no scheduler changes a rate, since the code keeps the first one
+    at_rest: bool = False  # whether it holds while no schedule or group changes a rate: the code keeps the first one
 
 
 _Rules = tuple[list[Held], list[Read], dict[str, Any]]
@@ -48,7 +48,7 @@ class Found:
     held: tuple[Held, ...] = ()
     proofs: tuple[Read, ...] = ()
     described: Mapping[str, Any] = field(default_factory=dict)  # the target's entry in the results
-    lifts: Mapping[Any, Any] = field(default_factory=dict, repr=False)  # what was read: see `Forms.lifts`
+    lifts: Mapping[Any, Any] = field(default_factory=dict, repr=False)  # what was read: see `Forms.readings`
 
     @property
     def readable(self) -> bool:
@@ -119,7 +119,7 @@ def learn(request: Request) -> Found:
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
         known = replace(known, notes=(*known.notes, ("convention", words)))
     sent = replace(known, build=_nothing)
-    found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.lifts)
+    found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.readings)
     described["of_vectors"] = found.of_vectors
     described["coarse_counter"] = _counts_in_16_bits(known)
     return found

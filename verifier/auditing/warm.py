@@ -57,6 +57,9 @@ IMPORTED = (
 """What every fork would import otherwise."""
 
 POLL = 0.02  # seconds between looks for forks that ended
+COLLECTED = (10_000, 20, 20)
+"""How seldom forks look for garbage: Python's own habit costs a twentieth of an audit."""
+
 LONGEST_PATH = 100  # bytes a socket's path may have, less than every system's limit
 
 
@@ -230,6 +233,7 @@ class _Server:
         code = 1
         try:
             os.setsid()
+            gc.set_threshold(*COLLECTED)
             self.listening.close()
             for other in (*self.waiting, *self.running):
                 other.connection.close()

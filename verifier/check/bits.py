@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from verifier.case import Case, Group, Subject, Trajectory
 from verifier.check.pairs import compared
 from verifier.check.seen import bits, observed, run, violation
+from verifier.floats import Array, same_bits
 from verifier.record import current, first, place_of, range_text, show
 
 
@@ -24,11 +25,24 @@ def same_trajectory(
 ) -> None:
     """Two runs have the same bits after every step: parameters, and, with `state`, the state both can show."""
     names = sorted(set(seen.state) & set(expected.state)) if state else ()
+    pairs = [(seen.theta, expected.theta), *((seen.state[name], expected.state[name]) for name in names)]
+    if _equal(case, pairs):
+        return
     for step in range(case.steps + 1):
         bits(what, subject, case, seen.theta[step], expected.theta[step], step, signed_zeros=signed_zeros)
         for name in names:
             values, others = seen.state[name][step], expected.state[name][step]
             bits(f"{what} ({name})", subject, case, values, others, step, signed_zeros=signed_zeros)
+
+
+def _equal(case: Case, pairs: Sequence[tuple[Array, Array]]) -> bool:
+    """Whether all rows have the same bits, which is then counted: quicker than row by row."""
+    rows = slice(case.steps + 1)
+    if not all(a.shape == b.shape and same_bits(a[rows], b[rows]).all() for a, b in pairs):
+        return False
+    for values, _ in pairs:
+        current().compared(int(values[rows].size))
+    return True
 
 
 def same_run(

@@ -145,7 +145,7 @@ class Seen:
         self._subject = subject
         self._sizes = case.sizes
         self._theta: list[Tensor] = []
-        self._state: list[dict[str, list[Tensor | None]]] = []
+        self._state: list[dict[str, Tensor | list[Tensor | None]]] = []
         self._numbers: set[str] = set()  # single numbers, which lie like the elements of 0-dim parameters alone
         rule = subject.rule
         self._initial: dict[str, Array] = {}
@@ -155,7 +155,7 @@ class Seen:
 
     def row(self, state: Mapping[Tensor, Mapping[str, Any]]) -> None:
         """Adds what can be seen now."""
-        self._theta.append(_flat([p.detach() for p in self._parameters]))
+        self._theta.append(_copied([p.detach() for p in self._parameters]))
         found: dict[str, list[Tensor | None]] = {}
         for k, p in enumerate(self._parameters):
             values = state.get(p, {})
@@ -164,39 +164,52 @@ class Seen:
                     self._numbers |= {str(name)} if isinstance(value, Tensor) and value.dim() == 0 else set()
                     continue
                 if self._subject.rule is None or name in self._initial:
-                    row = found.setdefault(str(name), [None] * len(self._parameters))
-                    row[k] = value.detach().reshape(-1).to(device="cpu", dtype=torch.float64).clone()
-        self._state.append(found)
+                    found.setdefault(str(name), [None] * len(self._parameters))[k] = value.detach()
+        self._state.append({name: _kept(parts) for name, parts in found.items()})
 
     def trajectory(self, grads: Array) -> Trajectory:
         """Everything recorded, as float64 arrays."""
-        theta: Array = torch.stack(self._theta).numpy()
+        theta = _array(self._theta)
         names = sorted(
             {name for row in self._state for name in row} - self._numbers
         )  # what the code calls otherwise cannot be read
         state = {}
         for name in names:
-            initial = torch.from_numpy(self._initial[name]) if name in self._initial else None
-            parts = torch.split(initial, list(self._sizes)) if initial is not None else None
+            first = self._initial.get(name)
+            started = torch.from_numpy(first) if first is not None else torch.zeros(sum(self._sizes), dtype=_WIDE)
+            parts = torch.split(started, list(self._sizes))
             rows = []
             for row in self._state:
-                values = row.get(name, [None] * len(self._sizes))
-                rows.append(
-                    _flat(
-                        [
-                            v if v is not None else parts[k] if parts else torch.zeros(size, dtype=torch.float64)
-                            for k, (v, size) in enumerate(zip(values, self._sizes, strict=True))
-                        ]
-                    )
-                )
-            state[name] = torch.stack(rows).numpy()
+                values = row.get(name)
+                if isinstance(values, list):
+                    values = _copied([p if v is None else v for v, p in zip(values, parts, strict=True)])
+                rows.append(started if values is None else values)
+            state[name] = _array(rows)
         return Trajectory(theta, state, grads)
 
 
-def _flat(parts: Sequence[Tensor]) -> Tensor:
-    """A copy of the values of `parts`, in order, as one flat float64 tensor."""
-    wide = [part.reshape(-1).to(device="cpu", dtype=torch.float64) for part in parts]
-    return torch.cat(wide) if wide else torch.empty(0, dtype=torch.float64)
+_WIDE = torch.float64
+
+
+def _kept(parts: list[Tensor | None]) -> Tensor | list[Tensor | None]:
+    """A copy of the state of all parameters; where some have none yet, of each that has."""
+    whole = [part for part in parts if part is not None]
+    return _copied(whole) if len(whole) == len(parts) else [None if p is None else _copied([p]) for p in parts]
+
+
+def _copied(parts: Sequence[Tensor]) -> Tensor:
+    """A copy of the values of `parts`, in order, as one flat tensor, of float64 unless they are of one dtype."""
+    if len({(part.dtype, part.device) for part in parts}) > 1:
+        parts = [part.to(device="cpu", dtype=_WIDE) for part in parts]
+    return torch.cat([part.reshape(-1) for part in parts]) if parts else torch.empty(0, dtype=_WIDE)
+
+
+def _array(rows: Sequence[Tensor]) -> Array:
+    """Flat tensors as the rows of an array."""
+    if len({(row.dtype, row.device) for row in rows}) > 1:
+        rows = [row.to(device="cpu", dtype=_WIDE) for row in rows]
+    found: Array = torch.stack(list(rows)).to(device="cpu", dtype=_WIDE).numpy()
+    return found
 
 
 def run(subject: Foreign, case: Case) -> Trajectory:

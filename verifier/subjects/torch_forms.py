@@ -26,13 +26,13 @@ class Form:
 
     rule: Rule
     states: frozenset[str]
-    captured: bool = False  # whether a rate is kept from the construction, so that schedules are followed otherwise
+    captured: frozenset[str] = frozenset()  # rates kept from the construction: held while nothing changes them
 
 
 class Forms:
     """The forms of one class. `args` are constructor arguments given by the person who asks.
 
-    `known` are `lifts` of the same class that another process read.
+    `known` are `readings` of the same class that another process read.
     """
 
     def __init__(
@@ -44,11 +44,9 @@ class Forms:
         self._forms: dict[Any, Form | None] = {}
 
     @property
-    def lifts(self) -> dict[Any, lifts.Lift | None]:
+    def readings(self) -> dict[Any, lifts.Lift | None]:
         """What was read so far, without the expressions it was read from: plain data, which can be sent."""
-        return {
-            key: read and replace(read, nodes={}, steps=None) for key, read in self._lifts.items()
-        }
+        return {key: read and replace(read, nodes={}, steps=None) for key, read in self._lifts.items()}
 
     def of(
         self,
@@ -181,7 +179,7 @@ def _form(read: lifts.Lift, rule: Rule | None) -> Form | None:
     at_rest = read.at_rest
     assert at_rest is not None
     states = frozenset(s.name for s in at_rest.state) - {s.name for s in shared(at_rest)}
-    return Form(mixed(at_rest), states, bool(read.captured))
+    return Form(mixed(at_rest), states, frozenset(read.captured))
 
 
 def mixed(rule: Rule) -> Rule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import operator
 import os
 import random
 import sys
@@ -82,6 +83,8 @@ class Surroundings:
         np.random.set_state(self.generators[2])
         for (_, owner), before in zip(NAMESPACES, self.names, strict=True):
             after = vars(owner)
+            if len(after) == len(before) and all(map(operator.is_, after.values(), before.values())):
+                continue  # the same objects in the same places, so under the same names
             for name in [n for n in after if n not in before and n not in _OURS and not _is_module(after[n])]:
                 delattr(owner, name)
             for name, value in before.items():
