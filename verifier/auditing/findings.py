@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from verifier.auditing import causes
+
 WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
 """Columns of the report: the terminal's, 100 at most, and in a pipe."""
 
@@ -22,7 +24,7 @@ class Finding:
     `what` says it in words; `rows` are the evidence ids that show it, `law`, `subject`, `case` and `message` those of
     the smallest, `seen` what was seen there: step, tensor, element, observed, expected, ulps. `matters` are the
     settings without which it is gone, `settings` all there are; `only` the implementations and formats it is confined
-    to, among those that were tried.
+    to, among those that were tried. `also`: what else went wrong in these rows alone, which it may have brought about.
     """
 
     target: str
@@ -42,6 +44,7 @@ class Finding:
     replay: str = ""
     no_script: str = ""
     unsteady: bool = False
+    also: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What `audit_explain` is told."""
@@ -63,14 +66,20 @@ class Finding:
 
 
 def collect(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """The findings among the violated rows: equal ones are one, the smallest case first."""
+    """The findings among the violated rows: equal ones are one, the smallest case first; so is what one defect does."""
     found: dict[tuple[str, str, bool], list[Mapping[str, Any]]] = {}
     every = list(rows)
+    of_layout = causes.of_layout(every)
     for row in every:
         if row["verdict"] == "violated":
             listed = row.get("expected_failure") is not None
-            found.setdefault((str(row.get("target")), _alike(row), listed), []).append(row)
-    return [_finding(target, together, every) for (target, _, _), together in found.items()]
+            alike = LAYOUT if str(row["id"]) in of_layout else _alike(row)
+            found.setdefault((str(row.get("target")), alike, listed), []).append(row)
+    return causes.joined([_finding(target, together, every) for (target, _, _), together in found.items()], every)
+
+
+LAYOUT = "depends on the memory layout"
+"""What a violation of `layouts` is called, without which layout."""
 
 
 FORMULA = frozenset({"step_follows", "as_read", "long_run", "implementations", "implements"})
@@ -117,7 +126,7 @@ def folded(findings: Iterable[Finding]) -> list[Finding]:
 def _finding(target: str, rows: Sequence[Mapping[str, Any]], every: Sequence[Mapping[str, Any]]) -> Finding:
     plainest = [(-_size_of_error(row), _plainness(row), _size(row), str(row["id"])) for row in rows]
     if not all(_departs(row) for row in rows):
-        plainest = [(0.0, *key[1:]) for key in plainest]
+        plainest = [(float(_departs(row)), *key[1:]) for key, row in zip(plainest, rows, strict=True)]
     first = rows[plainest.index(min(plainest))]
     return Finding(
         target=target,
@@ -234,7 +243,8 @@ def _shown(number: int, finding: Finding) -> list[str]:
     """One finding, on one screen."""
     known = f" (listed: {finding.expected_failure})" if finding.expected_failure else ""
     lines = [f"  {number}. {_title(finding)}{known}"]
-    rows = ["determinism"] if finding.unsteady else _laws(finding.rows)
+    own = finding.law.partition(".")[2]
+    rows = ["determinism"] if finding.unsteady else sorted(_laws(finding.rows), key=lambda law: law != own)
     promises = {name: says for name, says in _promises(rows).items() if says}
     for says in promises.values():
         lines += _field("promised", says)
@@ -249,6 +259,8 @@ def _shown(number: int, finding: Finding) -> list[str]:
         lines += _field("expected", f"{seen.get('expected')}{far}")
     else:
         lines += _field("message", finding.message)
+    if finding.also:
+        lines += _field("also", f"in no other rows: {'; '.join(finding.also)}")
     if finding.equals:
         lines += _field("equals", f"the known mistake {finding.equals}")
     if finding.only:

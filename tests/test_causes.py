@@ -1,0 +1,93 @@
+"""Which findings are one defect seen several times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verifier.auditing import findings
+
+
+def row(law: str, subject: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """A row of evidence; violated where it has a message."""
+    found = {"id": f"one.{law}@{subject}", "law": f"one.{law}", "subject": subject, "target": "pkg:One"}
+    said = {"message": f"one on {subject}: {message}: observed 1, but should be 2"} if message else {}
+    return {**found, **said, "verdict": "violated" if message else "held", **more}
+
+
+def of(*rows: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The findings among some rows, each with what else it is seen as."""
+    return {finding.what: finding.also for finding in findings.collect(rows)}
+
+
+CAST = "load_state_dict changes the dtype of eta"
+RESUMED = "resumed from a state_dict (memory), it goes on differently"
+
+
+def test_cast_state_takes_in_runs_that_go_on_from_it() -> None:
+    """A run that goes on differently only where loading casts state is no second finding."""
+    rows = [row("state_dtypes", s, CAST) for s in ("cpu-bfloat16-forloop", "cpu-float64-forloop")]
+
+    assert {CAST: ("resumed from a state_dict, it goes on differently",)} == of(
+        *rows, row("resume", "cpu-bfloat16-forloop", RESUMED)
+    )
+
+
+def test_lost_state_is_a_finding_beside_cast_state() -> None:
+    """A run that goes on differently where nothing is cast has another cause."""
+    rows = [row("state_dtypes", "cpu-bfloat16-forloop", CAST), row("resume", "cpu-float32-forloop", RESUMED)]
+
+    assert 2 == len(of(*rows))
+
+
+DEPARTS = "theta is not what the rule read out of the code gives"
+
+
+def test_departing_implementation_takes_in_what_shows_there_alone() -> None:
+    """Tensors cut otherwise move otherwise, only where the steps leave the rule anyway: one finding."""
+    rows = [
+        row("implementations", "cpu-bfloat16-fused", "differs from the for-loop"),
+        row("implementations", "cpu-float32-fused"),
+        row("partition", "cpu-bfloat16-fused", "depends on how elements are cut into tensors"),
+    ]
+
+    assert {"differs from the for-loop": ("depends on how elements are cut into tensors",)} == of(*rows)
+
+
+def test_departing_implementation_takes_in_nothing_that_shows_elsewhere_too() -> None:
+    """What also shows where the rule is kept, what raises, and what is no matter of values stay findings."""
+    rows = [
+        row("implementations", "cpu-bfloat16-fused", "differs from the for-loop"),
+        row("implementations", "cpu-float32-fused"),
+        row("groups", "cpu-bfloat16-fused", "a group moves otherwise"),
+        row("groups", "cpu-float32-forloop", "a group moves otherwise"),
+        row("purity", "cpu-bfloat16-fused", ".grad was changed by the step"),
+        row("order", "cpu-bfloat16-fused", "raised instead of stepping"),
+    ]
+
+    assert 4 == len(of(*rows))
+
+
+def test_rule_that_nobody_keeps_takes_in_nothing() -> None:
+    """Where every implementation leaves the rule, it is another rule, and explains nothing."""
+    rows = [
+        row("step_follows", "cpu-float32-forloop", DEPARTS),
+        row("groups", "cpu-float32-forloop", "a group moves otherwise"),
+    ]
+
+    assert 2 == len(of(*rows))
+
+
+def test_steps_that_leave_the_rule_in_strided_tensors_are_of_the_layout() -> None:
+    """A rule that is left only by strided tensors, where layouts matter, is the same finding; by plain ones, not."""
+    strided, plain = ({"layout": layout, "grad_layout": "contiguous"} for layout in ("sliced", "contiguous"))
+    layouts = row("layouts", "cpu-float32-fused", "depends on the memory layout (parameters sliced)")
+    held = row("as_read", "cpu-float32-forloop")
+
+    def case(layout: dict[str, str]) -> dict[str, Any]:
+        return {"theta": [1.0], "grads": [[1.0]], **layout}
+
+    departs = row("as_read", "cpu-float32-fused", DEPARTS, case=case(strided))
+    assert {"depends on the memory layout": ()} == of(layouts, held, departs)
+
+    departs = row("as_read", "cpu-float32-fused", DEPARTS, case=case(plain))
+    assert 2 == len(of(layouts, held, departs))

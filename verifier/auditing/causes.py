@@ -1,0 +1,104 @@
+"""Which findings are one defect seen several times: those a mistake found elsewhere in the same rows brings about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verifier.auditing.findings import Finding
+
+PLAIN = frozenset({"step_follows", "implementations", "long_run", "implements"})
+"""Laws of the formula that are asked of plain tensors alone."""
+
+RESUMES = frozenset({"resume", "resume_across", "resume_from_copy", "resume_from_file", "resume_from_pickle",
+                     "resume_over_others"})  # fmt: skip
+"""Laws of runs that go on from a state_dict."""
+
+VALUES = RESUMES | {
+    "added_group", "all_parameters", "as_read", "complex_numbers", "groups", "idle_step", "infinity_stays",
+    "large_sizes", "late_parameters", "layouts", "maximize", "mixed_dtypes", "nan_stays", "options_read", "order",
+    "partition", "schedule", "sizes", "skipped_step", "sparse_gradients", "tensor_lr", "threads",
+}  # fmt: skip
+"""Laws that compare values: steps that are wrong by themselves may break each of them."""
+
+
+def law_of(row_id: str) -> str:
+    """The law of a row, without the name of the optimizer."""
+    return row_id.partition("@")[0].partition(".")[2]
+
+
+def subject_of(row_id: str) -> str:
+    """device-format-implementation"""
+    return row_id.partition("@")[2]
+
+
+def of_layout(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The rows that leave the rule only where tensors lie otherwise in memory: `layouts` is broken there as well.
+
+    Everything about the formula that is asked of plain tensors holds of their subject.
+    """
+    violated = [row for row in rows if row["verdict"] == "violated"]
+    broken: dict[tuple[str, str], set[str]] = {}
+    for row in violated:
+        key = str(row.get("target")), subject_of(str(row["id"]))
+        broken.setdefault(key, set()).add(law_of(str(row["id"])))
+    found = set()
+    for row in violated:
+        laws = broken[str(row.get("target")), subject_of(str(row["id"]))]
+        case = row.get("case") or {}
+        strided = {case.get("layout", "strided"), case.get("grad_layout", "strided")} != {"contiguous"}
+        if law_of(str(row["id"])) == "as_read" and strided and "layouts" in laws and not laws & PLAIN:
+            found.add(str(row["id"]))
+    return found
+
+
+def joined(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """The findings, each with those taken in that show in no other row than it does, and that it may bring about.
+
+    Steps of some implementations or formats that depart from the rule, while others keep it, take in what else is
+    wrong with values there; state that loading casts takes in runs that go on from it differently. What raises, or
+    changes from run to run, is never taken in.
+    """
+    held = {(str(r.get("target")), law_of(str(r["id"]))) for r in rows if r["verdict"] == "held"}
+    roots = [f for f in findings if _departs(f, held) or _laws(f) == {"state_dtypes"}]
+    taken: dict[int, list[Finding]] = {}
+    for finding in findings:
+        for number, root in enumerate(roots):
+            if root is not finding and _brings_about(root, finding):
+                taken.setdefault(number, []).append(finding)
+                break
+    gone = {id(finding) for several in taken.values() for finding in several}
+    whole = []
+    for finding in findings:
+        if id(finding) in gone:
+            continue
+        more = next((taken.get(number, []) for number, root in enumerate(roots) if root is finding), [])
+        also = tuple(dict.fromkeys(one.what for one in more))
+        ids = tuple(sorted({row for one in (finding, *more) for row in one.rows}))
+        whole.append(replace(finding, rows=ids, also=also))
+    return whole
+
+
+def _brings_about(root: Finding, finding: Finding) -> bool:
+    same = (root.target, root.expected_failure is None) == (finding.target, finding.expected_failure is None)
+    if not same or finding.unsteady or finding.what.startswith("raises") or not _subjects(finding) <= _subjects(root):
+        return False
+    laws = _laws(finding)
+    return laws <= RESUMES if _laws(root) == {"state_dtypes"} else laws <= VALUES
+
+
+def _departs(finding: Finding, held: set[tuple[str, str]]) -> bool:
+    """Whether it is an implementation, in some formats, that leaves a rule which others keep."""
+    plain = _laws(finding) & PLAIN
+    confined = any((finding.target, law) in held for law in plain)
+    return bool(plain) and confined and not finding.unsteady and not finding.what.startswith("raises")
+
+
+def _laws(finding: Finding) -> set[str]:
+    return {law_of(row) for row in finding.rows}
+
+
+def _subjects(finding: Finding) -> set[str]:
+    return {subject_of(row) for row in finding.rows}
