@@ -3,8 +3,8 @@
     python -m verifier.auditing.ecosystem reports/audited.jsonl --into FOLDER [DISTRIBUTION[:[pkg.mod:]Class] ...]
 
 Distributions are fetched as the survey of lifts fetches them (`verifier.lift.survey`), and the classes audited are
-those it found. A class that has a row is not audited again, unless it is named, or `--again` is given. What each finding was
-judged to be stands in docs/audited.toml, and `verifier.auditing.judged` makes one table of both.
+those it found. A class that has a row is not audited again, unless `--again` is given. What each finding was judged
+to be stands in docs/audited.toml, and `python docs/audited.py` makes one table of both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from verifier.errors import UsageError
 from verifier.lift import packages
 from verifier.lift.survey import rows
 
-BATCH = 6
+BATCH = 3
 """Classes audited in one run: what a run imports is imported once for them, and lost with them if it is stopped."""
 
 Row = Mapping[str, Any]
