@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.broken import more
+from tests.broken import lines, more
 from tests.broken import optimizers as broken
 from verifier import contracts, record
 from verifier.auditing import collect as audit_collect
@@ -60,7 +60,7 @@ def test_rejects_what_breaks_it(wrong: type) -> None:
     assert rejects(audited(wrong.__name__), law) != "", f"{law} holds of {wrong.__name__}"
 
 
-@pytest.mark.parametrize(("wrong", "law"), more.REJECTED, ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(("wrong", "law"), more.REJECTED + lines.REJECTED, ids=lambda one: getattr(one, "__name__", one))
 def test_rejects_what_breaks_it_elsewhere(wrong: type, law: str) -> None:
     """Contracts about files, copies, formats, threads and refusals reject what breaks them too."""
     place = wrong.__module__.rpartition(".")[2]
@@ -79,7 +79,7 @@ def test_every_contract_rejects_something() -> None:
     """No contract is in the table that rejects none of the broken optimizers."""
     from verifier.contract_table import CONTRACTS
 
-    rejecting = {*broken.REJECTED.values(), *(law for _, law in more.REJECTED)}
+    rejecting = {*broken.REJECTED.values(), *(law for _, law in more.REJECTED + lines.REJECTED)}
 
     assert {row.name for row in CONTRACTS} - rejecting == set()
 

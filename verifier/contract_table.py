@@ -32,7 +32,7 @@ CONTRACTS = (
     ),
     Row(
         "late_parameters",
-        "A parameter whose gradients begin late, or pause, moves as if the steps it missed had never been.",
+        "A parameter whose gradients begin late, or pause, moves as if the steps it missed had never been; others go on.",
         "steps=(3, 6)",
         ("check.late(subject, case)",),
         because="State, the step counter included, is kept for each parameter, and a missing gradient is no step.",

@@ -45,7 +45,5 @@ def examples(found: Any) -> Mapping[str, list[Case]]:
     """Cases of the laws that are always tried: each option of a group changed between steps; a run that is long."""
     if not found.readable:
         return {}
-    always = {"as_read": rescheduled(found.signature)}
-    if found.described.get("coarse_counter"):
-        always["long_run"] = full(found.signature)
+    always = {"as_read": rescheduled(found.signature), "long_run": full(found.signature)}
     return {law: [as_vectors(c) for c in some] if found.of_vectors else some for law, some in always.items()}

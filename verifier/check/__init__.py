@@ -4,6 +4,7 @@ Two kinds. Some hold observed values to an enclosure derived from the rule; the 
 of the same subject, related by a follow-up that is exact in binary floating point. None has a tolerance.
 """
 
+from verifier.check.absent import late, skips_absent
 from verifier.check.as_read import long_run_as_read, long_run_follows, steps_as_read
 from verifier.check.bits import (
     between,
@@ -15,7 +16,6 @@ from verifier.check.bits import (
     monotone,
     reordered,
     same_run,
-    skips_absent,
 )
 from verifier.check.contracts import (
     acts_on_all,
@@ -46,7 +46,6 @@ from verifier.check.state import (
     keeps_state_apart,
     keeps_state_dtypes,
     keeps_state_to_itself,
-    late,
     resumes,
     scheduled,
     scheduled_lr,

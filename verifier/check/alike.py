@@ -10,8 +10,8 @@ from verifier.case import Case, Subject, Trajectory
 from verifier.check.bits import same_trajectory
 from verifier.check.enclosed import trajectory_enclosed
 from verifier.check.judged import Judgement, decided, judged
-from verifier.check.seen import violation
-from verifier.floats import BF16, FP32, Array, Format, same_bits
+from verifier.check.seen import bits, violation
+from verifier.floats import BF16, FP32, Array, Format, Mask, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
@@ -63,6 +63,20 @@ def alike(
             current().violation = found
             raise found from None
         current().violation = None
+
+
+def alike_where(
+    what: str, subject: Subject, case: Case, seen: Trajectory, expected: Trajectory, where: Mask, *, plain: Case
+) -> None:
+    """`alike` of parameters alone, and of the elements where `where` is true. `plain` is the case of `expected`."""
+    try:
+        for step in range(case.steps + 1):
+            bits(what, subject, case, seen.theta[step], expected.theta[step], step, where)
+    except Violation as found:
+        if isinstance(subject.rule, Rule):
+            raise
+        parts = (Trajectory(one.theta[:, where]) for one in (seen, expected))
+        decided(what, _judged(subject, case, plain, *parts), found)
 
 
 def _judged(subject: Subject, case: Case, plain: Case | None, seen: Trajectory, expected: Trajectory) -> Judgement:

@@ -187,34 +187,6 @@ def leaves_gradients(subject: Subject, case: Case) -> None:
         bits(".grad was changed by the step", subject, case, after, before, step, present)
 
 
-def skips_absent(subject: Subject, case: Case) -> None:
-    """A parameter whose .grad is None is neither decayed nor moved, its state stands still, and others go on.
-
-    The first parameter is among those that miss a gradient, where there are others: what follows it must go on.
-    """
-    if len(case.shapes) > 1 and case.steps:
-        case = case.with_(absent=case.absent | {(case.steps, 0)})
-    trajectory = run(subject, case)
-    for step, tensor in sorted(case.absent):
-        mask = np.zeros(case.theta.shape, dtype=bool)
-        mask[case.slices[tensor]] = True
-        after, before = trajectory.theta[step], trajectory.theta[step - 1]
-        bits("moved although its .grad is None", subject, case, after, before, step, mask)
-        for name, values in sorted(trajectory.state.items()):
-            what = f"{name} moved although its .grad is None"
-            bits(what, subject, case, values[step], values[step - 1], step, mask)
-    missing = {tensor for _, tensor in case.absent}
-    beside = np.ones(case.theta.shape, dtype=bool)
-    for tensor in missing:
-        beside[case.slices[tensor]] = False
-    if not missing or not beside.any():
-        return
-    whole = run(subject, case.with_(absent=frozenset()))
-    for step in range(case.steps + 1):
-        what = "moves otherwise because another parameter has no gradient"
-        bits(what, subject, case, trajectory.theta[step], whole.theta[step], step, beside)
-
-
 def between(subject: Subject, case: Case, name: str, low: str, high: str) -> None:
     """After every step a tensor takes, its state `name` lies between two hyperparameters rounded to its format."""
     trajectory = run(subject, case)

@@ -156,15 +156,28 @@ def as_reals(subject: Subject, case: Case) -> None:
 def sparse_as_dense(subject: Subject, case: Case) -> None:
     """A sparse gradient with duplicate entries acts as the dense gradient it stands for."""
     plain = case.with_(grad_layout="contiguous", absent=frozenset())
-    other = during(plain, "sparse", 0)
-    try:
-        seen = subject.run(other)
-    except Exception as no:  # foreign code: whatever it raises, it does not take sparse gradients
-        current().notes[f"takes no sparse gradients: {no}"] += 1
+    seen, other = None, plain
+    for one in (plain, _undecayed(subject, plain)):  # decay is often refused, since it would make a gradient dense
+        other = during(one, "sparse", 0)
+        try:
+            plain, seen = one, subject.run(other)
+            break
+        except Exception as no:  # foreign code: whatever it raises, it does not take sparse gradients
+            current().notes[f"takes no sparse gradients: {no}"] += 1
+    if seen is None:
         return
     what = "a sparse gradient acts otherwise than the dense one"
     with compared(other, plain):
         alike(what, subject, other, seen, run(subject, plain), scalars=True)
+
+
+def _undecayed(subject: Subject, case: Case) -> Case:
+    """The case without weight decay, in any group and at any step."""
+    names = getattr(subject.rule, "decays", ())
+    off = {name: 0.0 for name in (*names, "weight_decay") if name in case.hyper}
+    groups = tuple(Group(g.tensors, {n: v for n, v in g.hyper.items() if n not in off}) for g in case.groups)
+    schedule = {step: {n: v for n, v in table.items() if n not in off} for step, table in case.schedule.items()}
+    return case.with_(hyper={**case.hyper, **off}, groups=groups, schedule=schedule)
 
 
 def tensor_lr(subject: Subject, case: Case) -> None:
@@ -185,35 +198,48 @@ def tensor_lr(subject: Subject, case: Case) -> None:
 def reads_all(subject: Subject, case: Case) -> None:
     """A step that reads whole tensors reads all of each: if one part of a tensor moves the rest of it, every part does.
 
-    The tensor repeats one part eight times, so that all parts have one norm. Larger gradients come to one part after
-    the other, in the last step, and whether anything outside the part moves otherwise must have one answer.
+    The tensor repeats one part eight times, so that all parts have one norm. One part after the other is made larger,
+    in the gradients of the last step or from the start, and whether anything outside it moves otherwise must have one
+    answer. As a vector, and as a matrix whose rows are of one part each.
     """
     if "nan_stays" not in getattr(subject.rule, "exempt", {}) or subject.format.precision < FP32.precision:
         current().notes["an element's step reads no other element, or this format hides what it reads"] += 1
         return
+    most, least = (getattr(subject.rule, f"{end}_dimensions", default) for end, default in (("most", 5), ("least", 0)))
     for part in (5, 160):
-        draw = np.random.default_rng(part)
-        theta, grads = draw.uniform(0.25, 1, part), draw.uniform(0.25, 1, (2, part))
-        signs = draw.choice((-1.0, 1.0), (3, part))
-        plain = case.with_(
-            shapes=((8, part) if getattr(subject.rule, "least_dimensions", 0) > 1 else (8 * part,),),
-            theta=np.tile(theta * signs[0], 8),
-            grads=np.tile(grads * signs[1:], (1, 8)),
-            groups=(),
-            schedule={},
-            absent=frozenset(),
-        )
-        expected = run(subject, plain).theta[-1]
+        shapes = [shape for shape in ((8 * part,), (8 * part // 5, 5)) if least <= len(shape) <= most]
+        for shape in shapes:
+            _reads_all_of(subject, case, shape, part)
+
+
+def _reads_all_of(subject: Subject, case: Case, shape: tuple[int, ...], part: int) -> None:
+    """`reads_all` of one shape, eight parts of `part` elements, of larger gradients and of larger parameters."""
+    draw = np.random.default_rng(part)
+    theta, grads = draw.uniform(0.25, 1, part), draw.uniform(0.25, 1, (2, part))
+    signs = draw.choice((-1.0, 1.0), (3, part))
+    plain = case.with_(
+        shapes=(shape,),
+        theta=np.tile(theta * signs[0], 8),
+        grads=np.tile(grads * signs[1:], (1, 8)),
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+    )
+    expected = run(subject, plain).theta[-1]
+    for kind in ("gradients", "parameters"):
         answers = []
         for number in range(8):
             inside = np.arange(8 * part) // part == number
-            other = plain.with_(grads=plain.grads * np.where(inside & np.array([[False], [True]]), 64.0, 1.0))
+            if kind == "gradients":
+                other = plain.with_(grads=plain.grads * np.where(inside & np.array([[False], [True]]), 64.0, 1.0))
+            else:
+                other = plain.with_(theta=plain.theta * np.where(inside, 64.0, 1.0))
             answers.append(bool((~same_bits(run(subject, other).theta[-1], expected) & ~inside).any()))
         current().compared(8 * part)
         if len(set(answers)) > 1:
             where = ", ".join(f"{k * part}-{(k + 1) * part - 1}" for k, answer in enumerate(answers) if not answer)
             what = f"a step reads some elements of a tensor of {8 * part}, and not others"
-            raise breach(what, subject, plain, f"gradients of {where} move nothing else", "what others do, these do")
+            raise breach(what, subject, plain, f"{kind} of {where} move nothing else", "what others do, these do")
 
 
 def threads_do_not_matter(subject: Subject, case: Case, size: int) -> None:

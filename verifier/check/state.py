@@ -293,28 +293,3 @@ def joined(subject: Subject, case: Case) -> None:
         what = "a group added in the middle of a run moves otherwise than alone"
         with compared(other, alone, here=index):
             same_trajectory(what, subject, alone, seen, expected)
-
-
-def late(subject: Subject, case: Case) -> None:
-    """A parameter whose gradients begin late, or pause, moves as if the steps it missed had never been."""
-    if case.steps < 3:
-        return
-    number = len(case.shapes) - 1
-    missing = {1, middle(case)} if case.steps > 3 else {1}
-    other = case.with_(absent=frozenset((step, number) for step in missing), groups=(), schedule={})
-    together = run(subject, other)
-    part = case.slices[number]
-    taken = [k for k in range(1, case.steps + 1) if k not in missing]
-    alone = case.with_(
-        shapes=(case.shapes[number],),
-        theta=case.theta[part],
-        grads=case.grads[[k - 1 for k in taken], part],
-        groups=(),
-        schedule={},
-        absent=frozenset(),
-    )
-    rows = [0, *taken]
-    seen = Trajectory(together.theta[rows][:, part])
-    what = "a parameter that missed steps moves otherwise than one that never had them"
-    with compared(other, alone, here=range(part.start, part.stop)):
-        same_trajectory(what, subject, alone, seen, run(subject, alone))
