@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from tests.broken import more
 from tests.broken import optimizers as broken
+from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import audited, fast
 from verifier import record
-from verifier.auditing import running, script
+from verifier.auditing import collect, explain, running, script
 from verifier.auditing.laws import Laws
 from verifier.auditing.scene import Scene
 
@@ -65,13 +67,13 @@ def smallest(module: Any, law: str) -> record.Violation:
     laws = Laws.__new__(Laws)
     laws.modules = [module]
     assert found.case is not None
-    case, _ = laws.smaller(f"{module.rule.name}.{law}", found.subject.id, found.case, module.rule.defaults)
+    case = laws.smaller(f"{module.rule.name}.{law}", found.subject.id, found.case, module.rule.defaults)
     return laws.violation(f"{module.rule.name}.{law}", found.subject.id, case) or found
 
 
 @pytest.mark.parametrize(("module", "wrong", "law"), WRONG, ids=lambda text: text.rpartition(".")[2])
 def test_script_shows_its_violation(module: str, wrong: str, law: str, tmp_path: Path) -> None:
-    """A script of at most 25 lines, importing torch and the class, exits 1 with the wrong class and 0 with a right one."""
+    """A script of at most 25 lines, importing torch and the class, exits 1 with the wrong class, 0 with a right one."""
     found = smallest(audited(wrong, module.rpartition(".")[2]), law)
     scene = Scene(found.subject.rule, found.subject.implementation, found.subject.format.name, {})
     texts = script.scripts(scene, law, found)
@@ -91,6 +93,58 @@ def test_script_shows_its_violation(module: str, wrong: str, law: str, tmp_path:
     assert "Error" not in ran[f"wrong{shows[0]}"].printed or "raise" in found.what
     assert len(texts[shows[0]].splitlines()) <= script.LIMIT
     assert set(imported(texts[shows[0]])) <= {"torch", module, "copy", "io", "pickle"}
+
+
+BY_THEIR_CODE = {
+    "long_run": ("AdamForeach", "torch.tensor(0.0)", "torch.tensor(0.0, dtype=torch.bfloat16)", ""),
+    "implements": ("AdamForeach", "denom = torch._foreach_sqrt(xs)", "denom = torch._foreach_sqrt(vs)", ""),
+    "as_read": ("AdamWLoop", 'sq"] = torch.zeros_like(p)', 'sq"] = torch.zeros_like(p).float()', ""),
+    "step_follows": ("AdamWLoop", "p.mul_(1 - group", "p.mul_(1 - 2 * group", "adamw"),
+    "long_follows": ("AdamWLoop", "beta1 ** state[\"step\"]", "beta1 ** min(state[\"step\"], 9)", "adamw"),
+}
+"""Laws about what was read out of the code: a line of `wild`, what stands for it, and the rule it is held to."""
+
+
+@pytest.mark.parametrize("law", BY_THEIR_CODE)
+def test_script_of_a_law_about_code(law: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What departs from the rule of its own code, or from a declared one, is explained with a script that shows it."""
+    of, line, becomes, rule = BY_THEIR_CODE[law]
+    right, name = source(of), f"wild_script_{law}"
+    assert line in right
+    (tmp_path / f"{name}.py").write_text(right.replace(line, becomes, 1), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    found = learnt(f"{name}:{of}", rule)
+    laws = Laws.__new__(Laws)
+    laws.found, laws.reason = found, ""
+    laws.modules = [collect._contract_module(found, "smoke"), *collect._rule_modules(found, "smoke")]
+    known = explain._explained(laws, first_of(laws.modules, law) | {"target": found.target, "rule": rule}, tmp_path)
+    assert known.get("texts"), known
+
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    explain._run_scripts([known], tmp_path / "scripts", fresh=False)
+
+    assert "repro" in known, known["no_script"]
+    text = Path(known["repro"]).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= script.LIMIT
+    assert set(imported(text)) == {"torch", name}
+    (tmp_path / "right.py").write_text(text.replace(f"from {name} import", "from tests.wild import"), encoding="utf-8")
+    (ran,) = running.run([tmp_path / "right.py"], 60, fresh=False)
+    assert 0 == ran.code, ran.printed
+
+
+def first_of(modules: Any, law: str) -> dict[str, Any]:
+    """The first violation of a law, as `explain` is given it."""
+    for module in modules:
+        for subject in module.subjects if hasattr(module, f"test_{law}") else ():
+            record.start()
+            try:
+                if not subject.untestable:
+                    quick(getattr(module, f"test_{law}"))(subject=subject)
+            except record.Violation as found:
+                case = found.case.to_json() if found.case is not None else None
+                return {"law": f"{module.rule.name}.{law}", "subject": subject.id, "case": case, "args": []}
+    raise AssertionError(f"{law} holds")
 
 
 def imported(text: str) -> list[str]:

@@ -39,14 +39,29 @@ def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, 
         if request not in made:
             made[request] = Laws(request)
         laws = made[request]
-        known: dict[str, Any] = {"no_script": "the law is not about one case that could be run again"}
-        if finding["case"] is not None and not laws.reason:
+        if laws.reason:
+            known: dict[str, Any] = _stopped(finding, laws.reason)
+        else:
             answer = in_child(functools.partial(_explained, laws, finding, out), SECONDS, half_of_memory())
-            known = answer if isinstance(answer, dict) else {}
+            known = answer if isinstance(answer, dict) else {"no_script": f"run again, {_words(answer)}"}
         explained.append(known)
     fresh = any(finding.get("profile", "ci") != "smoke" for finding in findings)
     _run_scripts([known for known in explained if known.get("texts")], out / "scripts", fresh=fresh)
     return explained
+
+
+def _words(answer: Any) -> str:
+    """How a child ended that was to explain something."""
+    how = getattr(answer, "how", None)
+    return f"it {how}" if how else ": ".join(str(part) for part in answer)
+
+
+def _stopped(finding: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """Of a target that cannot be run at all: the script that tries to."""
+    from verifier.auditing import script
+
+    name = f"{finding['law'].replace('.', '_')}"
+    return {"texts": script.first_step(finding["target"], reason, dict(finding["args"])), "name": name, "message": ""}
 
 
 def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, Any]:
@@ -55,8 +70,15 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
     from verifier.case import Case
 
     signature = laws.found.signature
-    law, subject = finding["law"], finding["subject"]
-    case, matters = laws.smaller(law, subject, Case.from_json(finding["case"]), signature.defaults)
+    law, subject, case = finding["law"], finding["subject"], finding["case"]
+    if case is None:
+        shown = laws.witness(subject) if law.endswith(".implements") else None
+        if shown is None:
+            return {"no_script": NO_RUN if law.endswith(".implements") else NO_CASE}
+        law, subject, case = shown
+    else:
+        law, case = laws.of_any_case(law, subject, Case.from_json(case))
+    case = laws.smaller(law, subject, case, signature.defaults)
     violation = laws.violation(law, subject, case)
     if violation is None:
         return {"unsteady": True}
@@ -65,22 +87,35 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
         finding["target"], args, finding["rule"], law, subject, case.to_json(), violation.sentence
     )
     replay.save(recorded, out / "replays")
-    switches = {
-        f"{o.name} = {v:g}": f"{o.name} = {bool(v)}" for o in signature.options if o.kind == "switch" for v in (0, 1)
-    }
-    matters = [switches.get(text, text) for text in matters]
-    known: dict[str, Any] = {"replay": recorded.id, "matters": matters, "message": violation.sentence}
-    known |= {"case": case.to_json(), "observed": violation.observed, "expected": violation.expected}
-    known["seen"] = {name: getattr(violation, name) for name in SEEN}
-    known["settings"] = [name for name in sorted(case.hyper) if len(signature.option(name).values) > 1]
+    matters, idle = laws.matters(law, subject, case, signature)
+    known: dict[str, Any] = {"replay": recorded.id, "matters": matters, "settings": idle}
+    known |= {"message": violation.sentence, "case": case.to_json()}
+    known |= {"observed": violation.observed, "expected": violation.expected}
+    known["seen"] = {name: getattr(violation, name) for name in SEEN} | {"on": subject}
     if any(_sentence(laws, law, subject, case) != violation.sentence for _ in range(STEADY)):
         known["unsteady"] = True
     try:
-        known["texts"] = script.scripts(_scene(signature, violation), law.partition(".")[2], violation)
+        known["texts"] = _texts(laws.found, law, violation)
     except ValueError as error:
         known["no_script"] = f"a script would not show it in {script.LIMIT} lines: {error}"
     known["name"] = f"{law.replace('.', '_')}_{recorded.id}"
     return known
+
+
+NO_RUN = "no run was found that shows it: the rules differ as formulas, and by how much stands above"
+NO_CASE = "it was not seen on one case that could be run again, but in the process that ran it"
+"""Why some findings have no script."""
+
+
+def _texts(found: Any, law: str, violation: Any) -> list[str]:
+    """The scripts that may show a violation."""
+    from verifier.auditing import history, script
+
+    scene = _scene(found.signature, violation)
+    if not law.endswith(".life"):
+        return script.scripts(scene, law.partition(".")[2], violation)
+    assert violation.case is not None and violation.__cause__ is not None
+    return history.scripts(scene, history.History.from_case(violation.case), violation.__cause__)
 
 
 def _sentence(laws: Any, law: str, subject: str, case: Any) -> str:
@@ -116,6 +151,8 @@ def _run_scripts(known: Sequence[dict[str, Any]], folder: Path, *, fresh: bool) 
 
 def _shows(printed: str, known: Mapping[str, Any]) -> bool:
     """Whether a script that compares one number with a known one printed the number that was observed."""
+    if not known["message"]:  # it cannot be run at all
+        return "Traceback" in printed
     raised = re.search(r"raised instead of stepping: observed (\w+)", str(known["message"]))
     ended = printed.strip().splitlines()[-1:] or [""]
     if raised is not None or "Traceback" in printed:

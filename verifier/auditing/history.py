@@ -143,7 +143,7 @@ def scripts(scene: Scene, history: History, strayed: Strayed) -> list[str]:
     body += ["def life():", *[f"    {line}" for line in live], seen]
     if strayed.by == "alone":
         body += ["def alone():", *[f"    {line}" for line in alone], "    return p[0].flatten().tolist()"]
-        ending = ["observed, expected = life(), alone()", "print('observed', observed, 'expected', expected)"]
+        ending = ["observed, expected = life(), alone()", "print('in this life', observed, 'and alone', expected)"]
         ending += ["raise SystemExit(str(observed) != str(expected))"]
     else:
         low, high = strayed.allowed

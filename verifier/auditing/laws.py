@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from verifier import record
 from verifier.auditing import collect as audit_collect
+from verifier.auditing import history
 from verifier.auditing import probe as audit_probe
+from verifier.auditing.cases import full, plain
 from verifier.auditing.request import Request
-from verifier.case import Case, Refused, Subject
+from verifier.case import Case, Group, Refused, Subject
 from verifier.errors import UsageError
 
 
@@ -41,27 +46,130 @@ class Laws:
             test = getattr(made, f"test_{name}", None)
             found = next((s for s in made.subjects if s.id == subject), None)
             if made.rule.name == owner and test is not None and found is not None:
-                return test.hypothesis.inner_test, found
+                return getattr(getattr(test, "hypothesis", None), "inner_test", test), found
         raise UsageError(f"there is no law {law} of {subject}", given=law)
 
-    def smaller(self, law: str, subject: str, case: Case, defaults: dict[str, float]) -> tuple[Case, list[str]]:
-        """The case with everything left out that the violation does not need, and the settings it does need."""
+    def of_any_case(self, law: str, subject: str, case: Case) -> tuple[str, Case]:
+        """A law that makes a long run of its case, as the law that asks the same of any case, and that run."""
+        owner, _, name = law.partition(".")
+        if name not in LONG:
+            return law, case
+        found = self.violation(law, subject, case)
+        if found is None or found.follow_up is None:
+            return law, case
+        return f"{owner}.{LONG[name]}", _steps(found.follow_up, found.step or found.follow_up.steps)
+
+    def witness(self, subject: str) -> tuple[str, str, Case] | None:
+        """A law, a subject and a case that show in numbers what a proof of an implementation refuted, if any does."""
+        assert self.found.signature is not None
+        implementation = subject.rpartition("-")[2]
+        asked = [(made, name) for name in SHOWING for made in self.modules if hasattr(made, f"test_{name}")]
+        tried = list(_ordinary(self.found.signature))
+        for made, name in asked:
+            names = {symbol.name for symbol in made.rule.hyper}
+            for one in (s for s in made.subjects if s.implementation == implementation and not s.untestable):
+                if one.format.name not in ("float64", "float32"):
+                    continue
+                for case in tried:
+                    mine = case.with_(hyper={n: v for n, v in case.hyper.items() if n in names})
+                    law = f"{made.rule.name}.{name}"
+                    if self.violation(law, one.id, mine) is not None:
+                        return law, one.id, mine
+        return None
+
+    def smaller(self, law: str, subject: str, case: Case, defaults: Mapping[str, float]) -> Case:
+        """The case with everything left out that the violation does not need, its options at their defaults."""
         wanted = _kind(self.violation(law, subject, case))
         if not wanted:
-            return case, []
+            return case
+        if law.endswith(".life"):
+            return history.smaller(self.found, history.History.from_case(case)).to_case()
         for other in _simpler(case, defaults):
-            case = other(case) if _kind(self.violation(law, subject, other(case))) == wanted else case
-        away = [f"{n} = {v:g}" for n, v in sorted(case.hyper.items()) if v != defaults.get(n, v)]
-        parts = [f"{len(case.groups)} groups"] * (len(case.groups) > 1) + ["a schedule"] * bool(case.schedule)
-        parts += ["missing gradients"] * bool(case.absent) + ["maximize"] * case.maximize
-        return case, away + parts
+            simpler = other(case)
+            if simpler is not case and _kind(self.violation(law, subject, simpler)) == wanted:
+                case = simpler
+        return case
+
+    def matters(self, law: str, subject: str, case: Case, signature: Any) -> tuple[list[str], list[str]]:
+        """The settings without which the violation of a case is gone, in words, and those that may have another value.
+
+        A setting that the law itself chooses is among the first, with the value it chose. What cannot be told within
+        `ASKING` seconds is in neither.
+        """
+        found = self.violation(law, subject, case)
+        if found is None:
+            return [], []
+        if law.endswith(".life"):
+            return _events(case, signature), []
+        ran = found.pair.observed if found.pair else found.follow_up or case
+        matter, idle = [], []
+        until = time.monotonic() + ASKING
+        for option in (o for o in signature.options if o.name in case.hyper and len(o.values) > 1):
+            name, value = option.name, case.hyper[option.name]
+            if ran.hyper.get(name, value) != value:
+                matter.append(f"{name} = {_plain(option, ran.hyper[name])} (the law's choice)")
+            elif value != option.default:
+                matter.append(f"{name} = {_plain(option, value)}")
+            elif time.monotonic() < until:
+                other = option.values[-1]
+                changed = self.violation(law, subject, case.with_(hyper={**case.hyper, name: other}))
+                if _kind(changed) == _kind(found):
+                    idle.append(name)
+                else:
+                    matter.append(f"{name} (at {_plain(option, other)} it is not seen)")
+        return matter + _parts(case, ran), idle
+
+
+LONG = {"long_run": "as_read", "long_follows": "step_follows"}
+"""Laws of long runs, and what each asks of every step."""
+
+SHOWING = ("step_follows", "as_read", "implementations")
+"""Laws that show in numbers that code performs another rule."""
+
+ASKING = 8.0
+"""Seconds in which it is asked of one finding which settings matter."""
+
+
+def _plain(option: Any, value: float) -> str:
+    told = option.plain(value)
+    return f"{told:g}" if isinstance(told, float) else repr(told)
+
+
+def _events(case: Case, signature: Any) -> list[str]:
+    """What happened in a life, and the options it was born with that are no defaults, in words."""
+    away = [o for o in signature.options if case.hyper.get(o.name, o.default) != o.default]
+    told = [case.events[k][0].partition(":")[0].replace("_", " ") for k in sorted(case.events) if k]
+    return [f"{o.name} = {_plain(o, case.hyper[o.name])}" for o in away] + [f"these events: {', '.join(told)}"]
+
+
+def _parts(case: Case, ran: Case) -> list[str]:
+    """What else a case has besides options, in words; `ran` is what the law made of it."""
+    own = sorted({name for group in case.groups for name in group.hyper})
+    found = []
+    if len(case.groups) > 1:
+        found.append(f"{len(case.groups)} groups" + (f" that differ in {', '.join(own)}" if own else ""))
+    changed = sorted({name for table in (case.schedule or ran.schedule).values() for name in table})
+    found += [f"{', '.join(changed)} changed between steps"] if changed else []
+    found += ["a parameter without a gradient"] if case.absent else []
+    found += ["maximize = True"] if case.maximize else []
+    return found
+
+
+def _ordinary(signature: Any) -> Iterator[Case]:
+    """Cases over which a wrong formula shows: every combination of options, ascending and descending."""
+    first = [*plain(signature, steps=4), *full(signature)]
+    yield from first
+    if signature.can_maximize:
+        yield from (case.with_(maximize=True) for case in first)
+    for hyper in signature.configurations:
+        yield from (case.with_(hyper=dict(hyper)) for case in first[:1])
 
 
 def _kind(found: record.Violation | None) -> str:
     return found.what if found is not None else ""
 
 
-def _simpler(case: Case, defaults: dict[str, float]) -> Iterator[Any]:
+def _simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
     """Functions that make a case plainer, each in one respect."""
     yield lambda c: c.with_(maximize=False)
     yield lambda c: c.with_(groups=())
@@ -71,14 +179,29 @@ def _simpler(case: Case, defaults: dict[str, float]) -> Iterator[Any]:
     yield _one_tensor
     yield _short_vectors
     yield _one_element
+    for name in sorted({name for group in case.groups for name in group.hyper}):
+        yield lambda c, name=name: c.with_(groups=tuple(_without(g, name) for g in c.groups))
+    for name in sorted({name for table in case.schedule.values() for name in table}):
+        yield lambda c, name=name: c.with_(schedule=_kept(c.schedule, name))
     for steps in (1, 2, 3):
         yield lambda c, steps=steps: c if c.steps <= steps else _steps(c, steps)
     for name in sorted(case.hyper):
         if name in defaults:
             yield lambda c, name=name: c.with_(hyper={**c.hyper, name: defaults[name]})
-    for value in (1.0, 2.0):
-        yield lambda c, value=value: replace(c, grads=c.grads * 0 + value)
+    for values in ((1.0,), (2.0,), (1.0, -1.0), (1.0, 0.5, -0.75, 2.0)):
+        if len(values) == 1 or case.steps > 2 * len(values):
+            yield lambda c, values=values: replace(c, grads=c.grads * 0 + np.resize(values, (c.steps, 1)))
     yield lambda c: replace(c, theta=c.theta * 0 + 1.0)
+
+
+def _without(group: Group, name: str) -> Group:
+    return Group(group.tensors, {n: v for n, v in group.hyper.items() if n != name})
+
+
+def _kept(schedule: Mapping[int, Mapping[str, float]], name: str) -> dict[int, dict[str, float]]:
+    """The schedule without changes of one option."""
+    rest = {step: {n: v for n, v in table.items() if n != name} for step, table in schedule.items()}
+    return {step: table for step, table in rest.items() if table}
 
 
 def _steps(case: Case, steps: int) -> Case:

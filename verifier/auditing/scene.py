@@ -204,7 +204,8 @@ def _rows(rows: Sequence[str]) -> str:
     for period in (1, 2, 4, 8):
         if len(rows) > 2 * period and all(row == rows[k % period] for k, row in enumerate(rows)):
             whole, rest = divmod(len(rows), period)
-            return f"[{', '.join(rows[:period])}] * {whole + bool(rest)}" + (f"[:{len(rows)}]" if rest else "")
+            repeated = f"[{', '.join(rows[:period])}] * {whole + bool(rest)}"
+            return f"({repeated})[:{len(rows)}]" if rest else repeated
     return f"[{', '.join(rows)}]"
 
 

@@ -7,9 +7,10 @@ the two says so: `x if changed else y`. The others compare one number with the o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from verifier.auditing import facts as facts_of
 from verifier.auditing.scene import Lines, Scene, built, lines_of
@@ -54,6 +55,16 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
     else:
         texts = _of_a_number(scene, told, case)
     return fitting(texts)
+
+
+def first_step(target: str, reason: str, args: Mapping[str, Any]) -> list[str]:
+    """The script of a target that cannot be built or cannot take one step."""
+    name = target.rpartition(":")[2]
+    options = "".join(f", {name}={value!r}" for name, value in args.items())
+    body = ["p = [torch.nn.Parameter(torch.ones(3))]", f"opt = {name}(p{options})", "p[0].grad = torch.ones(3)"]
+    body.append("opt.step()  # raises, and so exits 1")
+    told = f"{target}: {reason}"[:110].replace('"""', "'''").replace("\\", "/")
+    return fitting(["\n".join([f'"""{told}"""', *imports(target, body), "", *body]) + "\n"])
 
 
 def fitting(texts: Iterable[str]) -> list[str]:
