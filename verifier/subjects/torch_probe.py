@@ -8,7 +8,6 @@ is reported.
 from __future__ import annotations
 
 import inspect
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from verifier.subjects.torch_combinations import covering
 from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
 from verifier.subjects.torch_counting import kept
 from verifier.subjects.torch_foreign import Foreign, run
+from verifier.subjects.torch_habits import habits
 from verifier.subjects.torch_signature import Signature, plain
 from verifier.subjects.torch_stumbles import Stumbles
 from verifier.subjects.torch_travel import Escaped
@@ -71,7 +71,7 @@ class Probe:
         self._source()
         self._couplings()
         self._counting()
-        self._conventions()
+        self.notes += habits(self.signature, self.shape, self._taken)
         notes, raising = tuple(dict.fromkeys(self.notes)), tuple(self.stumbles.cases.values())
         return replace(self.signature, exempt=self.exempt, notes=notes, raising=raising)
 
@@ -323,36 +323,6 @@ class Probe:
             if not once.in_groups:
                 self._leave_out(why, ("groups",))
 
-    def _conventions(self) -> None:
-        """What a person should know and nothing promises: lr = 0, unchecked options, misspelt ones."""
-        names = {o.name for o in self.signature.options}
-        if "lr" in names:
-            hyper = {**self.signature.configurations[0], "lr": 0.0}
-            case = case_of(self.signature, [self.shape], hyper)
-            if self.error(case) is None:
-                seen = self.run(case).theta
-                if np.isnan(seen).any():
-                    self.notes.append(("note", "lr = 0 is accepted and makes parameters NaN"))
-                elif not _same(seen[-1], seen[0]):
-                    self.notes.append(("convention", "lr = 0 still moves parameters"))
-        accepted = []
-        for name, value in itertools.chain(
-            ((n, -1.0) for n in ("lr", "weight_decay", "eps")), (("lr", float("nan")), ("weight_decay", float("nan")))
-        ):
-            if name in names and self._taken({**self.signature.defaults, name: value}):
-                accepted.append(f"{name} = {value:g}")
-        if accepted:
-            self.notes.append(("note", f"accepts {', '.join(accepted)}"))
-        parameters = inspect.signature(self.signature.build).parameters.values()
-        if any(p.kind is p.VAR_KEYWORD for p in parameters):
-            subject = Foreign(self.signature, FORMATS["float64"])
-            case = case_of(self.signature, [self.shape], self.signature.defaults)
-            try:
-                self.signature.build(subject.parameters(case), **self.options(), weight_decya=0.1)
-            except Exception:  # foreign code: refusing is what is hoped for
-                return
-            self.notes.append(("note", "a misspelt option is swallowed by **kwargs"))
-
     def options(self) -> dict[str, Any]:
         return self.signature.arguments(self.signature.defaults)
 
@@ -382,11 +352,11 @@ def _unimplemented(error: Exception | None) -> bool:
 
 
 def _torchs_own(load: Any) -> bool:
-    """Whether a load_state_dict is torch's, or hands what it is given to torch's as it is."""
+    """Whether a load_state_dict is torch's, or leaves the loading to torch's."""
     if load is torch.optim.Optimizer.load_state_dict:
         return True
     try:
-        return "super().load_state_dict(state_dict)" in inspect.getsource(load)
+        return re.search(r"super\([^()]*\)\.load_state_dict\b", inspect.getsource(load)) is not None
     except (OSError, TypeError):
         return False
 

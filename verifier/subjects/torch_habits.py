@@ -1,0 +1,110 @@
+"""What a person should know of an optimizer and nothing promises: conventions, and notes that are harmless alone."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from verifier.case import Case, Group, Trajectory
+from verifier.floats import FORMATS, FP16, same_bits
+from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_foreign import MISSPELT, Foreign
+from verifier.subjects.torch_life import Life
+from verifier.subjects.torch_signature import Signature
+
+Taken = Callable[[dict[str, float]], bool]
+Note = tuple[str, str]
+
+
+def habits(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """The conventions and notes, as (kind, sentence). `taken`: whether the constructor and a step take some options."""
+    for look in (_resting, _late_rate, _checks, _groups, _swallows_nan, _vanishing_eps, _single_precision):
+        try:
+            yield from look(signature, shape, taken)
+        except Exception:  # foreign code away from its defaults: the contracts will meet it again
+            continue
+
+
+def _ran(signature: Signature, case: Case, dtype: str = "float64") -> Trajectory:
+    return Life(Foreign(signature, FORMATS[dtype]), case).run()
+
+
+def _resting(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """lr = 0."""
+    if "lr" not in signature.defaults:
+        return
+    seen = _ran(signature, case_of(signature, [shape], {**signature.configurations[0], "lr": 0.0})).theta
+    if np.isnan(seen).any():
+        yield "note", "lr = 0 is accepted and makes parameters NaN"
+    elif not same_bits(seen[-1], seen[0]).all():
+        yield "convention", "lr = 0 still moves parameters"
+
+
+def _late_rate(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """A learning rate that acts one step after it is written."""
+    if "lr" not in signature.group_options:
+        return
+    case = case_of(signature, [shape], signature.defaults, 4)
+    plain = _ran(signature, case).theta
+    seen = _ran(signature, case.with_(schedule={2: {"lr": case.hyper["lr"] / 2}})).theta
+    if same_bits(seen[2], plain[2]).all() and not same_bits(seen[3], plain[3]).all():
+        yield "convention", "a learning rate that is changed between two steps acts one step late"
+
+
+def _checks(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """Values that the constructor takes and nobody can mean."""
+    odd = [*((name, -1.0) for name in ("lr", "weight_decay", "eps")), ("lr", math.nan), ("weight_decay", math.nan)]
+    known = ((name, value) for name, value in odd if name in signature.defaults)
+    accepted = [f"{n} = {v:g}" for n, v in known if taken({**signature.defaults, n: v})]
+    if accepted:
+        yield "note", f"accepts {', '.join(accepted)}"
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(signature.build).parameters.values()):
+        parameters = Foreign(signature, FORMATS["float64"]).parameters(case_of(signature, [shape], signature.defaults))
+        signature.build(parameters, **signature.arguments(signature.defaults), **{MISSPELT: 0.1})
+        yield "note", "a misspelt option is swallowed by **kwargs"
+
+
+def _groups(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """What the constructor refuses, taken as an option of a group."""
+    if "lr" not in signature.group_options or taken({**signature.defaults, "lr": -1.0}):
+        return
+    case = case_of(signature, [shape], signature.defaults)
+    _ran(signature, case.with_(groups=(Group((0,), {"lr": -1.0}),)))
+    yield "note", "options of parameter groups are not checked: a group takes lr = -1, which the constructor refuses"
+
+
+def _swallows_nan(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """A gradient of NaN that leaves its parameter finite, whatever becomes of the state."""
+    case = case_of(signature, [shape], signature.defaults)
+    grads = case.grads.copy()
+    grads[0, 0] = math.nan
+    if np.isfinite(_ran(signature, case.with_(grads=grads)).theta).all():
+        yield "note", "a gradient of NaN leaves the parameter finite, so that nobody learns of it there"
+
+
+def _vanishing_eps(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """A zero gradient that makes NaN of a float16 parameter, as eps is zero there."""
+    small = [o for o in signature.options if o.name.startswith("eps") and 0 < o.default < FP16.tiny / 2]
+    if not small or "forloop float16" in signature.unavailable:
+        return
+    case = case_of(signature, [shape], signature.defaults)
+    grads = case.grads.copy()
+    grads[:, 0] = 0.0
+    if np.isnan(_ran(signature, case.with_(grads=grads), "float16").theta[:, 0]).any():
+        words = f"in float16 {small[0].name} = {small[0].default:g} rounds to zero"
+        yield "note", f"{words}, and a gradient of zero makes the parameter NaN"
+
+
+def _single_precision(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """Scalars of the state that have fewer digits than float64 parameters, and need them."""
+    life = Life(Foreign(signature, FORMATS["float64"]), case_of(signature, [shape], signature.defaults))
+    life.run()
+    state = next((s for s in life.optimizer.state.values() if isinstance(s, dict)), {})
+    single = {n: v for n, v in state.items() if isinstance(v, torch.Tensor) and v.dtype is torch.float32}
+    names = sorted(n for n, v in single.items() if v.numel() == 1 and not float(v).is_integer())
+    if names:
+        yield "note", f"keeps {', '.join(names)} in float32, so that steps of float64 parameters are no better"
