@@ -62,7 +62,7 @@ class PytestRun:
         """Ours, with the plugins named above alone, and one thread a worker: the workers fill the cores."""
         inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
         fixed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONHASHSEED": "0"}
-        return inherited | fixed | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        return inherited | fixed | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass
@@ -131,9 +131,9 @@ def run(task: PytestRun, progress: Callable[[Seen], None]) -> int:
             while child.poll() is None:
                 time.sleep(POLL)
                 progress(tail.read())
-        except KeyboardInterrupt:
-            _stop(child)
-            raise
+        finally:
+            if child.poll() is None:  # interrupted, or `progress` has seen that it need not go on
+                _stop(child)
     progress(tail.read())
     return child.returncode
 

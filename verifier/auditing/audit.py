@@ -16,10 +16,11 @@ from typing import Any, TextIO
 import tomli_w
 
 from verifier import evidence, expected, machine, pytest_run
+from verifier.auditing import again, overdue
 from verifier.auditing import findings as audit_findings
-from verifier.auditing import known, overdue
 from verifier.auditing import targets as audit_targets
 from verifier.auditing.findings import Finding
+from verifier.auditing.learning import Learning
 from verifier.auditing.warm import Warm
 from verifier.errors import UsageError
 from verifier.subjects.torch_sandbox import half_of_memory
@@ -149,22 +150,31 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     names = tuple(_name(target) for target in targets)
     folder = chosen.out / "evidence"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{run_name('audit')}.jsonl"
-    path.unlink(missing_ok=True)
-    task = TargetRun(chosen, path, path.with_suffix(".log"))
-    for left in (task.log, overdue.marks(path)):
+    mark = again.mark(chosen, names)
+    before = again.interrupted(folder, mark)
+    path = before or folder / f"{run_name('audit')}.jsonl"
+    task = TargetRun(chosen, path, path.with_suffix(".log"), resume=before is not None)
+    for left in (*(() if before else (path,)), task.log, overdue.marks(path)):
         left.unlink(missing_ok=True)
     cores, memory = chosen.workers or machine.cores(), chosen.memory or half_of_memory()
-    with task.log.open("ab") as log, Warm(task.environment, log, cores, memory) as warm:
+    if before is not None and not chosen.quiet:
+        print(f"goes on from {before}, which was interrupted", file=messages or sys.stderr, flush=True)
+    with again.kept(path), task.log.open("ab") as log, Warm(task.environment, log, cores, memory) as warm:
         named = audit_targets.expand(names, warm)
-        _learn(warm, chosen, named.audited, memory, names)
+        learning = Learning(warm, chosen, named.audited, names, memory)
         task = replace(task, targets=named.audited, warm=warm)
-        evidence.append(path, _start(chosen, path.stem))
+        if before is None:
+            evidence.append(path, _start(chosen, path.stem) | {"fingerprint": mark})
         interrupted, broken = False, ""
         try:
-            code = pytest_run.run(task, _progress(chosen, messages))  # type: ignore[arg-type]  # has what a run needs
+            show = _progress(chosen, messages, learning)
+            code = pytest_run.run(task, show)  # type: ignore[arg-type]  # has what a run needs
             if code not in (0, pytest_run.TESTS_FAILED, pytest_run.NOTHING_COLLECTED):
                 broken = f"pytest ended with exit code {code}; see {task.log}"
+        except UsageError:
+            for left in (path, task.log):
+                left.unlink(missing_ok=True)
+            raise
         except KeyboardInterrupt:
             interrupted = True
         told = named.left_out
@@ -175,17 +185,6 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     if not chosen.quiet:
         print(report.cost, file=messages or sys.stderr, flush=True)
     return report
-
-
-def _learn(warm: Warm, options: Options, targets: Sequence[str], memory: int, names: Sequence[str]) -> None:
-    """Has the warm process learn what the targets are; UsageError where one that was named is not to be found."""
-    rest = (options.rule, json.dumps(options.args), options.profile, str(memory))
-    learning = [warm.start("verifier.auditing.probe:learn_and_keep", target, *rest) for target in targets]
-    for asked in learning:
-        warm.ended(asked)
-    for target in targets:
-        if target in names and (why := known.refused(warm.folder, target, *rest[:3])):
-            raise UsageError(why)
 
 
 def read(
@@ -295,12 +294,13 @@ def _start(options: Options, run: str) -> dict[str, Any]:
     }
 
 
-def _progress(options: Options, messages: TextIO | None) -> Callable[[pytest_run.Seen], None]:
-    """Plain lines, now and then, to `messages` or stderr."""
+def _progress(options: Options, messages: TextIO | None, learning: Learning) -> Callable[[pytest_run.Seen], None]:
+    """Plain lines, now and then, to `messages` or stderr, and a look at what is learnt of the targets."""
     stream = messages or sys.stderr
     last = {"tenth": 0}
 
     def show(seen: pytest_run.Seen) -> None:
+        learning.look()
         tenth = 10 * seen.done // seen.planned if seen.planned else 0
         if not options.quiet and tenth > last["tenth"]:
             last["tenth"] = tenth
@@ -318,6 +318,7 @@ class TargetRun:
     log: Path
     targets: tuple[str, ...] = ()
     warm: Warm | None = None
+    resume: bool = False  # leaves out the rows that the evidence holds
 
     @property
     def command(self) -> list[str]:
@@ -333,7 +334,7 @@ class TargetRun:
         words += ["--max-worker-restart", "1000", "--timeout", str(SECONDS_A_ROW[options.profile])]
         words += ["--timeout-method", "thread", f"--hypothesis-seed={options.seed}"]
         words += ["--verifier-evidence", str(self.evidence), "--verifier-device", options.device]
-        words += ["--verifier-profile", options.profile]
+        words += ["--verifier-profile", options.profile, *(["--verifier-resume"] if self.resume else [])]
         for target in self.targets:
             words += ["--verifier-target", target]
         words += ["--verifier-rule", options.rule] if options.rule else []
@@ -357,5 +358,6 @@ class TargetRun:
         fixed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
         paths = os.pathsep.join([os.getcwd(), *filter(None, [inherited.get("PYTHONPATH", "")])])
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        threads |= {"OMP_WAIT_POLICY": "PASSIVE"}  # threads of the laws about them sleep instead of spinning
         threads |= {"TORCHDYNAMO_DISABLE": "1"}
         return inherited | fixed | threads | {"PYTHONPATH": paths}

@@ -6,7 +6,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
+from pluggy import HookimplMarker
+
+hookimpl = HookimplMarker("pytest")  # pytest.hookimpl, for those who have no pytest yet and only ask for marks
 
 
 class Overdue:
@@ -15,7 +17,7 @@ class Overdue:
     def __init__(self, evidence: Path) -> None:
         self.marks = marks(evidence)
 
-    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    @hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: Any, settings: Any) -> bool | None:
         """A timer as pytest-timeout's own, which it stands for."""
         if settings.method != "thread":
