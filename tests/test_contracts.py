@@ -60,7 +60,9 @@ def test_rejects_what_breaks_it(wrong: type) -> None:
     assert rejects(audited(wrong.__name__), law) != "", f"{law} holds of {wrong.__name__}"
 
 
-@pytest.mark.parametrize(("wrong", "law"), more.REJECTED + lines.REJECTED, ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(
+    ("wrong", "law"), more.REJECTED + lines.REJECTED, ids=lambda one: getattr(one, "__name__", one)
+)
 def test_rejects_what_breaks_it_elsewhere(wrong: type, law: str) -> None:
     """Contracts about files, copies, formats, threads and refusals reject what breaks them too."""
     place = wrong.__module__.rpartition(".")[2]

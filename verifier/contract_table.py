@@ -32,7 +32,7 @@ CONTRACTS = (
     ),
     Row(
         "late_parameters",
-        "A parameter whose gradients begin late, or pause, moves as if the steps it missed had never been; others go on.",
+        "A parameter whose gradients begin late, or pause, moves as if those steps had never been; others go on.",
         "steps=(3, 6)",
         ("check.late(subject, case)",),
         because="State, the step counter included, is kept for each parameter, and a missing gradient is no step.",
@@ -179,6 +179,16 @@ CONTRACTS = (
         ("check.switched_on(subject, case)",),
         because="Options of a group are read at every step, and schedulers write them.",
         about="schedules",
+        signatures=True,
+    ),
+    Row(
+        "starting_options",
+        "An option by which the state begins acts in a group as it does in the constructor.",
+        "steps=(1, 3), tensors=2",
+        ("check.begins_in_groups(subject, case)",),
+        because='"Per-parameter options": whatever a group says of itself overrides the constructor.',
+        about="groups",
+        needs=("initial_accumulator_value",),
         signatures=True,
     ),
     Row(
