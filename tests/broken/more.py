@@ -222,6 +222,21 @@ class ReadsFirstPart(Right):
         return grad / (1 + grad.reshape(-1)[:16].norm())
 
 
+class BeginsAlike(Right):
+    """Momentum begins with the constructor's value, whatever a group says."""
+
+    def __init__(self, params: Any, lr: float = 0.1, initial_accumulator_value: float = 0.0) -> None:
+        super().__init__(params, lr=lr)
+        self.defaults["initial_accumulator_value"] = initial_accumulator_value
+        for group in self.param_groups:
+            group.setdefault("initial_accumulator_value", initial_accumulator_value)
+
+    def one(self, p: Any, group: Any) -> None:
+        if not self.state[p]:
+            self.state[p] = {"step": 0, "momentum": torch.full_like(p, self.defaults["initial_accumulator_value"])}
+        super().one(p, group)
+
+
 class MakesItsBufferAtFirst(Right):
     """A second momentum has its buffer from the first step on, if it is used there, and never later."""
 
@@ -273,5 +288,6 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (MakesItsBufferAtFirst, "switched_on"),
     (DividesByItsGradient, "stays_finite"),
     (KeepsUnwrittenState, "skipped_first_step"),
+    (BeginsAlike, "starting_options"),
 )
 """Each mistake, and a contract that must reject it."""

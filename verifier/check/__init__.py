@@ -36,7 +36,7 @@ from verifier.check.contracts import (
 )
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
-from verifier.check.lasting import skips_first, stays_finite, switched_on
+from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on
 from verifier.check.paths import paths_agree, paths_enclosed
 from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
 from verifier.check.state import (
@@ -60,6 +60,7 @@ __all__ = [
     "acts_on_all",
     "as_reals",
     "ascends",
+    "begins_in_groups",
     "between",
     "bounded_memory",
     "can_step",

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.alike import breach, during
+from verifier.check.bits import same_trajectory
+from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
 from verifier.check.state import unmoved_by
 from verifier.floats import Mask
 from verifier.record import Violation, current, place_of
+from verifier.strategies import ROUND_STATE
 
 STEPS = 64
 """Steps of the same gradient: past where averages of decay 1/2 have converged in float64."""
@@ -132,3 +135,19 @@ def switched_on(subject: Subject, case: Case) -> None:
             continue
         changes = {2: {name: on}, 3: {name: 0.0}, 4: {name: on}}
         current().compared(run(subject, off.with_(schedule=changes)).theta.size)
+
+
+def begins_in_groups(subject: Subject, case: Case) -> None:
+    """An option by which the state begins acts in a group as it does in the constructor."""
+    foreign, fixed = subject.run.args  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
+    plain = case.with_(groups=(), schedule={}, absent=frozenset(), events={})
+    plain = plain.with_(hyper={**plain.hyper, **fixed})
+    own = foreign.optimizer(plain, foreign.parameters(plain)).param_groups[0]
+    for name in sorted(ROUND_STATE & set(plain.hyper) & set(own)):
+        option = signature_of(subject).option(name)
+        value = next(v for v in (*option.values[1:], option.default) if v != plain.hyper[name])
+        alone = plain.with_(hyper={**plain.hyper, name: value})
+        group = plain.with_(groups=(Group(tuple(range(len(plain.shapes))), {name: value}),))
+        with compared(group, alone):
+            what = f"{name} of a group is not what its state begins with"
+            same_trajectory(what, subject, group, run(subject, group), run(subject, alone))

@@ -1,0 +1,45 @@
+"""What a person should know of an optimizer and nothing promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.broken.optimizers import Right
+from verifier.subjects.torch_probe import examined
+from verifier.subjects.torch_signature import signature
+
+LATE = "a learning rate that is changed between two steps acts one step late"
+GROUPS = "options of parameter groups are not checked: a group takes lr = -1, which the constructor refuses"
+NAN = "a gradient of NaN leaves the parameter finite, so that nobody learns of it there"
+EPS = "in float16 eps = 1e-08 rounds to zero, and a gradient of zero makes the parameter NaN"
+SINGLE = "keeps mu_product in float32, so that steps of float64 parameters are no better"
+
+
+class ChecksGroups(Right):
+    """Every group is checked."""
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        if param_group.get("lr", 0) < 0:
+            raise ValueError("a hyperparameter is out of range")
+        super().add_param_group(param_group)
+
+
+@pytest.mark.parametrize(
+    ("of", "said", "kept_quiet"),
+    [
+        (torch.optim.ASGD, {LATE, GROUPS}, {NAN, EPS}),
+        (torch.optim.Rprop, {NAN}, {LATE, EPS, SINGLE}),
+        (torch.optim.NAdam, {EPS, SINGLE}, {LATE, NAN}),
+        (Right, {GROUPS}, {LATE, NAN, EPS, SINGLE}),
+        (ChecksGroups, set(), {GROUPS}),
+    ],
+)
+def test_habits_are_told_of_those_that_have_them(of: type, said: set[str], kept_quiet: set[str]) -> None:
+    """Each convention and note is told of an optimizer that is so, and of none that is not."""
+    notes = {words for _, words in examined(signature(of)).notes}
+
+    assert said <= notes
+    assert set() == kept_quiet & notes
