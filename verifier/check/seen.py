@@ -23,8 +23,12 @@ def rule_of(subject: Subject, case: Case) -> Rule:
 _climbing = functools.lru_cache(maxsize=256)(maximized)  # the same rule each time, so that what is kept of it is found
 
 
-def run(subject: Subject, case: Case) -> Trajectory:
-    """The subject's trajectory on `case`, counted; an exception of the optimizer is a violation."""
+def run(subject: Subject, case: Case, *, stumbling: bool = False) -> Trajectory:
+    """The subject's trajectory on `case`, counted; an exception of the optimizer is a violation.
+
+    Options at which every step of this implementation or format raises are refused, unless `stumbling` is what is
+    asked: they are one finding, of the law `accepted_options`, and say nothing of the others.
+    """
     seen = current()
     if seen.listed and seen.violation is not None:
         raise seen.violation  # nothing to be learnt from a smaller case of a listed failure
@@ -34,9 +38,38 @@ def run(subject: Subject, case: Case) -> Trajectory:
     except Refused:
         raise
     except Exception as error:  # foreign code: whatever it raises on a legitimate case is what was observed
+        if not stumbling and _stumbles(subject, case, error):
+            raise Refused(f"{subject.implementation} stumbles over some options: {type(error).__name__}") from error
         raise violation(
             RAISED, subject, case, observed=f"{type(error).__name__}: {error}", expected="a step"
         ) from error
+
+
+def _stumbles(subject: Subject, case: Case, error: Exception) -> bool:
+    """Whether an error is one that the options of some group raise by themselves, here and not everywhere."""
+    one = getattr(subject.run, "args", (None,))[0]
+    signature: Any = getattr(one, "signature", None)
+    if not getattr(signature, "stumbles", {}):
+        return False
+    from verifier.subjects.torch_conventions import case_of
+    from verifier.subjects.torch_stumbles import STEPS, kind
+
+    if f"{subject.implementation} {subject.format.name}" not in signature.stumbles.get(kind(error), ()):
+        return False
+    shape = (3, 2) if signature.least_dimensions > 1 else (3,)
+    steps = range(1, case.steps + 1) if case.schedule else (1,)
+    options = [case.hyper_at(step, group) for step in steps for group in case.all_groups]
+    if any("neighbour" in names for names in case.events.values()):
+        options.append(signature.another(case.hyper))
+    for hyper in options:
+        try:
+            subject.run(case_of(signature, [shape], hyper, STEPS))
+        except Refused:
+            continue
+        except Exception as same:  # foreign code
+            if kind(same) == kind(error):
+                return True
+    return False
 
 
 def observed(trajectory: Trajectory, rule: Rule, name: str) -> Array | None:

@@ -13,7 +13,7 @@ from verifier.record import current, first, place_of, show
 
 def can_step(subject: Subject, case: Case) -> None:
     """The steps of a case raise nothing."""
-    current().compared(run(subject, case).theta.size)
+    current().compared(run(subject, case, stumbling=True).theta.size)
 
 
 def decays(subject: Subject, case: Case) -> None:

@@ -8,6 +8,7 @@ is reported.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -72,8 +73,9 @@ class Probe:
         self._couplings()
         self._counting()
         self.notes += habits(self.signature, self.shape, self._taken)
+        stumbles = self.stumbles.elsewhere(self.signature, self.error)
         notes, raising = tuple(dict.fromkeys(self.notes)), tuple(self.stumbles.cases.values())
-        return replace(self.signature, exempt=self.exempt, notes=notes, raising=raising)
+        return replace(self.signature, exempt=self.exempt, notes=notes, raising=raising, stumbles=stumbles)
 
     # -- what it takes
 

@@ -81,6 +81,7 @@ class Signature:
     configurations: tuple[Mapping[str, float], ...] = ()  # combinations of options that the constructor takes
     plain: tuple[Mapping[str, float], ...] = ()  # the defaults, and each switch turned with nothing else that can stay
     raising: tuple[Case, ...] = ()  # its options are taken, and the step raises: a case a kind of error
+    stumbles: Mapping[str, frozenset[str]] = field(default_factory=dict)  # such a kind -> where alone it is raised
     unavailable: Mapping[str, str] = field(default_factory=dict)  # implementation, dtype or both -> why not
     notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
     switches: tuple[str, ...] = ()

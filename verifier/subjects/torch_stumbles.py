@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from verifier.case import Case, Group, Refused
+from verifier.floats import FORMATS
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_signature import Signature
 from verifier.subjects.torch_travel import Escaped
@@ -22,6 +23,7 @@ BASES = 5
 """Combinations of options, besides the defaults, that two groups are tried with."""
 
 Errors = Callable[[Case], Exception | None]
+ErrorsAt = Callable[[Case, str, str], Exception | None]
 
 
 @dataclass
@@ -54,18 +56,54 @@ class Stumbles:
             names -= {*(switches or needed)[:1]}
         return names
 
+    def elsewhere(self, signature: Signature, error: ErrorsAt) -> dict[str, frozenset[str]]:
+        """Errors that combinations of options raise in other implementations or formats: kind -> where.
+
+        Not where the defaults raise too: then it is no matter of options. A case of each kind is kept.
+        """
+        found: dict[str, set[str]] = {}
+        plain = case_of(signature, [self.shape], signature.defaults, STEPS)
+        for implementation, dtype in itertools.product(signature.implementations, FORMATS):
+            place = f"{implementation} {dtype}"
+            if place == "forloop float64" or {implementation, place} & set(signature.unavailable):
+                continue
+            if error(plain, implementation, dtype) is not None:
+                continue
+            for together, each in self._at_once(signature):
+                if error(together, implementation, dtype) is None:
+                    continue
+                for hyper in each:
+                    case = case_of(signature, [self.shape], hyper, STEPS)
+                    raised = error(case, implementation, dtype)
+                    if raised is not None and _own(raised) and len({*self.cases, kind(raised)}) <= 2 * KINDS:
+                        self.cases.setdefault(kind(raised), case)
+                        found.setdefault(kind(raised), set()).add(place)
+        return {name: frozenset(places) for name, places in found.items()}
+
+    def _at_once(self, signature: Signature) -> Iterator[tuple[Case, list[Mapping[str, float]]]]:
+        """Cases of many groups that together have every combination of options, and the combinations in each."""
+        apart: dict[tuple[float, ...], list[Mapping[str, float]]] = {}
+        for hyper in (*signature.configurations, *signature.plain):
+            fixed = tuple(v for n, v in sorted(hyper.items()) if n not in signature.group_options)
+            apart.setdefault(fixed, []).append(hyper)
+        for each in apart.values():
+            own = [{n: v for n, v in hyper.items() if n in signature.group_options} for hyper in each]
+            groups = tuple(Group((k,), options) for k, options in enumerate(own)) if own[0] and len(own) > 1 else ()
+            yield case_of(signature, [self.shape] * max(1, len(groups)), each[0], STEPS, groups=groups), each
+
     def has(self, error: Exception) -> bool:
         """Whether an error is among those that were kept."""
-        return _kind(error) in self.cases
+        return kind(error) in self.cases
 
     def _kept(self, case: Case, plain: Case) -> Exception | None:
         error = self.error(case)
         if error is not None and _own(error) and self.error(plain) is None and len(self.cases) < KINDS:
-            self.cases.setdefault(_kind(error), case)
+            self.cases.setdefault(kind(error), case)
         return error
 
 
-def _kind(error: Exception) -> str:
+def kind(error: Exception) -> str:
+    """What errors have in common that are one mistake: type and text, but for numbers."""
     return re.sub(r"\d+", "N", f"{type(error).__name__} {error}")
 
 
