@@ -71,6 +71,11 @@ FACTS: Mapping[str, Sequence[str]] = {
         "        raise SystemExit(f'one memory for {mine[place]} and {owners[place]}')",
         "    owners |= mine",
     ),
+    "stays_finite": (
+        "opt, p, build = run()",
+        "print([x.tolist() for x in p])",
+        "raise SystemExit(any(x.isnan().any().item() for x in p))",
+    ),
     "no_graph": (
         "opt, p, build = run()",
         "kept = [n for s in opt.state.values() for n, v in s.items() if torch.is_tensor(v) and v.grad_fn is not None]",
