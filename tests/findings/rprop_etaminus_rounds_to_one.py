@@ -4,7 +4,7 @@ The factors are written into a tensor of that dtype, and gradients are then clea
 etaminus. In bfloat16 every etaminus above 0.998 is stored as 1, the factor of elements whose step size stays: all of
 them are cleared, for ever. Rprop's documented domain is 0 < etaminus < 1; float32 is hit from 1 - 3e-8 on.
 
-Report: none found (searched: Rprop first step clamp step_size; Rprop NaN gradient sign).
+Report: none found (searched: Rprop etaminus bfloat16 step_size).
 """
 
 import torch

@@ -2,7 +2,9 @@
 
 torch.sign(nan) is 0. Every other optimizer hands the NaN on to the parameter.
 
-Report: none found (searched: Rprop first step clamp step_size; Rprop NaN gradient sign).
+No bug: a rule that reads signs alone, with torch's sign; nothing is documented of NaN.
+
+Report: none found (searched: Rprop NaN gradient sign).
 """
 
 import torch
