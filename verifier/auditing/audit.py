@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import tomli_w
 
 from verifier import evidence, expected, machine, pytest_run
-from verifier.auditing import again, overdue
+from verifier.auditing import again, overdue, ranked, told
 from verifier.auditing import findings as audit_findings
 from verifier.auditing import targets as audit_targets
 from verifier.auditing.findings import Finding
@@ -136,7 +136,7 @@ class AuditReport:
             raise AuditFailed(str(self))
 
     def __str__(self) -> str:
-        return audit_findings.text(self)
+        return told.text(self)
 
 
 def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> AuditReport:
@@ -201,7 +201,7 @@ def read(
     rows = [r for r in records if r.get("kind") == "evidence"]
     findings = audit_findings.collect(rows)
     if warm is not None and findings:
-        findings = audit_findings.folded(_explained(findings, options, warm))
+        findings = ranked.ranked(audit_findings.folded(_explained(findings, options, warm)))
         _write_back(path, records, findings)
     return AuditReport(
         options,

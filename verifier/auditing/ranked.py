@@ -1,0 +1,73 @@
+"""Findings once they are explained: those that show the same made one, and the one that explains best put first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from verifier.auditing.causes import law_of, subject_of
+from verifier.auditing.findings import FORMULA, Finding
+
+FIRST = ("runs", "determinism", "written_memory", "neighbours", "accepted_options")
+"""Laws without which others say little: what is random, or raises, shows in many ways."""
+
+LAST = (
+    "added_group", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others", "resume_across",
+    "large_sizes", "partition", "idle_step", "options_read", "scheduled_lr", "life",
+)  # fmt: skip
+"""Laws that are broken with plainer ones, which then say more."""
+
+ABOUT = {
+    "maximize": "maximize = True",
+    "groups": "groups that differ",
+    "schedule": "changed between steps",
+    "scheduled_lr": "changed between steps",
+    "absent_gradients": "without a gradient",
+}
+"""Laws about a setting: a violation of another law that needs the setting is most likely theirs."""
+
+
+def ranked(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, those that explain best first; what shows a finding once more is counted with it, and named."""
+    whole: list[Finding] = []
+    for finding in sorted(findings, key=_rank):
+        number = next((k for k, other in enumerate(whole) if _same(other, finding)), None)
+        if number is None:
+            whole.append(finding)
+            continue
+        first = whole[number]
+        also = tuple(dict.fromkeys((*first.also, finding.what, *finding.also)))
+        rows = tuple(sorted({*first.rows, *finding.rows}))
+        whole[number] = replace(first, rows=rows, also=also, formula=first.formula or finding.formula)
+    return whole
+
+
+def _rank(finding: Finding) -> tuple[bool, int, int, str]:
+    law = law_of(finding.law)
+    if law.startswith(FIRST):
+        rank = 0
+    elif law in LAST:
+        rank = 3
+    else:
+        rank = 2 if law in FORMULA else 1
+    return finding.expected_failure is not None, rank, -len(finding.rows), finding.law
+
+
+def _same(first: Finding, other: Finding) -> bool:
+    """Whether `other` shows what `first` does: the same numbers, or only with the setting that `first` is about."""
+    alike = (first.target, first.expected_failure is None) == (other.target, other.expected_failure is None)
+    if not alike or first.unsteady or other.unsteady or other.what.startswith("raises"):
+        return False
+    if first.seen.get("expected") and first.seen.get("ulps") is not None and _numbers(first) == _numbers(other):
+        return True
+    needed = ABOUT.get(law_of(first.law), "")
+    return bool(needed) and any(needed in text for text in other.matters) and _forms(other) <= _forms(first)
+
+
+def _numbers(finding: Finding) -> Sequence[object]:
+    return [finding.seen.get(name) for name in ("observed", "expected", "ulps")]
+
+
+def _forms(finding: Finding) -> set[str]:
+    """The implementations it shows in."""
+    return {subject_of(row).rpartition("-")[2] for row in finding.rows}

@@ -1,0 +1,273 @@
+"""The report of an audit as a person reads it first: what each optimizer is, what is wrong with it, what to know."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from verifier.auditing.causes import law_of, subject_of
+from verifier.auditing.findings import Finding
+
+WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
+"""Columns of the report: the terminal's, 100 at most, and in a pipe."""
+
+LONGEST = 240
+"""Characters of a difference of formulas that are shown; all of it is in report.json."""
+
+
+def text(report: Any) -> str:
+    """The report: what each target is, what is wrong with it, what is worth knowing, and the last line."""
+    lines: list[str] = []
+    described = {str(t["target"]): t for t in report.targets}
+    for target in sorted({str(r.get("target")) for r in report.rows} | set(described)):
+        rows = [r for r in report.rows if r.get("target") == target]
+        lines += _head(target, described.get(target), rows)
+        for number, finding in enumerate([f for f in report.findings if f.target == target], 1):
+            lines += ["", *shown(number, finding)]
+        lines += _worth_knowing(described.get(target))
+        lines.append("")
+    for name, why in sorted(report.left_out.items()):
+        lines += _wrapped(f"not audited: {name}, {why}", "", "    ")
+    return "\n".join([*lines, report.last_line])
+
+
+def _wrapped(words: str, first: str, rest: str) -> list[str]:
+    """Lines of at most `WIDTH` columns; names are not broken at their hyphens."""
+    return textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The first lines: what the optimizer is."""
+    counts = Counter("expected" if r.get("expected_failure") else str(r["verdict"]) for r in rows)
+    tally = ", ".join(f"{n} {word}" for word, n in counts.most_common())
+    lines = [target, *_headed("rows", f"{len(rows)}: {tally}")]
+    if described is None or "lift" not in described:
+        return lines + [
+            line for r in rows if r["verdict"] == "untestable" for line in _headed("untestable", r["reason"])
+        ]
+    lift = described.get("lift") or {}
+    lines += _headed("formula", str(lift.get("formula") or f"not read: {lift.get('stopped_by')}"))
+    lines += _headed("weight decay", str(described.get("weight_decay")))
+    proof = described.get("proof") or {}
+    if described.get("rule_source") == "matched":
+        where = f", where {' and '.join(proof['where'])}" if proof.get("where") else ""
+        where += ", of vectors alone" if described.get("of_vectors") else ""
+        lines += _headed("rule", f"{described['rule']}: proved, for every number of steps{where}")
+    elif described.get("rule_source") == "declared":
+        lines += _headed("rule", f"{described['rule']}, as declared")
+    elif proof.get("rule"):
+        words = f"none known; nearest {proof['rule']}"
+        words += f", which {_as_mutant(proof)}" if proof.get("mutant") else ""
+        differs = _cut(str(proof.get("difference")))
+        lines += _headed("rule", f"{words}: the code's {proof.get('variable') or 'theta'} differs by {differs}")
+    return lines
+
+
+def _headed(name: str, words: str) -> list[str]:
+    return _wrapped(words, f"    {name:<15} ", " " * 20)
+
+
+def _cut(formula: str) -> str:
+    return formula if len(formula) <= LONGEST else f"{formula[:LONGEST]} ... (all of it in report.json)"
+
+
+def _apart(difference: str) -> str:
+    """What two formulas differ by; of two terms that are alike, where they differ."""
+    depth, ends = 0, []
+    for k, sign in enumerate(difference):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0 and difference[k : k + 3] in (" + ", " - "):
+            ends.append(k)
+    terms = [difference[a:b].removeprefix(" - ") for a, b in zip([0, *ends], [*ends, None], strict=True)]
+    if len(terms) == 2 and " + " not in difference[ends[0] : ends[0] + 3] and min(map(len, terms)) > 40:
+        one, other = terms
+        start = len(os.path.commonprefix(terms))
+        end = min(len(os.path.commonprefix([one[::-1], other[::-1]])), min(map(len, terms)) - start)
+        start -= len(re.search(r"[\w^]*\(?[\w^]*$", one[:start])[0])  # type: ignore[index]  # matches anything
+        if start > 0 and end > 0:
+            return f"one has {_part(one, start, end)} where the other has {_part(other, start, end)}"
+    return f"the code's differs from the rule's by {_cut(difference)}"
+
+
+def _part(term: str, start: int, end: int) -> str:
+    """A part of a term, with as much of what follows as closes its brackets."""
+    stop = max(len(term) - end, start)
+    while stop < len(term) and term[start:stop].count("(") > term[start:stop].count(")"):
+        stop += 1
+    return term[start:stop].strip() or "nothing"
+
+
+def _as_mutant(proof: Mapping[str, Any]) -> str:
+    return f"with the known mistake {str(proof['mutant']).partition('__')[2]} it equals"
+
+
+def shown(number: int, finding: Finding) -> list[str]:
+    """One finding, on one screen: what is wrong, where it was seen, by how much, and what it takes."""
+    known = f" (listed: {finding.expected_failure})" if finding.expected_failure else ""
+    lines = _wrapped(f"{title(finding)}{known}", f"  {number}. ", "     ")
+    law = "determinism" if finding.unsteady else law_of(finding.law)
+    if says := _promise(law):
+        lines += _field("promised", says)
+    if finding.formula:
+        lines += _field("formula", _apart(finding.formula))
+    if finding.equals:
+        lines += _field("equals", f"the known mistake {finding.equals}")
+    seen = finding.seen
+    place = [f"{name} {seen[key]}" for name, key in PLACE if seen.get(key) is not None]
+    lines += _field(
+        "seen on", ": ".join([str(seen.get("on") or finding.subject), *([", ".join(place)] if place else [])])
+    )
+    if seen.get("observed") or seen.get("expected"):
+        observed, expected = _plain(seen.get("observed")), _plain(seen.get("expected"))
+        lines += _field("observed", observed)
+        lines += _field("expected", expected + _far(observed, expected, seen.get("ulps")))
+    else:
+        lines += _field("message", finding.message)
+    if finding.only:
+        lines += _field("only", f"in {', '.join(finding.only)}; the others that were tried keep the promise")
+    if finding.replay:
+        lines += _field("matters", _what_matters(finding))
+    if finding.also:
+        lines += _field("also seen", f"as: {'; '.join(finding.also)}")
+    lines += _field("rows", _rows(finding.rows))
+    if finding.repro:
+        lines.append(f"     script    {_near(finding.repro)} (it was run: it exits 1)")
+    elif finding.no_script:
+        lines += _field("script", f"none: {finding.no_script}")
+    if finding.replay:
+        lines.append(f"     again     verifier replay {finding.replay}")
+    return lines
+
+
+PLACE = (("step", "step"), ("parameter", "tensor"), ("element", "element"))
+"""What a place is called, and its name in a row."""
+
+TITLES: tuple[tuple[str, str], ...] = (
+    (r"^raises (.*)$", r"a step raises \1"),
+    (r"^differs from the for-loop$", r"the {implementation} implementation steps otherwise than the for-loop"),
+    (r"^the (\w+) code does not perform the rule (\S+)$", r"the \1 code is not the update rule \2"),
+    (r"^(\w+) (?:\(group \d+\) )?is not what the rule read out of the code gives$",
+     r"\1 is not what the optimizer's own update rule makes it, as read out of its code"),
+    (r"^(\w+) left its enclosure$", r"\1 is not what the update rule {rule} makes it"),
+    (r"^(\w+) is not what the update rule makes it$", r"\1 is not what the update rule {rule} makes it"),
+    (r"^maximize differs from negated gradients$", r"maximize = True is not the descent of the negated gradients"),
+    (r"^depends on (.*)$", r"an element's step depends on \1"),
+    (r"^moved although its .grad is None$", r"a parameter is moved although its .grad is None"),
+    (r"^\.grad was changed by the step$", r"step() changes .grad"),
+    (r"^moves otherwise because another parameter has no gradient$",
+     r"a parameter moves otherwise because another has no gradient"),
+    (r"^differs after (.*)$", r"the run goes on otherwise after \1"),
+    (r"^resumed from a state_dict(?: \((\w+)\))?, it goes on differently$",
+     r"the run goes on otherwise after load_state_dict{of_state}"),
+    (r"^a second run of the same case differs$", r"the same run, done twice, ends differently"),
+    (r"^a group moves otherwise than alone$",
+     r"a parameter group moves otherwise than in an optimizer of its own{of_groups}"),
+    (r"^cannot be run$", r"no step can be taken"),
+)  # fmt: skip
+"""How a violation is told to somebody who has not seen the laws: pattern, and what stands for it."""
+
+
+def title(finding: Finding) -> str:
+    """What is wrong, in a sentence of the field's words."""
+    said = str(finding.seen.get("what") or finding.what)
+    said = finding.what if finding.unsteady or finding.what.startswith("raises") else said
+    own = next((text for text in finding.matters if "groups that differ in" in text), "")
+    names = own.partition("differ in ")[2]
+    words = {
+        "implementation": subject_of("@" + finding.subject).rpartition("-")[2],
+        "rule": finding.law.partition(".")[0],
+        "of_groups": f": {names} of one group acts on another" if names and "," not in names else "",
+        "of_state": f": state is missing, or changed, in {_what_state(said)}" if _what_state(said) else "",
+    }
+    plain = re.sub(r" \((?!group)(\w+)\)$", "", said) if said.startswith("resumed") else said
+    for pattern, told in TITLES:
+        if re.search(pattern, plain):
+            text = re.sub(pattern, told, plain)
+            for name, word in words.items():
+                text = text.replace(f"{{{name}}}", word)
+            return text
+    return said
+
+
+def _what_state(said: str) -> str:
+    """The state that a violation of a resumed run names."""
+    found = re.search(r"goes on differently \((\w+)\)$", said)
+    return found[1] if found else ""
+
+
+def _field(name: str, words: str) -> list[str]:
+    return _wrapped(words, f"     {name:<9} ", " " * 15)
+
+
+def _promise(law: str) -> str:
+    """What the broken law says."""
+    from verifier.contract_table import CONTRACTS
+
+    said = {row.name: row.says for row in CONTRACTS}
+    said["step_follows"] = said["long_follows"] = "Every step is the update rule's, up to rounding."
+    said["long_run"] = "A long run stays with the rule read out of the code."
+    said["as_read"] = "Every step is that of the rule read out of the code, in every format, size and layout."
+    said["implements"] = "The code performs the update rule."
+    said["life"] = "Whatever happens in its life, each parameter moves as it would alone, and by its rule."
+    if law.startswith("accepted_options"):
+        return "What the constructor accepts as an option, steps can be taken with."
+    return said.get(law, "")
+
+
+def _plain(value: Any) -> str:
+    """A number without the hexadecimal form beside it, which scripts and results keep."""
+    return re.sub(r" \(-?0x[0-9a-f.]+p[+-]\d+\)", "", str(value))
+
+
+def _far(observed: str, expected: str, ulps: Any) -> str:
+    """A distance in words: of what was expected, where that is one number, and in units in the last place."""
+    if ulps is None:
+        return ""
+    number = float(ulps)
+    if number != number or number == float("inf"):
+        return ", infinitely far away"
+    told = f"{number:,.0f} ulp" if number < 1e6 else f"{number:.1e} ulp"
+    try:
+        share = abs(float(observed) / float(expected) - 1)
+    except (ValueError, ZeroDivisionError):
+        return f", {told} away"
+    return f", {told} away: it is off by {share:.2g}" if share >= 10 else f", {told} away: it is off by {share:.2%}"
+
+
+def _what_matters(finding: Finding) -> str:
+    names = set(re.findall(r"\w+", " ".join(finding.matters)))
+    others = [name for name in finding.settings if name not in names]
+    told = "; ".join(finding.matters) or "no option: it is seen at the defaults"
+    return f"{told}. Not: {', '.join(others)}" if others else told
+
+
+def _rows(rows: Sequence[str]) -> str:
+    """How many rows show it, of which laws, and where."""
+    laws = Counter(law_of(row) for row in rows)
+    subjects = sorted({subject_of(row) for row in rows})
+    where = ", ".join(subjects[:4]) + (f" and {len(subjects) - 4} more" if len(subjects) > 4 else "")
+    return f"{len(rows)}: {', '.join(sorted(laws))}; on {where}"
+
+
+def _near(path: str) -> str:
+    """The path from here, where it is below here."""
+    near = os.path.relpath(path)
+    return path if near.startswith(os.pardir) else str(Path(near))
+
+
+def _worth_knowing(described: Mapping[str, Any] | None) -> list[str]:
+    """Conventions and notes, which are not bugs."""
+    lines: list[str] = []
+    for kind, name in (("convention", "conventions, not bugs"), ("note", "notes, harmless by themselves")):
+        said = [str(words) for k, words in (described or {}).get("notes", ()) if k == kind]
+        if said:
+            lines += ["", f"  {name}"]
+            for words in said:
+                lines += _wrapped(words, "   - ", "     ")
+    return lines
