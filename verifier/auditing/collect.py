@@ -12,7 +12,6 @@ import linecache
 import textwrap
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -49,22 +48,22 @@ class Collector:
         self.requests = tuple(requests)
         self.path = path
         self.told: set[str] = set()
+        self.dead: set[str] = set()
 
     def crashed(self) -> dict[str, int]:
         """How many rows of each target have ended their process so far: a worker that replaces a dead one asks."""
         if self.path is None or not self.path.exists():
             return {}
         rows = (row for row in evidence.read(self.path) if row.get("crashed"))
-        return Counter(str(row["id"]).partition(".")[0] for row in rows)
+        return Counter(str(row.get("target")) for row in rows)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Adds the tests, every target's in its own modules."""
-        crashed = self.crashed()
+        """Adds the tests, every target's in its own modules; the same ones in every worker."""
         config = session.config
+        self.dead = {target for target, count in self.crashed().items() if count >= CRASHES}
         for request in self.requests:
-            name = request.target.rpartition(":")[2].lower()
-            for made in modules(request, dead=crashed.get(name, 0) >= CRASHES):
+            for made in modules(request):
                 path = session.path / f"test_{made.rule.name}.py"
                 node = TargetModule.from_parent(session, path=path, nodeid=f"{request.target}/{made.__name__}")
                 node.made = made
@@ -75,6 +74,11 @@ class Collector:
                 config.workeroutput["verifier_targets"] = json.dumps(told)
             else:
                 self._tell(told)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """The rest of the rows of a target that ended its process again and again is left alone."""
+        if isinstance(item.parent, TargetModule) and item.parent.nodeid.rpartition("/")[0] in self.dead:
+            pytest.skip(f"{CRASHES} of its rows ended their process; the rest was left alone")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -140,13 +144,11 @@ CRASHES = 3
 """Rows of one target that may end their process before the rest of its rows are left alone."""
 
 
-def modules(request: Request, *, dead: bool = False) -> list[ModuleType]:
+def modules(request: Request) -> list[ModuleType]:
     """The test modules of one target."""
     from verifier.auditing import probe as audit_probe
 
     found = audit_probe.probe(request)
-    if dead:
-        found = replace(found, reason=f"{CRASHES} of its rows ended their process; the rest was left alone")
     if found.reason or found.signature is None:
         return [_reason_module(found)]
     from verifier.auditing.lives import lives
@@ -271,8 +273,7 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
     made = []
     for held in found.held:
         names = {s.name for s in held.rule.hyper}
-        free = "groups=True, " if names <= signature.group_options else ""
-        free += "schedule=True, " if free and not held.at_rest else ""
+        free = "groups=True, schedule=True, " if names <= signature.group_options and not held.at_rest else ""
         arguments = f"steps=(3, 8), {free}absent={found.counts_each}, maximize={signature.can_maximize}"
         source = (
             "def test_step_follows(subject, case):\n"

@@ -13,7 +13,7 @@ from verifier.check.known import content, digest, once
 from verifier.check.seen import bits, observed, rule_of, run, violation
 from verifier.enclosure import Enclosure
 from verifier.evidence import Strength
-from verifier.floats import FP32, Array, Format, Indices
+from verifier.floats import FP32, FP64, Array, Format, Indices, Mask, same_bits
 from verifier.record import Violation, current, place_of, range_text, show
 from verifier.rule import Rule, shared
 
@@ -119,15 +119,27 @@ def steps_enclosed_blind(subject: Subject, case: Case) -> None:
     _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile))
 
 
-def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory) -> None:
-    """What `steps_enclosed` asserts, of a trajectory already run on `case`."""
+def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory, *, finite: bool = False) -> None:
+    """What `steps_enclosed` asserts, of a trajectory already run on `case`; with `finite`, of steps from finite values.
+
+    Rules read out of code have no terms whose factor is 0: what such a term makes of an infinity is not in them.
+    """
     current().strength = Strength.ENCLOSED
     rule = rule_of(subject, case)
     _unmoved_where_absent(subject, case, trajectory)
     if all(s.name in trajectory.state for s in rule.state):
-        _fits(subject, case, lambda profile: _anchored(rule, subject, case, trajectory, profile))
+        _fits(subject, case, lambda profile: _anchored(rule, subject, case, trajectory, profile), finite)
     else:
-        _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile))
+        _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile), finite)
+
+
+def _held_in(fmt: Format, values: Array) -> Format:
+    """The format that observed values are kept in: the parameters' own, or the narrowest wider one that holds them.
+
+    State of fp32 beside narrower parameters holds values that those could not.
+    """
+    wider = (other for other in (FP32, FP64) if other.precision > fmt.precision)
+    return next((one for one in (fmt, *wider) if same_bits(one.round(values), values).all()), fmt)
 
 
 def steps_leave_coarse(subject: Subject, case: Case, trajectory: Trajectory) -> bool:
@@ -168,9 +180,18 @@ class Held:
     indices: Indices
     allowed: Enclosure
     observed: Array
+    finite: Mask  # whether all that the step read is finite, as far as it was seen
+
+    def started_finite(self) -> Held:
+        """Those of the values whose steps began with finite ones."""
+        if self.finite.all():
+            return self
+        where = np.flatnonzero(self.finite)
+        rest = (self.steps[where], self.indices[where], self.allowed[where], self.observed[where])
+        return Held(self.name, *rest, self.finite[where])
 
 
-def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]) -> None:
+def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]], finite: bool = False) -> None:
     """Asserts that one scalar profile explains every step; otherwise raises for the profile that got furthest."""
     seen = current()
     before, best = seen.violation, None
@@ -179,6 +200,7 @@ def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]
         margin = 0.0
         found: Violation | None = None
         for held in held_by(profile):
+            held = held.started_finite() if finite else held
             inside = held.allowed.contains(held.observed)
             elements += int(inside.sum())
             if not inside.all():
@@ -224,10 +246,14 @@ def _anchored(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, 
             profile=profile,
         )
 
+    read = [theta, subject.format.round(case.grads[steps, indices]), *state.values()]
+    finite = np.asarray(np.isfinite(np.stack(read)).all(axis=0))
     after = once(find, "step", rule, subject.format, content(case), digest(theta, *state.values()), profile)
     for name in (*names, rule.theta.name):  # state first: theta is computed from it
         values = trajectory.theta if name == rule.theta.name else trajectory.state[name]
-        yield Held(name, steps + 1, indices, after[name], values[steps + 1, indices])
+        values = values[steps + 1, indices]
+        wide = subject.format if name == rule.theta.name else _held_in(subject.format, values)
+        yield Held(name, steps + 1, indices, enclosure.held_in(after[name], wide), values, finite)
 
 
 def _carried(
@@ -248,7 +274,9 @@ def _carried(
     steps, indices = np.nonzero(enclosure.slots(case, case.steps).present)
     if steps.size:
         taken = steps * case.theta.size + indices
-        yield Held(rule.theta.name, steps + 1, indices, allowed[taken], theta[steps + 1, indices])
+        seen = np.isfinite(theta[:-1]) & np.isfinite(fmt.round(case.grads))
+        finite = np.asarray(np.logical_and.accumulate(seen))[steps, indices]  # the state remembers what was not
+        yield Held(rule.theta.name, steps + 1, indices, allowed[taken], theta[steps + 1, indices], finite)
 
 
 def _about(fmt: Format, before: Array) -> Enclosure:

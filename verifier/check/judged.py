@@ -101,7 +101,7 @@ def _of_group(
     whole = case.with_(hyper=hyper)
     later = [whole.hyper_at(step, group) for step in sorted(case.schedule)]
     for form in one.signature.forms.of(implementation, {**hyper, **group.hyper}, rule, later):
-        if form.captured and case.schedule:
+        if not form.captured <= set(hyper) or any(_changes(whole, group, name) for name in form.captured):
             continue
         reader = replace(one, rule=form.rule, state_names=form.states)
         as_form = replace(subject, rule=form.rule, run=_partial(reader, fixed))
@@ -110,6 +110,12 @@ def _of_group(
             return answer
         found = answer if found is Judgement.UNKNOWN else found
     return found
+
+
+def _changes(case: Case, group: Group, name: str) -> bool:
+    """Whether a group or a schedule gives an option another value than the constructor was given."""
+    given = {case.hyper[name], case.hyper_at(1, group)[name]}
+    return len(given | {case.hyper_at(step, group)[name] for step in case.schedule}) > 1
 
 
 def _partial(reader: Any, fixed: Any) -> Any:
@@ -132,7 +138,7 @@ def _encloses(subject: Subject, case: Case, group: Group) -> Judgement | record.
             _part(case, group),
             Trajectory(whole.theta[:, index], {n: rows[:, index] for n, rows in whole.state.items()}),
         )
-        trajectory_enclosed(subject, mine, trajectory)
+        trajectory_enclosed(subject, mine, trajectory, finite=True)
     except record.Violation as violation:
         return violation
     except (RuleError, ArithmeticError, Refused):  # outside what enclosures, or the optimizer, cover

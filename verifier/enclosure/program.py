@@ -279,8 +279,10 @@ class _Builder:
                     sign, factor = -sign, -factor
                 if factor.p != 1:
                     above.append(self.number(sympy.Integer(factor.p)))
-                if factor.q != 1:
-                    below.append(self.number(sympy.Integer(factor.q)))
+                if factor.q & (factor.q - 1) == 0:
+                    below += [self.number(sympy.Integer(factor.q))] if factor.q != 1 else []
+                else:  # code may multiply by the rounded constant, which its number is either way
+                    above.append(self.number(sympy.Rational(1, factor.q)))
                 continue
             base, exponent = factor.as_base_exp()
             if exponent.is_number and exponent.is_negative:

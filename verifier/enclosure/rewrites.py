@@ -13,7 +13,7 @@ from verifier.enclosure import interval
 from verifier.enclosure.computed import Enclosure
 from verifier.enclosure.interval import Base
 from verifier.enclosure.partial import Factor
-from verifier.enclosure.reading import Mask, either
+from verifier.enclosure.reading import Alternative, Mask, either
 from verifier.floats import Format
 
 
@@ -204,3 +204,13 @@ def or_root(product: Enclosure, quotient: Enclosure) -> Enclosure:
     return Enclosure(
         lo, hi, fmt, nan=either(product.nan, q.nan), kind="product", rounds=product.rounds, factors=product.factors
     )
+
+
+def held_in(e: Enclosure, fmt: Format) -> Enclosure:
+    """What memory of a wider format may hold of `e`: its result, rounded to the narrower format before or not."""
+    if e.fmt is None or fmt is e.fmt:
+        return e
+    a = e.settled()
+    lo, hi = interval.convert(a.lo, a.hi, interval.base_dtype(fmt))
+    others = tuple(Alternative(elements, held_in(values, fmt)) for elements, values in e.alternatives)
+    return Enclosure(lo, hi, fmt, nan=a.nan, kind="sum", rounds=1, alternatives=others)

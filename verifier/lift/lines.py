@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sympy import Eq, Expr, Piecewise, Symbol
+from sympy import Add, Eq, Expr, Piecewise, Rational, Symbol
 
 from verifier.lift import expr
 from verifier.lift.expr import Node
 from verifier.lift.symbolic import to_sympy
 from verifier.rule import t
 
+_READ = 400  # operations up to which an expression is looked at for what would be folded
 _SHARED_SIZE = 3  # operations from which a scalar that is used twice gets a line of its own
 
 
@@ -48,7 +49,7 @@ def lines(step: Step, olds: Mapping[str, Node]) -> tuple[tuple[Symbol, Expr], ..
         names[_next(name)] = Symbol(f"{name}_next" if name in early else name, real=True)
     taken = {s.name for s in names.values()} | {s.args[0] for n in written.values() for s in expr.symbols(n)}
     program: list[tuple[Symbol, Expr]] = []
-    shared = _shared([*written.values(), *first.values()], olds)
+    shared = _named([*written.values(), *first.values()], olds)
     pending = {node: Symbol(_name(node, taken, olds), real=True) for node in shared}
     assigned: set[str] = set()
 
@@ -132,6 +133,48 @@ def _order(written: Mapping[str, Node], olds: Mapping[str, Node]) -> tuple[list[
             return order, early
         stuck = [n for n in written if n not in order and n not in early]
         early.add(next((n for n in stuck if any(_next(n) in expr.symbols(w) for w in written.values())), stuck[0]))
+
+
+def _named(roots: Iterable[Node], olds: Mapping[str, Node]) -> list[Node]:
+    """Parts that get a line of their own, inner ones first: those used twice, and those that sympy would fold away.
+
+    What is folded is equal, but was rounded: lr * (wd / lr), 1 - (1 - b), 3 * (a + b).
+    """
+    roots = list(roots)
+    wanted = {*_shared(roots, olds), *_folded(roots)}
+    return [node for node in expr.postorder(dict.fromkeys(roots)) if node in wanted and node not in roots]
+
+
+def _folded(roots: Iterable[Node]) -> set[Node]:
+    """The operands that sums, products and quotients would be folded with, were they written out."""
+    found: set[Node] = set()
+    for node in expr.postorder(dict.fromkeys(roots)):
+        operands = [a for a in node.args if isinstance(a, Node) and a.op not in expr.LEAVES]
+        if node.op not in ("add", "mul", "div") or not operands or expr.size(node) > _READ:
+            continue
+        names = {n: Symbol(f"part{n.serial}", real=True) for n in found}
+        parts = to_sympy(node.args, names)
+        if node.op == "add":
+            terms = [len(Add.make_args(part)) for part in parts]
+            kept = len(Add.make_args(Add(*parts))) == sum(terms)
+        else:
+            a, b = parts[0], parts[1] if node.op == "mul" else 1 / parts[1]
+            spread = any(isinstance(x, Add) and y.is_Rational and not _exact(y)
+                         for x, y in ((a, b), (b, a)))  # fmt: skip
+            kept = not spread and _exponents(a) + _exponents(b) == _exponents(a * b)
+        if not kept:
+            found |= set(operands)
+    return found
+
+
+def _exact(number: Rational) -> bool:
+    """Whether multiplying by it rounds nothing: a power of two, or its negative."""
+    return bool(abs(number.p) & (abs(number.p) - 1) == 0 and number.q & (number.q - 1) == 0)
+
+
+def _exponents(e: Expr) -> Rational:
+    """How many factors that are no numbers a product has, divisors included."""
+    return sum((abs(x) for base, x in e.as_powers_dict().items() if not base.is_number and x.is_Rational), Rational(0))
 
 
 def _shared(roots: Iterable[Node], olds: Mapping[str, Node]) -> list[Node]:

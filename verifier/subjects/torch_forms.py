@@ -14,7 +14,7 @@ from typing import Any
 
 from sympy import Add, Basic, Expr, Mul, Ne, Rational, Symbol, sympify, true
 
-from verifier.lift import construct, induction
+from verifier.lift import construct, induction, schedule
 from verifier.lift import lifted as lifts
 from verifier.rule import Rule, RuleError, shared
 from verifier.subjects.torch_signature import Signature
@@ -176,10 +176,20 @@ def _form(read: lifts.Lift, rule: Rule | None) -> Form | None:
             proved = False
         if not proved:
             return None
-    at_rest = read.at_rest
-    assert at_rest is not None
+    at_rest = resting(read)
     states = frozenset(s.name for s in at_rest.state) - {s.name for s in shared(at_rest)}
     return Form(mixed(at_rest), states, frozenset(read.captured))
+
+
+def resting(read: lifts.Lift) -> Rule:
+    """The rule while no rate is changed: the first lines take those kept from the construction from the rates.
+
+    Written so, lr * (wd / lr_initial) is not folded to wd, which the code does not compute.
+    """
+    assert read.rule is not None
+    first = {Symbol(schedule.initial(n).args[0], real=True): Symbol(n, real=True) for n in read.captured}
+    hyper = {first.get(s, s): d for s, d in read.rule.hyper.items()}
+    return replace(read.rule, hyper=hyper, step=(*first.items(), *read.rule.step))
 
 
 def mixed(rule: Rule) -> Rule:
