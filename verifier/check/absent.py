@@ -15,10 +15,10 @@ def skips_absent(subject: Subject, case: Case) -> None:
     """A parameter whose .grad is None is neither decayed nor moved, its state stands still, and others go on.
 
     The first parameter is among those that miss a gradient, where there are others: what follows it must go on, in
-    its group or in one of its own.
+    its group or in one of its own. It misses the last step, and in longer runs the first, in which state is made.
     """
     if len(case.shapes) > 1 and case.steps:
-        case = case.with_(absent=case.absent | {(case.steps, 0)})
+        case = case.with_(absent=case.absent | {(case.steps, 0)} | ({(1, 0)} if case.steps > 2 else set()))
     trajectory = run(subject, case)
     for step, tensor in sorted(case.absent):
         mask = np.zeros(case.theta.shape, dtype=bool)
