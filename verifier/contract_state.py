@@ -160,6 +160,15 @@ STATE = (
         about="memory",
     ),
     Row(
+        "surroundings",
+        "A step changes nothing of the process: settings, flags, warnings, environment, names of modules.",
+        "steps=2, tensors=1",
+        ("check.leaves_surroundings(subject, case)",),
+        because="A step updates parameters; the process belongs to whoever trains.",
+        about="process",
+        signatures=True,
+    ),
+    Row(
         "complex_numbers",
         "A complex parameter moves as the pair of its real and imaginary parts.",
         "steps=(1, 4)",

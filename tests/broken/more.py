@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -261,6 +262,14 @@ class DividesByItsGradient(Right):
         return (-grad if group["maximize"] else grad).add(p, alpha=group["weight_decay"])
 
 
+class CountsInEnvironment(Right):
+    """Steps are counted where every process that is started from here on reads them."""
+
+    def step(self, closure: Any = None) -> Any:
+        os.environ["OPTIMIZER_STEPS"] = str(int(os.environ.get("OPTIMIZER_STEPS", "0")) + 1)
+        return super().step(closure)
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (StillInFloat32, "all_parameters"),
     (StillInFloat32, "partition"),
@@ -289,5 +298,6 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (DividesByItsGradient, "stays_finite"),
     (KeepsUnwrittenState, "skipped_first_step"),
     (BeginsAlike, "starting_options"),
+    (CountsInEnvironment, "surroundings"),
 )
 """Each mistake, and a contract that must reject it."""

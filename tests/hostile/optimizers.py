@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import decimal
+import faulthandler
+import gc
 import os
+import re
+import signal
 import sys
+import threading
 import time
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from torch.optim import SGD
 
@@ -99,11 +108,161 @@ class DiesLater(SGD):
         return super().step(closure)
 
 
+def late(optimizer: Any) -> bool:
+    """Whether a gradient of bfloat16 is NaN: long after everything else went well."""
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return any(grad.dtype is torch.bfloat16 and bool(grad.isnan().any()) for grad in grads)
+
+
 class HangsAtNaN(Right):
-    """Waits for something else where a gradient is NaN."""
+    """Waits for something else where a bfloat16 gradient is NaN."""
 
     def step(self, closure: Any = None) -> Any:
-        grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
-        if any(bool(grad.isnan().any()) for grad in grads):
+        if late(self):
             time.sleep(3600)
         return super().step(closure)
+
+
+class ExitsAtStateDict(Right):
+    """Leaves the interpreter when it is saved."""
+
+    def state_dict(self) -> Any:
+        sys.exit(3)
+
+
+class InterruptsAtStateDict(Right):
+    """Says Ctrl-C when it is saved."""
+
+    def state_dict(self) -> Any:
+        raise KeyboardInterrupt
+
+
+class ForksAtStateDict(Right):
+    """Two processes come out of saving."""
+
+    def state_dict(self) -> Any:
+        os.fork()
+        return super().state_dict()
+
+
+class CannotSayWhy(Right):
+    """What it raises when it is loaded cannot be printed."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        raise Unprintable
+
+
+class StopsItself(Right):
+    """Stops its process, timers and all, where a bfloat16 gradient is NaN."""
+
+    def step(self, closure: Any = None) -> Any:
+        if late(self):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super().step(closure)
+
+
+class KillsLater(Right):
+    """Where a bfloat16 gradient is NaN, it leaves a thread that ends the process, in whatever row that then is."""
+
+    def step(self, closure: Any = None) -> Any:
+        if late(self):
+            threading.Timer(0.5, os._exit, (9,)).start()
+        return super().step(closure)
+
+
+class ChangesPython(Right):
+    """Changes what belongs to the interpreter and its process."""
+
+    def step(self, closure: Any = None) -> Any:
+        sys.setrecursionlimit(5000)
+        gc.disable()
+        os.environ["LR"] = "1"
+        os.chdir("/")
+        decimal.getcontext().prec = 3
+        np.seterr(all="raise")
+        sys.stdout = sys.stderr
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, 3600)
+        time.monotonic = lambda: 0.0  # type: ignore[assignment]
+        faulthandler.disable()
+        return super().step(closure)
+
+
+class ChangesTorch(Right):
+    """Changes how torch computes and where."""
+
+    def step(self, closure: Any = None) -> Any:
+        found = super().step(closure)
+        torch.set_flush_denormal(True)
+        torch.set_default_device("meta")
+        torch.autograd.set_detect_anomaly(True)
+        torch.set_autocast_enabled("cpu", True)
+        torch.set_float32_matmul_precision("medium")
+        torch.set_num_threads(7)
+        return found
+
+
+class ClosesStreams(Right):
+    """Closes what everybody writes to."""
+
+    def step(self, closure: Any = None) -> Any:
+        for number in (1, 2):
+            with contextlib.suppress(OSError):
+                os.close(number)
+        return super().step(closure)
+
+
+class RaisesInDel(Right):
+    """Raises when it is collected, which Python prints and ignores."""
+
+    def __del__(self) -> None:
+        raise SystemExit(4)
+
+
+class EndsAtExit(Right):
+    """Leaves work for the end of the process."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9) -> None:
+        super().__init__(params, lr=lr, momentum=momentum)
+        atexit.register(time.sleep, 3600)
+
+
+class Recurses(SGD):
+    def step(self, closure: Any = None) -> Any:
+        return self.step(closure)
+
+
+class StopsIteration(SGD):
+    def step(self, closure: Any = None) -> Any:
+        raise StopIteration
+
+
+class ExitsGenerators(SGD):
+    def step(self, closure: Any = None) -> Any:
+        raise GeneratorExit
+
+
+class DiesWhenBuilt(SGD):
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        os._exit(5)
+
+
+class HoldsTheLock(Right):
+    """Computes for hours in one instruction, under the interpreter's lock, where a bfloat16 gradient is NaN."""
+
+    def step(self, closure: Any = None) -> Any:
+        if late(self):
+            re.match(r"(a+)+b", "a" * 64)
+        return super().step(closure)
+
+
+class _Liar(type):
+    """A class whose name is not what it says."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise RuntimeError("no name")
+
+
+class Nameless(Right, metaclass=_Liar):
+    """Its class raises when it is asked its name."""

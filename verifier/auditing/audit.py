@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -157,6 +158,8 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     for left in (*(() if before else (path,)), task.log, overdue.marks(path)):
         left.unlink(missing_ok=True)
     cores, memory = chosen.workers or machine.cores(), chosen.memory or half_of_memory()
+    shutil.rmtree(overdue.running(path), ignore_errors=True)
+    overdue.running(path).mkdir()
     if before is not None and not chosen.quiet:
         print(f"goes on from {before}, which was interrupted", file=messages or sys.stderr, flush=True)
     with again.kept(path), task.log.open("ab") as log, Warm(task.environment, log, cores, memory) as warm:
@@ -167,7 +170,7 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
             evidence.append(path, _start(chosen, path.stem) | {"fingerprint": mark})
         interrupted, broken = False, ""
         try:
-            show = _progress(chosen, messages, learning)
+            show = _progress(chosen, messages, learning, path)
             code = pytest_run.run(task, show)  # type: ignore[arg-type]  # has what a run needs
             if code not in (0, pytest_run.TESTS_FAILED, pytest_run.NOTHING_COLLECTED):
                 broken = f"pytest ended with exit code {code}; see {task.log}"
@@ -179,6 +182,7 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
             interrupted = True
         told = named.left_out
         report = read(path, chosen, told, None if interrupted else warm, broken=broken, interrupted=interrupted)
+    shutil.rmtree(overdue.running(path), ignore_errors=True)
     report = replace(report, seconds=time.perf_counter() - started)
     end = {"kind": "end", "end": True, "exit_code": report.exit_code, "interrupted": interrupted}
     evidence.append(path, end | {"seconds": round(report.seconds, 3)})
@@ -294,13 +298,16 @@ def _start(options: Options, run: str) -> dict[str, Any]:
     }
 
 
-def _progress(options: Options, messages: TextIO | None, learning: Learning) -> Callable[[pytest_run.Seen], None]:
-    """Plain lines, now and then, to `messages` or stderr, and a look at what is learnt of the targets."""
+def _progress(
+    options: Options, messages: TextIO | None, learning: Learning, path: Path
+) -> Callable[[pytest_run.Seen], None]:
+    """Plain lines, now and then, to `messages` or stderr; and a look at what is learnt, and at rows that do not end."""
     stream = messages or sys.stderr
     last = {"tenth": 0}
 
     def show(seen: pytest_run.Seen) -> None:
         learning.look()
+        overdue.look(path)
         tenth = 10 * seen.done // seen.planned if seen.planned else 0
         if not options.quiet and tenth > last["tenth"]:
             last["tenth"] = tenth

@@ -30,6 +30,18 @@ def _accepted(what: str) -> tuple[str, ...]:
 
 
 FACTS: Mapping[str, Sequence[str]] = {
+    "surroundings": (
+        "import os, warnings",
+        "kept = lambda x: {n: v for n, v in vars(x).items() if not isinstance(v, type(torch))}",
+        "look = lambda: [torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads(),"
+        " torch.are_deterministic_algorithms_enabled(), torch.is_grad_enabled(), torch.is_anomaly_enabled(),"
+        " list(warnings.filters), dict(os.environ), os.getcwd(), *map(kept, (torch, torch.Tensor, torch.optim))]",
+        "before = look()",
+        "run()",
+        "changed = [k for k, (x, y) in enumerate(zip(before, look())) if x != y]",
+        "print('what a step changed of the process:', changed)",
+        "raise SystemExit(len(changed) > 0)",
+    ),
     "bad_options": _accepted("lr = -1"),
     "misspelt_option": _accepted("an option that does not exist"),
     "state_apart": (

@@ -1,8 +1,16 @@
-"""Rows that do not end in time: said to be just that, and not taken for crashes, as a busy machine is slow too."""
+"""Rows that do not end in time, or end their process.
+
+What does not end in time is said to be just that, and not taken for a crash, as a busy machine is slow too. A row that
+ends its process is asked once more, in another one: a thread, or memory, that another row spoilt may have ended it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +19,30 @@ from pluggy import HookimplMarker
 hookimpl = HookimplMarker("pytest")  # pytest.hookimpl, for those who have no pytest yet and only ask for marks
 
 
+GRACE = 15.0
+"""Seconds after which a worker is ended that did not end itself: it may hold the interpreter's lock, or be stopped."""
+
+
 class Overdue:
-    """The plugin of a worker that leaves a mark of the row whose time is over, before its process is ended."""
+    """The plugin of a worker that leaves a mark of the row whose time is over, before its process is ended.
+
+    In the controller, it has rows that ended their process asked again, once.
+    """
 
     def __init__(self, evidence: Path) -> None:
+        self.evidence = evidence
         self.marks = marks(evidence)
+        self.running = running(evidence) / str(os.getpid())
+        self.asked: set[str] = set()
+
+    @hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: Any, sched: Any) -> None:
+        """Puts a row back that ended its process for the first time, and was not overdue."""
+        if crashitem in self.asked or of(self.evidence, crashitem):
+            return
+        self.asked.add(crashitem)
+        report.when = "again"  # not the mark of a worker that died, of which a row is made
+        sched.mark_test_pending(crashitem)
 
     @hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: Any, settings: Any) -> bool | None:
@@ -25,8 +52,7 @@ class Overdue:
         import pytest_timeout  # type: ignore[import-untyped]
 
         def over() -> None:
-            with self.marks.open("a", encoding="utf-8") as file:
-                file.write(f"{settings.timeout:g} {item.nodeid}\n")
+            _mark(self.marks, settings.timeout, item.nodeid)
             pytest_timeout.timeout_timer(item, settings)
 
         timer = threading.Timer(settings.timeout, over)
@@ -34,10 +60,34 @@ class Overdue:
         def cancel() -> None:
             timer.cancel()
             timer.join()
+            self.running.unlink(missing_ok=True)
 
+        if self.running.parent.is_dir():
+            self.running.write_text(f"{time.time()} {settings.timeout:g} {item.nodeid}", encoding="utf-8")
         item.cancel_timeout = cancel
         timer.start()
         return True
+
+
+def look(evidence: Path) -> None:
+    """Ends the workers whose row is long overdue, and marks it: some rows let no timer of their own process act."""
+    for path in running(evidence).glob("*"):
+        with contextlib.suppress(OSError, ValueError):  # it ended just now, or is being written
+            started, seconds, nodeid = path.read_text(encoding="utf-8").split(" ", 2)
+            if time.time() - float(started) > float(seconds) + GRACE:
+                path.unlink()
+                _mark(marks(evidence), float(seconds), nodeid)
+                os.killpg(int(path.name), signal.SIGKILL)
+
+
+def _mark(path: Path, seconds: float, nodeid: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{seconds:g} {nodeid}\n")
+
+
+def running(evidence: Path) -> Path:
+    """The folder beside the evidence in which each worker says which row it runs, and since when."""
+    return evidence.with_suffix(".running")
 
 
 def marks(evidence: Path) -> Path:

@@ -54,6 +54,7 @@ from verifier.check.state import (
     unmoved_by,
 )
 from verifier.check.steps import can_step, decays
+from verifier.check.surroundings import leaves_surroundings
 from verifier.check.symmetry import permuted, same_state, scaled
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "late",
     "layout_free",
     "leaves_gradients",
+    "leaves_surroundings",
     "long_run_as_read",
     "long_run_follows",
     "maximize",

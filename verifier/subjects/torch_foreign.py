@@ -17,6 +17,7 @@ from verifier.subjects.initial import initial_state
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_life import DTYPES, Life
 from verifier.subjects.torch_signature import Signature
+from verifier.subjects.torch_travel import contained
 
 SWITCHED: dict[str, dict[str, bool]] = {
     "forloop": {"foreach": False},
@@ -219,7 +220,8 @@ def run(subject: Foreign, case: Case) -> Trajectory:
     generator.manual_seed(0)
     started = generator.get_state()
     try:
-        found = Life(subject, case).run()
+        with contained():
+            found = Life(subject, case).run()
         if torch.equal(started, generator.get_state()):
             return found
         return replace(found, facts={**found.facts, "random": (True,)})

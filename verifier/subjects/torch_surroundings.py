@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
+import copy
+import decimal
+import gc
+import locale
 import math
 import operator
 import os
 import random
+import signal
 import sys
+import threading
 import time
 import types
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +32,11 @@ NAMESPACES: tuple[tuple[str, Any], ...] = (
     ("torch.optim.Optimizer", torch.optim.Optimizer),
     ("torch.nn.functional", torch.nn.functional),
     ("torch.autograd", torch.autograd),
+    ("numpy", np),
     ("math", math),
+    ("random", random),
+    ("copy", copy),
+    ("os", os),
     ("time", time),
     ("builtins", builtins),
 )
@@ -43,6 +55,7 @@ class Surroundings:
     environment: dict[str, str]
     generators: tuple[Any, Any, Any]
     names: tuple[dict[str, Any], ...]
+    alarm: tuple[float, float]  # seconds until SIGALRM comes, and between the next ones; 0: never
 
     def changes(self) -> list[str]:
         """What differs now, a phrase each. Drawing random numbers is not a change."""
@@ -57,6 +70,8 @@ class Surroundings:
         if now.environment != self.environment:
             found.append("os.environ")
         for (where, _), before, after in zip(NAMESPACES, self.names, now.names, strict=True):
+            if _as_it_was(before, after):
+                continue
             for name in sorted(set(before) | set(after)):
                 if name not in _OURS and before.get(name) is not after.get(name) and not _lazy(before, after, name):
                     found.append(f"{where}.{name}")
@@ -72,24 +87,100 @@ class Surroundings:
         torch.use_deterministic_algorithms(strict, warn_only=warn)
         torch.set_grad_enabled(settings["grad mode"])
         torch.autograd.set_detect_anomaly(settings["anomaly mode"])
+        if str(torch.get_default_device()) != settings["the default device"]:
+            torch.set_default_device(None)
+        if torch.is_autocast_enabled("cpu") != settings["autocast"]:
+            torch.set_autocast_enabled("cpu", settings["autocast"])
+        if torch.get_float32_matmul_precision() != settings["the precision of matrix products"]:
+            torch.set_float32_matmul_precision(settings["the precision of matrix products"])
+        if _flushes() != settings["flushing of subnormal numbers"]:
+            torch.set_flush_denormal(settings["flushing of subnormal numbers"])
+        self._restore_python()
         warnings.filters[:] = self.filters  # type: ignore[index]  # a list, whatever its stub says
         if os.environ != self.environment:
             os.environ.clear()
             os.environ.update(self.environment)
-        sys.setrecursionlimit(settings["the recursion limit"])
         np.seterr(**settings["numpy's error handling"])
         torch.set_rng_state(self.generators[0])
         random.setstate(self.generators[1])
         np.random.set_state(self.generators[2])
         for (_, owner), before in zip(NAMESPACES, self.names, strict=True):
             after = vars(owner)
-            if len(after) == len(before) and all(map(operator.is_, after.values(), before.values())):
-                continue  # the same objects in the same places, so under the same names
+            if _as_it_was(before, after):
+                continue
             for name in [n for n in after if n not in before and n not in _OURS and not _is_module(after[n])]:
                 delattr(owner, name)
             for name, value in before.items():
                 if after.get(name) is not value:
                     setattr(owner, name, value)
+
+    def _restore_python(self) -> None:
+        """Puts back what belongs to the interpreter and its process."""
+        settings = self.settings
+        sys.setrecursionlimit(settings["the recursion limit"])
+        sys.setswitchinterval(settings["the switch interval"])
+        if _folder() != settings["the working directory"]:
+            with contextlib.suppress(OSError):  # it is gone
+                os.chdir(settings["the working directory"])
+        (gc.enable if settings["garbage collection"] else gc.disable)()
+        decimal.getcontext().prec, decimal.getcontext().rounding = settings["decimal arithmetic"]
+        if locale.setlocale(locale.LC_ALL) != settings["the locale"]:
+            locale.setlocale(locale.LC_ALL, settings["the locale"])
+        sys.stdin, sys.stdout, sys.stderr = settings["the standard streams"]
+        sys.excepthook, threading.excepthook = settings["the hooks for exceptions"]
+        trace, profile = settings["tracing"]
+        if sys.gettrace() is not trace:
+            sys.settrace(trace)
+        if sys.getprofile() is not profile:
+            sys.setprofile(profile)
+        if threading.current_thread() is threading.main_thread():
+            if _alarm() != settings["whether an alarm is set"]:
+                signal.setitimer(signal.ITIMER_REAL, *self.alarm)
+            for number, handler in zip(SIGNALS, settings["the handlers of signals"], strict=True):
+                if handler is not None and signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD, signal.SIGPIPE)
+"""Signals whose handlers are put back."""
+
+
+def _alarm() -> bool:
+    """Whether SIGALRM will come."""
+    return signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+
+def _folder() -> str:
+    """The working directory; empty where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
+_SMALLEST = torch.full((1,), torch.finfo(torch.float32).tiny)
+
+
+def _flushes() -> bool:
+    """Whether subnormal results are flushed to zero."""
+    return float(_SMALLEST * 0.5) == 0.0
+
+
+def _python() -> dict[str, Any]:
+    """Settings of the interpreter and its process."""
+    return {
+        "the recursion limit": sys.getrecursionlimit(),
+        "the switch interval": sys.getswitchinterval(),
+        "the working directory": _folder(),
+        "garbage collection": gc.isenabled(),
+        "decimal arithmetic": (decimal.getcontext().prec, decimal.getcontext().rounding),
+        "the locale": locale.setlocale(locale.LC_ALL),
+        "the standard streams": (sys.stdin, sys.stdout, sys.stderr),
+        "the hooks for exceptions": (sys.excepthook, threading.excepthook),
+        "tracing": (sys.gettrace(), sys.getprofile()),
+        "whether an alarm is set": _alarm(),
+        "the handlers of signals": tuple(signal.getsignal(number) for number in SIGNALS),
+    }
 
 
 def snapshot() -> Surroundings:
@@ -104,14 +195,24 @@ def snapshot() -> Surroundings:
             ),
             "grad mode": torch.is_grad_enabled(),
             "anomaly mode": torch.is_anomaly_enabled(),
-            "the recursion limit": sys.getrecursionlimit(),
+            "the default device": str(torch.get_default_device()),
+            "autocast": torch.is_autocast_enabled("cpu"),
+            "the precision of matrix products": torch.get_float32_matmul_precision(),
+            "flushing of subnormal numbers": _flushes(),
             "numpy's error handling": np.geterr(),
+            **_python(),
         },
         filters=list(warnings.filters),
         environment=dict(os.environ),
         generators=(torch.get_rng_state(), random.getstate(), np.random.get_state()),
         names=tuple(dict(vars(owner)) for _, owner in NAMESPACES),
+        alarm=signal.getitimer(signal.ITIMER_REAL),
     )
+
+
+def _as_it_was(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the same objects are in the same places, so under the same names: quick to see."""
+    return len(after) == len(before) and all(map(operator.is_, after.values(), before.values()))
 
 
 def _is_module(value: Any) -> bool:

@@ -49,6 +49,31 @@ def refusals() -> Iterator[None]:
         _end_forks(mine)
 
 
+@contextmanager
+def contained() -> Iterator[None]:
+    """Turns SystemExit and its like, and what cannot be printed, out of any part of an optimizer, into `Escaped`.
+
+    A forked child that comes out of it ends here.
+    """
+    mine = os.getpid()
+    try:
+        yield
+    except Exception as error:
+        _end_forks(mine)
+        try:
+            str(error)
+        except BaseException:  # its __str__ is foreign code too
+            raise Escaped(f"{type(error).__name__}, which cannot be printed") from None
+        raise
+    except BaseException as error:
+        _end_forks(mine)
+        if type(error).__module__.startswith(("_pytest", "pytest", "hypothesis")):
+            raise
+        raise Escaped(f"{type(error).__name__} out of a call") from None
+    else:
+        _end_forks(mine)
+
+
 def _raised(error: Exception) -> bool:
     """Whether a `raise` or `assert` of Python code made the error, and no operation that failed."""
     at = error.__traceback__
