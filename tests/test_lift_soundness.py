@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sympy
 import torch
 
 from verifier.lift import expr
 from verifier.lift.evaluate import ULPS, Bounded, values
 from verifier.lift.expr import Node
+from verifier.lift.lifted import lift
 from verifier.lift.memory import Memory
 from verifier.lift.scalars import Trace
 from verifier.lift.shadow import prepared, watching
@@ -227,3 +229,29 @@ def test_a_stale_alias_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Memory, "read", lambda self, tensor: kept(self, tensor).copy())
 
     assert any(wrong(seed) for seed in range(40))
+
+
+class KeptNarrow(torch.optim.Optimizer):
+    """Momentum kept in bfloat16; what is taken out of it, in the gradient's format, is another tensor."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state["buf"] = torch.zeros_like(p.grad, dtype=torch.bfloat16)
+                state["buf"].lerp_(p.grad.to(torch.bfloat16), 1 - group["momentum"])
+                p.sub_(state["buf"].to(p.grad.dtype).mul_(group["lr"]))
+
+
+def test_what_is_taken_out_of_narrow_state_is_a_copy() -> None:
+    """A lift runs in double, where a conversion would return the state itself; scaling its result scales no state."""
+    found = lift(KeptNarrow)
+
+    assert found.rule is not None
+    momentum, buf, g = (sympy.Symbol(name, real=True) for name in ("momentum", "buf", "g"))
+    assert 0 == sympy.expand(dict(found.rule.step)[buf] - momentum * buf - (1 - momentum) * g)

@@ -32,7 +32,7 @@ from verifier.lift.generic_state import (
 from verifier.lift.memory import Memory, Nodes
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition, Site, Trace, call_site, own_site
-from verifier.lift.shadow import Widening, prepared, watching
+from verifier.lift.shadow import prepared, watching, widening
 from verifier.lift.slots import Slot, short_names, slots
 
 GENERIC_T = 211
@@ -185,7 +185,7 @@ class _Run:
             return
         trace.recording = False
         try:
-            with Widening():  # type: ignore[no-untyped-call]
+            with widening():
                 self.optimizer.step(*arguments)
         finally:
             trace.recording = True

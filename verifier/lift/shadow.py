@@ -43,11 +43,52 @@ def widened(kwargs: Any) -> dict[str, Any]:
     return kwargs or {}
 
 
+def told(out: Any, kwargs: Any) -> Any:
+    """What an op made; where it was asked for in a narrow format, it says so."""
+    if kwargs and kwargs.get("dtype") in _NARROW and isinstance(out, torch.Tensor):
+        out.asked_for = kwargs["dtype"]  # type: ignore[attr-defined]
+    return out
+
+
+class Converting(TorchFunctionMode):
+    """Lets a conversion copy where the real one would: between formats that are one and the same when widened.
+
+    Without it what `.to` returns is the tensor itself, and writing into it would change the state it was taken from.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func in _CONVERSIONS and out is args[0]:
+            wanted = next((_format(x) for x in (*args[1:], *(kwargs or {}).values()) if _format(x) is not None), None)
+            if (wanted or _CONVERSIONS[func] or _format(out)) != _format(out):
+                return out.clone()
+        return out
+
+
+_CONVERSIONS = {
+    torch.Tensor.to: None, torch.Tensor.type: None, torch.Tensor.type_as: None, torch.Tensor.double: torch.float64,
+}  # fmt: skip
+
+
+def _format(x: Any) -> torch.dtype | None:
+    """The format a tensor was asked for in, or a format itself; None for anything else."""
+    if isinstance(x, torch.Tensor):
+        return getattr(x, "asked_for", x.dtype)
+    return x if isinstance(x, torch.dtype) else None
+
+
 class Widening(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves its modes untyped
     """Runs every op in double, so that the state of unobserved steps has the dtypes of observed ones."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return func(*args, **widened(kwargs))
+        return told(func(*args, **widened(kwargs)), kwargs)
+
+
+@contextlib.contextmanager
+def widening() -> Iterator[None]:
+    """Runs what torch does in the block in double."""
+    with Converting(), Widening():  # type: ignore[no-untyped-call]
+        yield
 
 
 class Shadowing(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -59,7 +100,13 @@ class Shadowing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.widen = widen
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = widened(kwargs) if self.widen else kwargs or {}
+        return (
+            told(self._followed(func, args, widened(kwargs)), kwargs)
+            if self.widen
+            else self._followed(func, args, kwargs or {})
+        )
+
+    def _followed(self, func: Any, args: Any, kwargs: Any) -> Any:
         memory = self.memory
         if func not in _plans:
             _plans[func] = plan(func)
@@ -115,7 +162,7 @@ class Items(TorchFunctionMode):
 @contextlib.contextmanager
 def watching(memory: Memory, widen: bool = False) -> Iterator[None]:
     """Follows everything torch does in the block; `widen` replaces narrow floating dtypes by double."""
-    with Items(memory), Shadowing(memory, widen):
+    with Converting() if widen else contextlib.nullcontext(), Items(memory), Shadowing(memory, widen):
         yield
 
 
