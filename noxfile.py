@@ -90,11 +90,18 @@ def nightly(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def ecosystem(session: nox.Session) -> None:
-    """Fetches other people's optimizers, a package at a time, and lifts them; goes on where it was stopped."""
+    """Fetches other people's optimizers, a package at a time, and lifts or audits them; goes on where it stopped."""
     install(session, "verify")
-    into = Path(session.create_tmp()) / "packages"
-    words = ("-m", "verifier.lift.survey", "reports/ecosystem.jsonl", "--into", str(into))
-    session.run("python", *words, *session.posargs, env=ONE_THREAD)
+    into = str(Path(session.create_tmp()) / "packages")
+    rest = [word for word in session.posargs if word != "--audit"]
+    if len(rest) == len(session.posargs):
+        session.run(
+            "python", "-m", "verifier.lift.survey", "reports/ecosystem.jsonl", "--into", into, *rest, env=ONE_THREAD
+        )
+        return
+    words = ("-m", "verifier.auditing.ecosystem", "reports/audited.jsonl", "--into", into)
+    session.run("python", *words, *rest, env=ONE_THREAD)
+    session.run("python", "docs/audited.py")
 
 
 @nox.session(default=False)

@@ -66,8 +66,7 @@ def prepare(into: Path, package: str, targets: Iterable[str]) -> tuple[str, list
     absent = into / "absent" / package
     beside = [into / "beside" / name for name in packages.BESIDE]
     places = [str(place.resolve()) for place in (absent, into / package, *beside)]
-    for module in sorted({target.partition(":")[0] for target in targets}):
-        packages.make_importable(module, absent, places)
+    packages.make_importable(sorted({target.partition(":")[0] for target in targets}), absent, places)
     return packages.contents(into / package)[0], places
 
 
@@ -122,7 +121,7 @@ def session(file: Path, into: Path, named: Sequence[str], survey: Path, profile:
         for start in range(0, len(targets), BATCH):
             batch = targets[start : start + BATCH]
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            fresh = audited(batch, into / "audits", profile)
+            fresh = audited(batch, into / "audits" / package, profile)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             more = {"package": package, "version": version, "profile": profile, "seconds": round(spent / len(batch), 1)}

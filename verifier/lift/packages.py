@@ -87,41 +87,58 @@ def stand_in(name: str) -> None:
     sys.modules[name] = _AbsentModule(name, absent)
 
 
-def make_importable(module: str, folder: Path, places: Sequence[str]) -> bool:
-    """Writes into `folder`, first of `places`, what it takes for a module to be imported; whether it can be.
+def make_importable(modules: Sequence[str], folder: Path, places: Sequence[str]) -> None:
+    """Writes into `folder`, first of `places`, what it takes for modules to be imported, as far as anything helps.
 
     A package that is not there gets one that imports and can do nothing. Where that is not enough, the packages above
-    the module get an `__init__` that runs nothing and leads to their own files.
+    a module get an `__init__` that runs nothing and leads to their own files.
     """
     path = os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH", "")])])
-    code = (
-        "import sys\n"
-        "try:\n"
-        f"    __import__({module!r})\n"
-        "except ModuleNotFoundError as error:\n"
-        "    sys.exit((error.name or '').partition('.')[0])\n"
-        "except BaseException:\n"
-        "    sys.exit('?')\n"
-    )
-    bare = False
-    for _ in range(30):
-        ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False,
-                             timeout=IMPORT_SECONDS, env={**os.environ, "PYTHONPATH": path})  # fmt: skip
-        if ran.returncode == 0:
-            return True
-        missing = (ran.stderr.strip().splitlines() or ["?"])[-1]
+    words = [sys.executable, "-W", "ignore", "-c", _IMPORTING]
+    left = list(modules)
+    for _ in range(30 + len(left)):
+        if not left:
+            return
+        try:
+            ran = subprocess.run([*words, *left], capture_output=True, text=True, check=False,
+                                 timeout=INSTALL_SECONDS, env={**os.environ, "PYTHONPATH": path})  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return
+        told = [line.split() for line in ran.stderr.splitlines() if line.startswith("cannot import ")]
+        if not told:
+            return
+        module, missing = told[-1][2], told[-1][3]
         if missing.isidentifier() and not (folder / missing).exists():
             _write(folder / missing, "from verifier.lift.packages import stand_in\n\nstand_in(__name__)\n")
-        elif not bare and "." in module:
-            bare = True
-            parents = module.split(".")[:-1]
-            for k in range(1, len(parents) + 1):
-                real = next((p for place in places[1:] if (p := Path(place, *parents[:k])).is_dir()), None)
-                if real is not None:
-                    _write(folder.joinpath(*parents[:k]), f"__path__ += [{str(real)!r}]\n")
-        else:
-            return False
-    return False
+        elif not _bared(module, folder, places[1:]):
+            left.remove(module)
+
+
+_IMPORTING = """
+import sys
+for name in sys.argv[1:]:
+    missing = ""
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "?").partition(".")[0]
+    except BaseException:
+        missing = "?"
+    if missing:
+        sys.exit(f"\\ncannot import {name} {missing}")
+"""
+
+
+def _bared(module: str, folder: Path, places: Sequence[str]) -> bool:
+    """Writes bare packages above a module; whether any was written that was not there."""
+    parents = module.split(".")[:-1]
+    fresh = False
+    for k in range(1, len(parents) + 1):
+        real = next((p for place in places if (p := Path(place, *parents[:k])).is_dir()), None)
+        if real is not None and not folder.joinpath(*parents[:k]).exists():
+            _write(folder.joinpath(*parents[:k]), f"__path__ += [{str(real)!r}]\n")
+            fresh = True
+    return fresh
 
 
 def _write(package: Path, text: str) -> None:
