@@ -19,7 +19,7 @@ RESUMES = frozenset({"resume", "resume_across", "resume_from_copy", "resume_from
 VALUES = RESUMES | {
     "added_group", "all_parameters", "as_read", "complex_numbers", "groups", "idle_step", "infinity_stays",
     "large_sizes", "late_parameters", "layouts", "maximize", "mixed_dtypes", "nan_stays", "options_read", "order",
-    "partition", "schedule", "sizes", "skipped_step", "sparse_gradients", "tensor_lr", "threads",
+    "partition", "schedule", "sizes", "skipped_step", "sparse_gradients", "tensor_lr",
 }  # fmt: skip
 """Laws that compare values: steps that are wrong by themselves may break each of them."""
 
