@@ -256,7 +256,7 @@ def cases(
             for number in sorted(set(where))
         )
     changes: dict[int, dict[str, float]] = {}
-    if schedule and count > 1 and (schedule == "always" or draw(switch)):
+    if schedule and free and count > 1 and (schedule == "always" or draw(switch)):
         for step in draw(_later(count)):
             names = draw(some_of(tuple(sorted(free))))
             changes[step] = {name: draw(free[name]) for name in names}

@@ -131,6 +131,7 @@ def plain(signature: Any, *, steps: int | tuple[int, int] = (1, 20), **_: Any) -
     """A case for each of the signature's plain configurations, of two tensors: tried besides those that are drawn.
 
     Gradients of every other element fade so fast that any average of their squares falls: running maxima must show.
+    The first of each tensor has none in the second step, when it has moved.
     """
     rng = np.random.default_rng(0)
     shapes = [s for s in ((7,), (3, 2)) if signature.least_dimensions <= len(s) <= signature.most_dimensions]
@@ -138,6 +139,7 @@ def plain(signature: Any, *, steps: int | tuple[int, int] = (1, 20), **_: Any) -
     count = steps[1] if isinstance(steps, tuple) else steps
     theta, grads = elements("normal", rng, total), gradients("normal", rng, min(count, 4), total, 1e-8)
     grads[:, 1::2] *= FADING ** -np.arange(len(grads), dtype=np.float64)[:, None]
+    grads[1:2, [0, math.prod(shapes[0])][: len(shapes)] if shapes else []] = 0.0
     return [Case(tuple(shapes), theta, grads, dict(hyper)) for hyper in signature.plain] if shapes else []
 
 

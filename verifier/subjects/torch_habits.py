@@ -15,6 +15,7 @@ from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import MISSPELT, Foreign
 from verifier.subjects.torch_life import Life
 from verifier.subjects.torch_signature import Signature
+from verifier.subjects.torch_symmetry import idle_options, moves_at_rest, prefers_a_sign
 
 Taken = Callable[[dict[str, float]], bool]
 Note = tuple[str, str]
@@ -22,7 +23,8 @@ Note = tuple[str, str]
 
 def habits(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """The conventions and notes, as (kind, sentence). `taken`: whether the constructor and a step take some options."""
-    for look in (_resting, _late_rate, _checks, _groups, _swallows_nan, _vanishing_eps, _single_precision):
+    own = (_resting, _late_rate, _checks, _groups, _swallows_nan, _vanishing_eps, _single_precision)
+    for look in (*own, moves_at_rest, prefers_a_sign, idle_options):
         try:
             yield from look(signature, shape, taken)
         except Exception:  # foreign code away from its defaults: the contracts will meet it again

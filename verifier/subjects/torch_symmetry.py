@@ -1,0 +1,85 @@
+"""What an optimizer does of itself: where it moves what rests, prefers a sign, or has an option that does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from verifier.case import Case, Refused, Trajectory
+from verifier.floats import FORMATS, same_bits
+from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_foreign import Foreign
+from verifier.subjects.torch_life import Life
+from verifier.subjects.torch_signature import Signature
+
+Taken = Callable[[dict[str, float]], bool]
+Note = tuple[str, str]
+
+STEPS = 8
+"""Steps of a run in which an option must show: past the periods and warm-ups that small whole numbers set."""
+
+
+def _ran(signature: Signature, case: Case) -> Trajectory:
+    return Life(Foreign(signature, FORMATS["float64"]), case).run()
+
+
+def moves_at_rest(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """Parameters that never had a gradient other than zero, nor any decay, and move."""
+    off = dict.fromkeys(signature.decays, 0.0)
+    case = case_of(signature, [shape], {**signature.defaults, **off})
+    if off and not taken(dict(case.hyper)):
+        return
+    seen = _ran(signature, case.with_(grads=np.zeros_like(case.grads))).theta
+    if not same_bits(seen[-1], seen[0]).all():
+        yield "convention", "moves parameters whose gradients have all been zero, without weight decay"
+
+
+def prefers_a_sign(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """Parameters and gradients of the other sign, which do not go the mirrored way."""
+    case = case_of(signature, [shape], signature.defaults, 4)
+    plain = _ran(signature, case).theta
+    mirrored = _ran(signature, case.with_(theta=-case.theta, grads=-case.grads)).theta
+    if not (-mirrored == plain).all() and not np.isnan(plain).any():
+        yield "convention", "is not symmetric: negated parameters and gradients do not take the negated steps"
+
+
+def idle_options(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """Options of which no value changed a bit, beside any combination of the others, in runs of vectors and matrices.
+
+    Gradients of every other element fade, so that running maxima show. What may count more steps than are taken here
+    is left out.
+    """
+    shapes = [shape, *(s for s in ((4, 3),) if signature.least_dimensions <= 2 <= signature.most_dimensions)]
+    idle = []
+    for option in signature.options:
+        values = option.values[:3]
+        if len(values) < 2 or option.kind == "word" or min(values) > STEPS:
+            continue
+        bases = (signature.defaults, *signature.configurations)
+        if not any(_shows(signature, shapes, dict(base), option.name, values) for base in bases):
+            idle.append(option.name)
+    if idle:
+        yield "note", f"no value of {', '.join(idle)} changed anything in the runs tried"
+
+
+def _shows(
+    signature: Signature,
+    shapes: list[tuple[int, ...]],
+    base: dict[str, float],
+    name: str,
+    values: tuple[float, ...],
+) -> bool:
+    """Whether two values of an option give different runs, or one of them none."""
+    runs = []
+    for value in values:
+        case = case_of(signature, shapes, {**base, name: value}, STEPS)
+        grads = case.grads.copy()
+        grads[:, 1::2] *= 16.0 ** -np.arange(STEPS, dtype=np.float64)[:, None]
+        try:
+            runs.append(_ran(signature, case.with_(grads=grads)).theta)
+        except Refused:
+            continue
+        except Exception:  # foreign code: a value that makes it raise does something
+            return True
+    return any(not same_bits(one, runs[0]).all() for one in runs[1:])
