@@ -152,6 +152,8 @@ def _parts(case: Case, ran: Case) -> list[str]:
     found += [f"{', '.join(changed)} changed between steps"] if changed else []
     found += ["a parameter without a gradient"] if case.absent else []
     found += ["maximize = True"] if case.maximize else []
+    if {case.layout, case.grad_layout} != {"contiguous"}:
+        found.append(f"parameters {case.layout} and gradients {case.grad_layout} in memory")
     return found
 
 
@@ -163,6 +165,12 @@ def _ordinary(signature: Any) -> Iterator[Case]:
         yield from (case.with_(maximize=True) for case in first)
     for hyper in signature.configurations:
         yield from (case.with_(hyper=dict(hyper)) for case in first[:1])
+    for shape in ((), (1,), (2,), (2, 2)):
+        if signature.least_dimensions <= len(shape) <= signature.most_dimensions:
+            count = math.prod(shape)
+            yield from (
+                case.with_(shapes=(shape,), theta=case.theta[:count], grads=case.grads[:, :count]) for case in first
+            )
 
 
 def _kind(found: record.Violation | None) -> str:

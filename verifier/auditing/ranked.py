@@ -23,6 +23,7 @@ ABOUT = {
     "schedule": "changed between steps",
     "scheduled_lr": "changed between steps",
     "absent_gradients": "without a gradient",
+    "layouts": "in memory",
 }
 """Laws about a setting: a violation of another law that needs the setting is most likely theirs."""
 
@@ -36,7 +37,7 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
             whole.append(finding)
             continue
         first = whole[number]
-        also = tuple(dict.fromkeys((*first.also, finding.what, *finding.also)))
+        also = tuple(dict.fromkeys(w for w in (*first.also, finding.what, *finding.also) if w != first.what))
         rows = tuple(sorted({*first.rows, *finding.rows}))
         whole[number] = replace(first, rows=rows, also=also, formula=first.formula or finding.formula)
     return whole

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.auditing.causes import law_of, subject_of
-from verifier.auditing.findings import Finding
+from verifier.auditing.findings import FORMULA, Finding
 
 WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
 """Columns of the report: the terminal's, 100 at most, and in a pipe."""
@@ -85,22 +85,46 @@ def _apart(difference: str) -> str:
         if depth == 0 and difference[k : k + 3] in (" + ", " - "):
             ends.append(k)
     terms = [difference[a:b].removeprefix(" - ") for a, b in zip([0, *ends], [*ends, None], strict=True)]
-    if len(terms) == 2 and " + " not in difference[ends[0] : ends[0] + 3] and min(map(len, terms)) > 40:
-        one, other = terms
-        start = len(os.path.commonprefix(terms))
-        end = min(len(os.path.commonprefix([one[::-1], other[::-1]])), min(map(len, terms)) - start)
-        start -= len(re.search(r"[\w^]*\(?[\w^]*$", one[:start])[0])  # type: ignore[index]  # matches anything
-        if start > 0 and end > 0:
-            return f"one has {_part(one, start, end)} where the other has {_part(other, start, end)}"
+    if len(terms) == 2 and difference[ends[0]] == " " and difference[ends[0] + 1] == "-":
+        found = _unlike(*terms)
+        if found is not None and max(map(len, found)) < 0.7 * len(terms[0]):
+            return f"one has {found[0]} where the other has {found[1]}"
     return f"the code's differs from the rule's by {_cut(difference)}"
 
 
-def _part(term: str, start: int, end: int) -> str:
-    """A part of a term, with as much of what follows as closes its brackets."""
-    stop = max(len(term) - end, start)
-    while stop < len(term) and term[start:stop].count("(") > term[start:stop].count(")"):
-        stop += 1
-    return term[start:stop].strip() or "nothing"
+def _unlike(one: str, other: str) -> tuple[str, str] | None:
+    """The smallest parts by which two terms differ that are whole: brackets closed, no name cut; None: all of it."""
+    start = _alike(one, other)
+    end = min(_alike(one[::-1], other[::-1]), min(len(one), len(other)) - start)
+    for wider in range(2 * NEAR):
+        for before in range(min(wider, start) + 1):
+            after = wider - before
+            if after > end:
+                continue
+            parts = [term[start - before : len(term) - end + after] for term in (one, other)]
+            sides = (one[:1] if start == before else one[start - before - 1], (one + " ")[len(one) - end + after])
+            whole = start == before or sides[0] in " ("
+            if whole and sides[1] in " )" and all(_balanced(part) for part in parts):
+                return parts[0], parts[1]
+    return None
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+NEAR = 80
+"""Characters around where two terms differ that are looked at."""
+
+
+def _balanced(part: str) -> bool:
+    depth = 0
+    for sign in part:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return depth == 0 and part == part.strip() and part[:1] not in ("", "+", "*", "/") and part[-1] not in "+-*/"
 
 
 def _as_mutant(proof: Mapping[str, Any]) -> str:
@@ -188,11 +212,20 @@ def title(finding: Finding) -> str:
     plain = re.sub(r" \((?!group)(\w+)\)$", "", said) if said.startswith("resumed") else said
     for pattern, told in TITLES:
         if re.search(pattern, plain):
-            text = re.sub(pattern, told, plain)
+            said = re.sub(pattern, told, plain)
             for name, word in words.items():
-                text = text.replace(f"{{{name}}}", word)
-            return text
-    return said
+                said = said.replace(f"{{{name}}}", word)
+            break
+    return said + _when(finding)
+
+
+def _when(finding: Finding) -> str:
+    """Of a step that is not the formula's: with which options, and where alone, as far as that is short."""
+    if law_of(finding.law) not in FORMULA:
+        return ""
+    needed = [text for text in finding.matters if re.fullmatch(r"\w+ = (True|False|'\w+')", text)]
+    only = [place for place in finding.only if " and " not in place]
+    return "".join([f", with {', '.join(needed)}" if needed else "", *(f", in {place} alone" for place in only[:1])])
 
 
 def _what_state(said: str) -> str:
