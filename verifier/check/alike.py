@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from verifier.case import Case, Subject, Trajectory
 from verifier.check.bits import same_trajectory
+from verifier.check.coarser import farther_than_rounding
 from verifier.check.enclosed import trajectory_enclosed
 from verifier.check.judged import Judgement, decided, judged
 from verifier.check.seen import bits, violation
-from verifier.floats import BF16, FP32, Array, Format, Mask, same_bits
+from verifier.floats import FP32, Mask
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
@@ -98,35 +97,17 @@ def alike_where(
 
 
 def _judged(subject: Subject, case: Case, plain: Case | None, seen: Trajectory, expected: Trajectory) -> Judgement:
-    """Whether rounding explains two runs that differ: by the rule read out of the code, or by how far they are apart.
+    """Whether rounding explains two runs that differ: by the rule read out of the code, or by what it is seen to do.
 
-    Where no rule could be read, runs are wrong whose difference would show in the next coarser format of the same
-    range: no rounding of one short run comes so far.
+    Where no rule could be read, runs are wrong that are farther apart than the next coarser format takes one of them.
     """
     verdicts = {judged(subject, one) for one in (case, plain) if one is not None}
     if Judgement.OTHERWISE in verdicts:
         return Judgement.OTHERWISE
     if Judgement.UNKNOWN not in verdicts:
         return Judgement.ROUNDING
-    coarse = COARSER.get(subject.format.name)
-    if coarse is None:
-        return Judgement.UNKNOWN
-    if same_bits(seen.theta[1:], FP32.round(seen.theta[1:])).all():  # whatever its parameters are, it works in fp32
-        coarse = BF16
-    return Judgement.OTHERWISE if _apart(seen.theta, expected.theta, coarse) else Judgement.UNKNOWN
-
-
-COARSER = {"float64": FP32, "float32": BF16}
-"""The next coarser format of (nearly) the same range, where there is one."""
-
-
-def _apart(some: Array, others: Array, fmt: Format) -> bool:
-    """Whether some value is farther from its like than the format's roundoff of the largest the element ever had."""
-    largest = np.maximum(np.abs(some), np.abs(others)).max(axis=0)
-    unlike = np.isnan(some) != np.isnan(others)
-    with np.errstate(invalid="ignore"):
-        far = np.abs(some - others) > fmt.u * largest
-    return bool((far | unlike).any())
+    far = farther_than_rounding(subject, case, seen, expected.theta)
+    return Judgement.OTHERWISE if far is not None and bool(far.any()) else Judgement.UNKNOWN
 
 
 def breach(

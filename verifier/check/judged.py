@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import enum
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -126,6 +127,13 @@ def _partial(reader: Any, fixed: Any) -> Any:
     return functools.partial(_run_fixed, reader, fixed)
 
 
+def in_format(subject: Subject, name: str) -> Callable[[Case], Trajectory]:
+    """What runs a case with the same class and implementation in another format."""
+    one, fixed = subject.run.args  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
+    run_there: Callable[[Case], Trajectory] = _partial(one.other(name), fixed)
+    return run_there
+
+
 def _encloses(subject: Subject, case: Case, group: Group) -> Judgement | record.Violation:
     """Whether the group's steps lie in the enclosure of the subject's rule; in a context with a record of its own."""
     seen = record.start()
@@ -206,9 +214,8 @@ def leaves_coarse(subject: Subject, case: Case) -> bool:
     rule, its fp64 steps are that much nearer to it; so this needs no form of the code. Parameters are read, the state
     is carried as an enclosure.
     """
-    one, fixed = subject.run.args  # type: ignore[attr-defined]
     narrow = case.with_(theta=FP32.round(case.theta), grads=FP32.round(case.grads))
-    fine = replace(subject, format=FP64, run=_partial(one.other("float64"), fixed))
+    fine = replace(subject, format=FP64, run=in_format(subject, "float64"))
     return contextvars.copy_context().run(_outside_coarse, fine, narrow)
 
 

@@ -1,0 +1,53 @@
+"""What rounding does to a run, as it is seen: the same code on the same case in the next coarser format."""
+
+from __future__ import annotations
+
+import contextvars
+
+import numpy as np
+
+from verifier import record
+from verifier.case import Case, Subject, Trajectory
+from verifier.check.judged import in_format
+from verifier.floats import BF16, FP32, Array, Mask, same_bits
+
+COARSER = {"float64": FP32, "float32": BF16}
+"""The next coarser format of (nearly) the same range, where there is one."""
+
+
+def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others: Array) -> Mask | None:
+    """Where `others` is farther from a run than the run in a coarser format is. shape as theta; None where none is had.
+
+    Distances are relative to the largest value the element ever had, and the coarser run's is its largest of all
+    elements: the roundings of the coarser run are hundreds of times larger and more, whatever the code does with them,
+    so what is farther off than they took the run was done by something else. Nothing here is chosen; where the coarser
+    run raises or is not finite where this one is, nothing is said.
+    """
+    coarse = COARSER.get(subject.format.name)
+    if coarse is None:
+        return None
+    if same_bits(seen.theta[1:], FP32.round(seen.theta[1:])).all():  # whatever its parameters are, it works in fp32
+        coarse = BF16
+    run = contextvars.copy_context().run(_run, subject, case, coarse.name)
+    if run is None or run.theta.shape != seen.theta.shape:
+        return None
+    finite = np.isfinite(seen.theta)
+    if not np.isfinite(run.theta[finite]).all():
+        return None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        largest = np.maximum(np.abs(seen.theta), np.abs(others)).max(axis=0)
+        scale = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
+        moved = np.where(finite, np.abs(run.theta - seen.theta), 0.0) / scale
+        apart = np.abs(others - seen.theta) / scale
+        far = apart > moved.max(initial=0.0)
+    return np.asarray(far | (np.isnan(others) != np.isnan(seen.theta)), dtype=np.bool_)
+
+
+def _run(subject: Subject, case: Case, name: str) -> Trajectory | None:
+    """The run in another format; None where it cannot be had. In a context with a record of its own."""
+    record.start()
+    try:
+        found = in_format(subject, name)(case)
+    except Exception:  # foreign code in a format it may not be made for
+        return None
+    return None if found.facts.get("random") else found
