@@ -46,6 +46,7 @@ SHOWN = {
     "foreach_adagrad_rounds_lr": "properties: `adagrad.*` of 16 bits in foreach",
     "foreach_nesterov_changes_grad": "audit of SGD: `purity`",
     "foreach_sgd_momentum_rounds": "reading; each step is inside its enclosure",
+    "foreach_sgd_rounds_momentum": "audit of timm's copy, SGDW: `late_parameters`",
     "fused_cpu_ignores_strides": "audit of SGD, Adam, AdamW, Adagrad: `layouts`",
     "fused_sgd_half_momentum_out_of_bounds": "audit of SGD: results that change from run to run",
     "fused_sgd_half_precision": "audit of SGD: `step_follows`, `implementations`",
