@@ -11,6 +11,7 @@ import fnmatch
 import json
 import re
 import sys
+import textwrap
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ PAGE = ROOT / "docs" / "audited.md"
 SCRIPTS = ROOT / "docs" / "audited"
 
 VERDICTS = ("bug", "convention", "our error", "not judged")
+PLURALS = {"bug": "bugs", "convention": "conventions", "our error": "errors of ours", "not judged": "not judged"}
 FIELDS = {"package", "classes", "law", "seen", "verdict", "says", "by_hand"}
 
 Entry = Mapping[str, Any]
@@ -85,62 +87,81 @@ def problems(found: Judged, judgements: Sequence[Entry]) -> list[str]:
     return said
 
 
+HEAD = """# Optimizers audited in the wild
+
+{0}
+
+Written by `python docs/audited.py` from `reports/audited.jsonl`, which is what the tool said when a package was last
+audited (`nox -s ecosystem -- --audit`), and `docs/audited.toml`, which is what a person made of it.
+
+*Bug*: a contract of torch's documentation is broken. The script was run when it was written, and exits 1; where there
+is none, the words say how it was seen. *Convention*: done on purpose, though the tool calls it a finding. *Our error*:
+the optimizer is right.
+"""
+
+
 def page(rows: Sequence[Entry], judgements: Sequence[Entry], fixed: Sequence[Entry]) -> str:
     """The whole page."""
     found = judged(rows, judgements)
-    ran = [row for row in rows if "untestable" not in row]
-    counts = Counter(_verdict(j) for _, _, j in found)
-    said = ", ".join(f"{counts[v]} {v if counts[v] == 1 else _plural(v)}" for v in VERDICTS if counts[v])
-    packages = sorted({str(row["package"]) for row in rows})
     lines = [
-        "# Optimizers audited in the wild",
-        "",
-        f"Smoke audits of {len(ran)} classes from {len(packages)} packages that nobody here wrote, on CPU: {len(found)} "
-        f"findings, {said or 'none'}; {sum(not row['findings'] for row in ran)} classes had none, and {len(rows) - len(ran)} "
-        "more could not be run. Written by `python docs/audited.py` from `reports/audited.jsonl` (what the tool said, by "
-        "`nox -s ecosystem -- --audit`) and `docs/audited.toml` (what a person made of it).",
-        "",
-        "*Bug*: a contract of torch's documentation is broken; the script was run when it was written, and exits 1. Where "
-        "there is none, the words say how it was seen. *Convention*: done on purpose, though the tool calls it a finding. "
-        "*Our error*: the optimizer is right.",
-        "",
-        "## By package",
-        "",
-        "| package | classes | could not be run | without findings | " + " | ".join(VERDICTS) + " |",
-        "| --- |" + " ---: |" * (3 + len(VERDICTS)),
+        HEAD.format(textwrap.fill(_totals(rows, found), 120)),
+        *_by_package(rows, found),
+        *_findings(found, judgements),
     ]
-    for package in packages:
-        mine = [row for row in rows if row["package"] == package]
-        could = [row for row in mine if "untestable" not in row]
-        tally = Counter(_verdict(j) for row, _, j in found if row["package"] == package)
-        numbers = [len(mine), len(mine) - len(could), sum(not row["findings"] for row in could)]
-        numbers += [tally[v] for v in VERDICTS]
-        version = next((str(row["version"]) for row in mine), "")
-        lines.append(f"| {package} {version} | {' | '.join(map(str, numbers))} |")
-    lines += ["", "## Findings", "", "| package | classes | finding | judged | script |", "| --- | --- | --- | --- | --- |"]
-    shown = scripts(found)
-    for j in judgements:
-        mine_ = [(row, finding) for row, finding, other in found if other is j]
-        if mine_:
-            name = next((n for r, f in mine_ if (n := script_name(r, f)) in shown and shown[n] == f["script"]), "")
-            link = f"[{name.removesuffix('.py')}](audited/{name})" if name else str(j.get("by_hand", ""))
-            lines.append(_line(j["package"], (r for r, _ in mine_), j["says"], j["verdict"], link))
-    for row, finding, judgement in found:
-        if judgement is None:
-            lines.append(_line(str(row["package"]), [row], finding["what"], "not judged", ""))
-    lines += ["", "## False alarms that these audits led to, now gone", "", "| seen on | what was said of it | why it was wrong |", "| --- | --- | --- |"]
+    lines += ["## False alarms that these audits led to, now gone", ""]
+    lines += ["| seen on | what was said of it | why it was wrong |", "| --- | --- | --- |"]
     lines += [f"| {one['on']} | {one['said']} | {one['why']} |" for one in fixed]
     lines += ["", "## Not run", "", "| class | why |", "| --- | --- |"]
     lines += [f"| `{row['target']}` | {_cell(row['untestable'])} |" for row in rows if "untestable" in row]
     return "\n".join(lines) + "\n"
 
 
+def _totals(rows: Sequence[Entry], found: Judged) -> str:
+    """How much was audited, and what came of it, in two sentences."""
+    ran = [row for row in rows if "untestable" not in row]
+    counts = Counter(_verdict(j) for _, _, j in found)
+    said = ", ".join(f"{counts[v]} {v if counts[v] == 1 else PLURALS[v]}" for v in VERDICTS if counts[v])
+    clean = sum(not row["findings"] for row in ran)
+    return (
+        f"Smoke audits of {len(ran)} classes from {len({row['package'] for row in rows})} packages that nobody here "
+        f"wrote, on CPU: {len(found)} findings, {said or 'none'}. {clean} classes had none, and "
+        f"{len(rows) - len(ran)} more could not be run."
+    )
+
+
+def _by_package(rows: Sequence[Entry], found: Judged) -> list[str]:
+    lines = ["## By package", ""]
+    lines += ["| package | classes | could not be run | without findings | " + " | ".join(VERDICTS) + " |"]
+    lines += ["| --- |" + " ---: |" * (3 + len(VERDICTS))]
+    for package in sorted({str(row["package"]) for row in rows}):
+        mine = [row for row in rows if row["package"] == package]
+        could = [row for row in mine if "untestable" not in row]
+        tally = Counter(_verdict(j) for row, _, j in found if row["package"] == package)
+        numbers = [len(mine), len(mine) - len(could), sum(not row["findings"] for row in could)]
+        numbers += [tally[v] for v in VERDICTS]
+        lines.append(f"| {package} {mine[0]['version']} | {' | '.join(map(str, numbers))} |")
+    return [*lines, ""]
+
+
+def _findings(found: Judged, judgements: Sequence[Entry]) -> list[str]:
+    """A line for each judgement, with the classes it covers; then what is not judged."""
+    lines = ["## Findings", "", "| package | classes | finding | judged | script |", "| --- | --- | --- | --- | --- |"]
+    shown = scripts(found)
+    for j in judgements:
+        mine = [(row, finding) for row, finding, other in found if other is j]
+        names = [script_name(row, finding) for row, finding in mine]
+        name = next((n for n, (_, f) in zip(names, mine, strict=True) if n in shown and shown[n] == f["script"]), "")
+        link = f"[{name.removesuffix('.py')}](audited/{name})" if name else str(j.get("by_hand", ""))
+        if mine:
+            lines.append(_line(j["package"], (row for row, _ in mine), j["says"], j["verdict"], link))
+    for row, finding, judgement in found:
+        if judgement is None:
+            lines.append(_line(str(row["package"]), [row], finding["what"], "not judged", ""))
+    return [*lines, ""]
+
+
 def _verdict(judgement: Entry | None) -> str:
     return str(judgement["verdict"]) if judgement is not None else "not judged"
-
-
-def _plural(verdict: str) -> str:
-    return verdict if verdict == "not judged" else f"{verdict}s"
 
 
 def _line(package: str, rows: Iterable[Entry], says: str, verdict: str, script: str) -> str:

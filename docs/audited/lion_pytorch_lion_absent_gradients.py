@@ -1,0 +1,14 @@
+"""lion_pytorch.foreach:Lion: raised instead of stepping"""
+import torch
+from lion_pytorch.foreach import Lion
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
+    opt = Lion(p, lr=0.0001)
+    rows = [[None], [torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return torch.cat([x.detach().double().flatten() for x in p])
+
+run()  # raises, and so exits 1
