@@ -81,7 +81,7 @@ class Monkeypatches(SGD):
 class CannotBePickled(SGD):
     def __init__(self, params: Any, lr: float = 0.1) -> None:
         super().__init__(params, lr=lr)
-        self.schedule = lambda: lr
+        self.defaults["schedule"] = lambda: lr
 
 
 class Unprintable(Exception):
