@@ -1,6 +1,6 @@
 """Writes docs/costs.md from the figures of tests/benchmarks/test_audit_cost.py.
 
-pytest tests/benchmarks/test_audit_cost.py --benchmark-only --benchmark-json=costs.json
+pytest tests/benchmarks/test_audit_cost.py -p no:xdist -s --benchmark-only --benchmark-json=costs.json
 python docs/costs.py costs.json
 """
 
@@ -12,12 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-WHAT = {"right": "a right optimizer", "wrong": "a wrong one", "torch": "`torch.optim.AdamW`"}
+WHAT = {
+    "right": "a right optimizer",
+    "wrong": "a wrong one",
+    "torch": "`torch.optim.AdamW`",
+    "failing": "`torch.optim.SGD`",
+}
 HEAD = """# What an audit costs
 
 Written by `docs/costs.py` from `tests/benchmarks/test_audit_cost.py`: one optimizer, two workers, imports included.
 Wall time depends on what else the machine does; processor time, of all processes together, depends on it less. A
-law-check is one law put to one implementation in one format. `nightly` draws 200 cases a law instead of 6: hours.
+law-check is one law put to one implementation in one format. Promised are 10 seconds of wall time for `smoke`, and 60
+for `ci`, on two cores that do nothing else. `nightly` draws 200 cases a law instead of 6: hours.
 
 """
 COLUMNS = ("profile", "audit of", "wall", "processor", "law-checks", "steps", "elements", "in the optimizer's own step")
