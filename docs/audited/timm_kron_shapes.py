@@ -1,0 +1,14 @@
+"""timm.optim.kron:Kron: raised instead of stepping"""
+import torch
+from timm.optim.kron import Kron
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([], dtype=torch.float32))]
+    opt = Kron(p, lr=0.001)
+    rows = [[torch.tensor([], dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return torch.cat([x.detach().double().flatten() for x in p])
+
+run()  # raises, and so exits 1
