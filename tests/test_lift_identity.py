@@ -9,6 +9,7 @@ import flint
 import pytest
 import torch
 
+from verifier.auditing import probe
 from verifier.equality.normal import Status
 from verifier.equality.witness import Undecidable
 from verifier.lift import expr, lift
@@ -106,7 +107,7 @@ def test_agrees_with_its_rule(target: Any, shapes: list[list[int]], rule: str) -
     assert identity is not None
     assert (rule, True, POINTS) == (identity.rule, identity.agrees, identity.points)
     assert Status.UNDECIDED == identity.status
-    assert "a check and no proof" in identity.sentence
+    assert "checked at 8 exact points, not proved" in identity.sentence
 
 
 def test_the_very_expressions_are_a_proof() -> None:
@@ -152,7 +153,7 @@ def test_explain_says_what_kind_of_claim_it_is() -> None:
     """The explanation names rule, points, and that this is no proof; so does its JSON."""
     explanation = explain("torch.optim:Muon")
 
-    assert "Rule: muon over whole tensors at 8 exact points, a check and no proof." in explanation.text
+    assert "Rule: muon over whole tensors: checked at 8 exact points, not proved." in explanation.text
     assert {"rule": "muon", "status": "undecided", "exact_points": 8} == {
         k: v for k, v in explanation.to_json()["whole_tensors"].items() if k != "says"
     }
@@ -180,3 +181,10 @@ def test_exact_evaluation_refuses_what_it_cannot_tell() -> None:
         exact([expr.div(expr.ONE, x)], {x: Fraction(0)})
     with pytest.raises(Undecidable, match="may be equal"):
         exact([expr.compare("lt", expr.mul(root, root), expr.const(2))], {x: Fraction(2)})
+
+
+def test_an_audit_says_how_far_it_was_checked() -> None:
+    """What an audit tells of a rule over whole tensors is that points agree, and never that it was proved."""
+    words = probe._lift_words(lift("torch.optim:Adafactor"))
+
+    assert "adafactor over whole tensors: checked at 8 exact points, not proved" == words["whole_tensors"]

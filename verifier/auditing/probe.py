@@ -288,8 +288,11 @@ def _lift(module: Any, known: Signature, implementation: str, literal: list[str]
 def _lift_words(read: Any) -> dict[str, Any]:
     if read is None:
         return {"status": "opaque", "formula": "", "stopped_by": "it could not be built for reading"}
+    from verifier.lift.identity import match
+
     words: dict[str, Any] = read.to_json()["lift"]
-    return words
+    whole = match(read)
+    return words if whole is None else words | {"whole_tensors": whole.sentence}
 
 
 def _prove(matching: Any, read: Any, declared: Rule | None) -> Any:

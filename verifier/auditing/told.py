@@ -55,6 +55,8 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     lines += _headed("formula", str(lift.get("formula") or f"not read: {lift.get('stopped_by')}"))
     lines += _headed("weight decay", str(described.get("weight_decay")))
     proof = described.get("proof") or {}
+    if lift.get("whole_tensors"):
+        lines += _headed("rule", lift["whole_tensors"])
     if described.get("rule_source") == "matched":
         where = f", where {' and '.join(proof['where'])}" if proof.get("where") else ""
         where += ", of vectors alone" if described.get("of_vectors") else ""

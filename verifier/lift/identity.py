@@ -61,7 +61,7 @@ class Identity:
             code, rule = self.values
             return f"not {self.rule}: {self.variable} is {code}, and would be {rule}, at an exact point"
         if self.points:
-            return f"{self.rule} over whole tensors at {self.points} exact points, a check and no proof"
+            return f"{self.rule} over whole tensors: checked at {self.points} exact points, not proved"
         return f"not compared with {self.rule}: no point could be evaluated"
 
 
