@@ -1,10 +1,10 @@
-"""timm.optim.adamw:AdamWLegacy: a group moves otherwise than alone at step 1, tensor 0, element 0"""
+"""timm.optim.adafactor_bv:AdafactorBigVision: a group moves otherwise than alone at step 1, tensor 0, element 0"""
 import torch
-from timm.optim.adamw import AdamWLegacy
+from timm.optim.adafactor_bv import AdafactorBigVision
 
 def run(changed):
     p = ([torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32)), torch.nn.Parameter(torch.full((2,), 1.0, dtype=torch.float32))]) if changed else ([torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))])
-    opt = (AdamWLegacy([{'params': [p[0]], 'lr': 0.25}, {'params': [p[1]], 'lr': 0.1}], lr=0.001, corrected_weight_decay=True, foreach=False)) if changed else (AdamWLegacy(p, lr=0.25, corrected_weight_decay=True, foreach=False))
+    opt = (AdafactorBigVision([{'params': [p[0]], 'lr': 0.5}, {'params': [p[1]], 'lr': 0.1}], lr=1.0, weight_decay=0.03, corrected_weight_decay=True)) if changed else (AdafactorBigVision(p, lr=0.5, weight_decay=0.03, corrected_weight_decay=True))
     rows = ([[torch.tensor([2.0], dtype=torch.float32), torch.full((2,), 2.0, dtype=torch.float32)]]) if changed else ([[torch.tensor([2.0], dtype=torch.float32)]])
     for step, grads in enumerate(rows, 1):
         for x, g in zip(p, grads): x.grad = g
