@@ -62,7 +62,7 @@ def _rounds_otherwise(subject: Subject, case: Case) -> bool:
     """Whether a correct implementation may round one element otherwise than another; see `alike`.
 
     In narrow formats so may it on another path: `mul_` and `_foreach_mul_` by one number differ there, and foreach SGD
-    takes the former while some parameter has no momentum yet (tests/findings/foreach_sgd_momentum_rounds.py).
+    takes the former while some parameter has no momentum yet (tests/findings/foreach_sgd_rounds_momentum.py).
     """
     narrow = subject.format.precision < FP32.precision
     return narrow or subject.implementation == "fused" or "complex" in case.events.get(0, ())
