@@ -109,3 +109,8 @@ def test_only_the_marked_row_was_overdue(tmp_path: Any) -> None:
     assert "untestable" == overdue.of(evidence, "a.py::test_b[c]")["verdict"]
     assert {} == overdue.of(evidence, "a.py::test_b[d]")
     assert {} == overdue.of(None, "a.py::test_b[c]")
+
+
+def test_step_sizes_that_begin_with_lr_are_no_rate_that_is_kept() -> None:
+    """Nor are those that bounds keep from ever being lr."""
+    assert "" == said("BoundedStepSizes", "scheduled_lr")

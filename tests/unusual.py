@@ -82,3 +82,19 @@ class ByShapeAndSize(ByShape):
         if p.numel() > 4 and p.dim() < 2:
             p.add_(p.grad, alpha=-group["lr"])
         super().one(p, group)
+
+
+class BoundedStepSizes(TwoAdditions):
+    """Each element has a step size of its own, which begins with lr, within bounds: lr is not asked again."""
+
+    def __init__(self, params: Any, lr: float = 0.1, smallest: float = 1e-6) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, smallest=smallest))
+
+    def one(self, p: Any, group: Any) -> None:
+        state = self.state[p]
+        if not state:
+            state["size"], state["before"] = torch.full_like(p, group["lr"]), torch.zeros_like(p)
+        grows = torch.where(p.grad * state["before"] > 0, 1.25, 1.0).to(p.dtype)
+        state["size"].mul_(grows).clamp_(min=group["smallest"])
+        state["before"].copy_(p.grad)
+        p.sub_(p.grad.sign() * state["size"])
