@@ -45,7 +45,7 @@ SHOWN = {
     "float64_single_precision_scalars": "reading; in audits of NAdam and ASGD a note",
     "foreach_adagrad_rounds_lr": "properties: `adagrad.*` of 16 bits in foreach",
     "foreach_nesterov_changes_grad": "audit of SGD: `purity`",
-    "foreach_sgd_rounds_momentum": "two thousand seeds of `absent_gradients`; audit of timm's copy, SGDW: `late_parameters`",
+    "foreach_sgd_rounds_momentum": "properties: `absent_gradients`; audit of timm's copy, SGDW",
     "fused_cpu_ignores_strides": "audit of SGD, Adam, AdamW, Adagrad: `layouts`",
     "fused_sgd_half_momentum_out_of_bounds": "audit of SGD: results that change from run to run",
     "fused_sgd_half_precision": "audit of SGD: `step_follows`, `implementations`",
