@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from tests.broken.optimizers import Right
+from verifier.auditing.probe import learn
+from verifier.auditing.request import Request
 from verifier.subjects import torch_symmetry
 from verifier.subjects.torch_probe import Probe
 from verifier.subjects.torch_signature import signature
@@ -36,6 +38,13 @@ class ForgetsOption(Right):
         super().one(p, {**group, "nesterov": False})
 
 
+class TurnsLate(Right):
+    """From the fiftieth step on, steps are twice as long."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        return super().rate(p, group, state) * (1 if state["step"] < 50 else 2)
+
+
 LOOKS = (torch_symmetry.moves_at_rest, torch_symmetry.prefers_a_sign, torch_symmetry.idle_options)
 
 
@@ -57,6 +66,13 @@ def told(build: type) -> list[str]:
 def test_says_what_an_optimizer_does_of_itself(build: type, words: str) -> None:
     """Each habit is told of the optimizer that has it."""
     assert [] != [sentence for sentence in told(build) if words in sentence]
+
+
+def test_says_when_steps_become_others() -> None:
+    """A number of steps that no option sets, and from which on the rule is another, is told with the target."""
+    notes = [sentence for _, sentence in learn(Request(f"{__name__}:TurnsLate")).signature.notes]
+
+    assert ["takes other steps from about step 50 on, a number that is no option"] == [n for n in notes if "other" in n]
 
 
 def test_says_nothing_of_one_that_does_not() -> None:

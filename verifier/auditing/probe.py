@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from sympy.core.relational import Relational
+
 from verifier import rules
 from verifier.auditing import known
 from verifier.auditing.read import Read
 from verifier.auditing.request import Request, argument
 from verifier.enclosure.program import program
 from verifier.errors import UsageError
-from verifier.rule import Rule, RuleError, shared
+from verifier.rule import Rule, RuleError, shared, t
 
 if TYPE_CHECKING:
     from verifier.subjects.torch_forms import Forms
@@ -118,6 +120,9 @@ def learn(request: Request) -> Found:
     if any(one.at_rest for one in held):
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
         known = replace(known, notes=(*known.notes, ("convention", words)))
+    if turns := described.pop("turns", []):
+        words = f"takes other steps from about step {', '.join(map(str, turns))} on, a number that is no option"
+        known = replace(known, notes=(*known.notes, ("convention", words)))
     sent = replace(known, build=_nothing)
     found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.readings)
     described["of_vectors"] = found.of_vectors
@@ -207,6 +212,8 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
             described["weight_decay"] = read.weight_decay if read is not None else "unknown"
         if read is None or read.rule is None:
             continue
+        if not fixed:
+            described["turns"] = sorted(_turns(read.rule, known))
         proof = _prove(matching, read, declared if not fixed else None)
         if not fixed and proof is not None:
             described["proof"] = proof.to_json() | ({"rule": proof.rule})
@@ -242,6 +249,13 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
     for one in distinct.values():
         first.setdefault(one.rule.name, one)
     return list(first.values()), proofs, described
+
+
+def _turns(rule: Rule, known: Signature) -> set[int]:
+    """The numbers of steps at which a rule becomes another one, and that no option sets: mistakes that begin late."""
+    compared = {r for _, step in rule.step for r in step.atoms(Relational) if t in r.args}
+    numbers = {int(n) for r in compared for n in r.args if n.is_Integer and n > 2}
+    return numbers - {int(v) for option in known.options for v in option.values if float(v).is_integer()}
 
 
 def _enclosable(read: Any) -> bool:
