@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import importlib
 import os
 import pickle
 import time
@@ -124,6 +125,17 @@ def test_changes_the_process_when_run_alone(name: str) -> None:
     assert len(found) > 1
 
 
+def test_changes_the_process_when_imported() -> None:
+    """The import alone changes several things."""
+
+    def changes() -> list[str]:
+        before = snapshot()
+        importlib.import_module("tests.hostile.importing")
+        return before.changes()
+
+    assert len(in_child(changes, seconds=30)) > 3
+
+
 def forks(optimizer: Any, _: Any) -> bool:
     mine = os.getpid()
     optimizer.step()
@@ -226,7 +238,8 @@ TOGETHER = {
                "HangsAtNaN"],
     "raising": ["SystemExits", "FillsMemory", "RaisesOddly", "RaisesBase", "Recurses", "StopsIteration",
                 "ExitsGenerators", "ExitsAtStateDict", "InterruptsAtStateDict", "CannotSayWhy", "Nameless"],
-    "changing": ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch", "ClosesStreams"],
+    "changing": ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch", "ClosesStreams",
+                 "ChangesWhenImported"],
     "spreading": ["Forks", "ForksAtStateDict", "Floods", "CannotBePickled", "RaisesInDel", "EndsAtExit"],
 }  # fmt: skip
 """Targets that are audited in one go, with the well-behaved one among them."""
@@ -240,6 +253,7 @@ HARMLESS = {
     "Floods",
     "ClosesStreams",
     "KillsLater",
+    "ChangesWhenImported",
 }
 """What these do breaks no promise that could be told from outside: it only must harm nobody."""
 
@@ -254,7 +268,9 @@ def test_hostile_targets_get_their_rows_and_harm_no_other(
     monkeypatch.setitem(SECONDS_A_ROW, "smoke", 30)
     names = TOGETHER[kind]
 
-    rows = rows_of(*[f"tests.hostile.optimizers:{name}" for name in names], RIGHT, out=tmp_path)
+    places = {"ChangesWhenImported": "importing"}
+    targets = [f"tests.hostile.{places.get(name, 'optimizers')}:{name}" for name in names]
+    rows = rows_of(*targets, RIGHT, out=tmp_path)
 
     said = {name: {r["verdict"] for r in rows if r["target"].endswith(f":{name}")} for name in names}
     assert alone == sorted(content(row) for row in rows if row["target"] == RIGHT)

@@ -6,12 +6,13 @@ place), its subjects, and a test a law. Every xdist worker makes the same ones.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import linecache
 import textwrap
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,9 @@ class Collector:
         config = session.config
         self.dead = {target for target, count in self.crashed().items() if count >= CRASHES}
         for request in self.requests:
-            for made in modules(request):
+            with _as_if_not_imported():
+                found = modules(request)
+            for made in found:
                 path = session.path / f"test_{made.rule.name}.py"
                 node = TargetModule.from_parent(session, path=path, nodeid=f"{request.target}/{made.__name__}")
                 node.made = made
@@ -113,6 +116,18 @@ class Collector:
         if isinstance(getattr(item, "parent", None), TargetModule):
             report.sections = []
         return report
+
+
+@contextlib.contextmanager
+def _as_if_not_imported() -> Iterator[None]:
+    """Puts settings back that the import of a target changed; its patches, and the environment, it may need."""
+    from verifier.subjects.torch_surroundings import snapshot
+
+    before = snapshot()
+    try:
+        yield
+    finally:
+        before.restore_settings()
 
 
 def of(config: pytest.Config) -> Collector:

@@ -78,7 +78,23 @@ class Surroundings:
         return found
 
     def restore(self) -> None:
-        """Puts everything back."""
+        """Puts everything back; names first, as they may be those of what puts settings back."""
+        for (_, owner), before in zip(NAMESPACES, self.names, strict=True):
+            after = vars(owner)
+            if _as_it_was(before, after):
+                continue
+            for name in [n for n in after if n not in before and n not in _OURS and not _is_module(after[n])]:
+                delattr(owner, name)
+            for name, value in before.items():
+                if after.get(name) is not value:
+                    setattr(owner, name, value)
+        if os.environ != self.environment:
+            os.environ.clear()
+            os.environ.update(self.environment)
+        self.restore_settings()
+
+    def restore_settings(self) -> None:
+        """Puts back what modules need not keep that are imported: settings, filters and generators."""
         settings = self.settings
         torch.set_default_dtype(settings["the default dtype"])
         if torch.get_num_threads() != settings["the number of threads"]:
@@ -97,22 +113,10 @@ class Surroundings:
             torch.set_flush_denormal(settings["flushing of subnormal numbers"])
         self._restore_python()
         warnings.filters[:] = self.filters  # type: ignore[index]  # a list, whatever its stub says
-        if os.environ != self.environment:
-            os.environ.clear()
-            os.environ.update(self.environment)
         np.seterr(**settings["numpy's error handling"])
         torch.set_rng_state(self.generators[0])
         random.setstate(self.generators[1])
         np.random.set_state(self.generators[2])
-        for (_, owner), before in zip(NAMESPACES, self.names, strict=True):
-            after = vars(owner)
-            if _as_it_was(before, after):
-                continue
-            for name in [n for n in after if n not in before and n not in _OURS and not _is_module(after[n])]:
-                delattr(owner, name)
-            for name, value in before.items():
-                if after.get(name) is not value:
-                    setattr(owner, name, value)
 
     def _restore_python(self) -> None:
         """Puts back what belongs to the interpreter and its process."""
