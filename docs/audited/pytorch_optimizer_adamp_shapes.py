@@ -1,0 +1,14 @@
+"""pytorch_optimizer.optimizer.adamp:AdamP: raised instead of stepping"""
+import torch
+from pytorch_optimizer.optimizer.adamp import AdamP
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([], dtype=torch.float32).reshape((3, 0))), torch.nn.Parameter(torch.full((2, 2), 1.0, dtype=torch.float32))]
+    opt = AdamP(p, lr=0.001, foreach=False)
+    rows = [[torch.tensor([], dtype=torch.float32).reshape((3, 0)), torch.full((2, 2), 1.0, dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return torch.cat([x.detach().double().flatten() for x in p])
+
+run()  # raises, and so exits 1
