@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
+from verifier import record
 from verifier.case import Case, Subject
+from verifier.check import contracts
 from verifier.check.coarser import COARSER, farther_than_rounding
 from verifier.subjects.torch_foreign import subjects
 from verifier.subjects.torch_signature import signature
@@ -80,3 +82,61 @@ def test_nothing_is_said_without_a_coarser_run() -> None:
         seen = subject.run(CASE)
 
         assert farther_than_rounding(subject, CASE, seen, seen.theta + 1) is None
+
+
+class Flat(Optimizer):
+    """Its average is one flat buffer a parameter, which vectors lie like and matrices do not."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    average = self.state[p].setdefault("average", torch.zeros(p.numel(), dtype=p.dtype))
+                    average.mul_(0.5).add_(p.grad.reshape(-1))
+                    p.sub_(average.reshape(p.shape), alpha=group["lr"])
+
+
+def test_state_that_lies_like_some_parameters_alone_is_not_read() -> None:
+    """What could be read of one tensor and not of another is read of none; of vectors alone it is."""
+    subject = of(Flat, "float64")
+
+    assert "average" in subject.run(CASE).state
+    assert "average" not in subject.run(CASE.with_(shapes=((2, 3), (5,)))).state
+
+
+class InPlace(Normed):
+    """Decay, and then the gradient as it comes, sparse or not: entries that are there twice are added twice."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.mul_(1 - 0.1 * group["lr"]).add_(p.grad, alpha=-group["lr"])
+
+
+class Loses(InPlace):
+    """Of a sparse gradient the first entries alone are taken."""
+
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and p.grad.is_sparse:
+                    p.grad = p.grad.coalesce() * 0.5
+        super().step(closure)
+
+
+@pytest.mark.parametrize("name", COARSER)
+def test_entries_that_are_there_twice_are_two_additions(name: str) -> None:
+    """Adding both halves is the gradient, up to a rounding more than the rule has; half of it is not."""
+    right, wrong = of(InPlace, name), of(Loses, name)
+    case = CASE.with_(grads=CASE.grads * 0.3)
+
+    record.start()
+    contracts.sparse_as_dense(right, case)
+    with pytest.raises(record.Violation):
+        contracts.sparse_as_dense(wrong, case)

@@ -158,7 +158,7 @@ def _steps(recipe: Recipe, chosen: Mapping[str, float], single: bool, steps: int
                 for p in parameters:
                     p.grad = (torch.randn(p.shape, generator=generator, dtype=torch.float64) + 0.1).to(dtype)
                 grads = _elements(p.grad for p in parameters if p.grad is not None)
-                with _Coarsest(run) if single else widening():  # type: ignore[no-untyped-call]
+                with _Coarsest(run) if single else widening():
                     optimizer.step()
                 run.grads.append(grads)
                 run.theta.append(_elements(parameters))

@@ -147,7 +147,8 @@ class Seen:
         self._sizes = case.sizes
         self._theta: list[Tensor] = []
         self._state: list[dict[str, Tensor | list[Tensor | None]]] = []
-        self._numbers: set[str] = set()  # single numbers, which lie like the elements of 0-dim parameters alone
+        self._other: set[str] = set()  # numbers, flat buffers: they lie like the elements of some parameters alone
+        self._coarse = False  # whether state is kept in a format coarser than its parameter's
         rule = subject.rule
         self._initial: dict[str, Array] = {}
         if rule is not None and subject.state_names:
@@ -162,8 +163,10 @@ class Seen:
             values = state.get(p, {})
             for name, value in values.items() if isinstance(values, dict) else ():
                 if not isinstance(value, Tensor) or value.shape != p.shape or value.is_sparse or value.is_complex():
-                    self._numbers |= {str(name)} if isinstance(value, Tensor) and value.dim() == 0 else set()
+                    self._other |= {str(name)} if isinstance(value, Tensor) else set()
                     continue
+                if value.is_floating_point() and (value.dim() or value.element_size() < 4):  # one number may be a count
+                    self._coarse |= torch.finfo(value.dtype).eps > torch.finfo(p.dtype).eps
                 if self._subject.rule is None or name in self._initial:
                     found.setdefault(str(name), [None] * len(self._parameters))[k] = value.detach()
         self._state.append({name: _kept(parts) for name, parts in found.items()})
@@ -172,7 +175,7 @@ class Seen:
         """Everything recorded, as float64 arrays."""
         theta = _array(self._theta)
         names = sorted(
-            {name for row in self._state for name in row} - self._numbers
+            {name for row in self._state for name in row} - self._other
         )  # what the code calls otherwise cannot be read
         state = {}
         for name in names:
@@ -186,7 +189,7 @@ class Seen:
                     values = _copied([p if v is None else v for v, p in zip(values, parts, strict=True)])
                 rows.append(started if values is None else values)
             state[name] = _array(rows)
-        return Trajectory(theta, state, grads)
+        return Trajectory(theta, state, grads, facts={"coarse_state": (True,)} if self._coarse else {})
 
 
 _WIDE = torch.float64
