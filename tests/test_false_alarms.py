@@ -114,3 +114,9 @@ def test_only_the_marked_row_was_overdue(tmp_path: Any) -> None:
 def test_step_sizes_that_begin_with_lr_are_no_rate_that_is_kept() -> None:
     """Nor are those that bounds keep from ever being lr."""
     assert "" == said("BoundedStepSizes", "scheduled_lr")
+
+
+@pytest.mark.parametrize("law", ["as_read", "step_follows"])
+def test_state_coarser_than_its_parameters_is_no_mistake(law: str) -> None:
+    """No enclosure of the parameters' format holds bfloat16 state beside float32 parameters; nothing is said of it."""
+    assert "" == said("KeptNarrow", law, ("float64", "float32"))

@@ -98,3 +98,22 @@ class BoundedStepSizes(TwoAdditions):
         state["size"].mul_(grows).clamp_(min=group["smallest"])
         state["before"].copy_(p.grad)
         p.sub_(p.grad.sign() * state["size"])
+
+
+class KeptNarrow(Optimizer):
+    """Momentum kept in bfloat16 beside wider parameters: it is rounded after every step."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9) -> None:
+        super().__init__(params, dict(lr=lr, momentum=momentum))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    state = self.state[p]
+                    if not state:
+                        state["buf"] = torch.zeros_like(p, dtype=torch.bfloat16)
+                    state["buf"].lerp_(p.grad.to(torch.bfloat16), 1 - group["momentum"])
+                    p.sub_(state["buf"].to(p.dtype).mul_(group["lr"]))
+        return None

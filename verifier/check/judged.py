@@ -139,7 +139,7 @@ def _encloses(subject: Subject, case: Case, group: Group) -> Judgement | record.
     seen = record.start()
     try:
         whole = run(subject, case)
-        if whole.facts.get("random"):
+        if _untold(whole):
             return Judgement.UNKNOWN
         index = case.elements_of(group)
         mine, trajectory = (
@@ -219,11 +219,16 @@ def leaves_coarse(subject: Subject, case: Case) -> bool:
     return contextvars.copy_context().run(_outside_coarse, fine, narrow)
 
 
+def _untold(seen: Trajectory) -> bool:
+    """Whether no enclosure holds a run: it draws random numbers, or keeps state coarser than its parameters."""
+    return bool(seen.facts.get("random") or seen.facts.get("coarse_state"))
+
+
 def _outside_coarse(subject: Subject, case: Case) -> bool:
     record.start()
     try:
         seen = subject.run(case)
-        if seen.facts.get("random"):
+        if _untold(seen):
             return False
         return steps_leave_coarse(subject, case, seen)
     except (record.Violation, RuleError, ArithmeticError, Refused):

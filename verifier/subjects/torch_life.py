@@ -126,7 +126,7 @@ class Life:
                 if "inspect" in self.whole:
                     self._inspect()
         found = self.recorder.trajectory(self._flat.to(device="cpu", dtype=torch.float64).numpy().copy())
-        facts = {name: tuple(values) for name, values in self.facts.items()}
+        facts = {**found.facts, **{name: tuple(values) for name, values in self.facts.items()}}
         state = {} if "complex" in self.whole else found.state
         return Trajectory(found.theta, state, found.grads, grads_after.numpy(), facts)
 
