@@ -77,11 +77,10 @@ FACTS: Mapping[str, Sequence[str]] = {
         "opt, p, build = run()",
         "owners = {x.grad.untyped_storage().data_ptr(): 'a gradient' for x in p if x.grad is not None}",
         "for k, x in enumerate(p):",
-        "    kept = {n: v for n, v in opt.state[x].items() if torch.is_tensor(v) and v.shape == x.shape}",
-        "    mine = {v.untyped_storage().data_ptr(): f'{n} of parameter {k}' for n, v in kept.items()}",
-        "    for place in mine.keys() & owners.keys():",
-        "        raise SystemExit(f'one memory for {mine[place]} and {owners[place]}')",
-        "    owners |= mine",
+        "    for name, v in [(n, v) for n, v in opt.state[x].items() if torch.is_tensor(v) and v.shape == x.shape]:",
+        "        if (place := v.untyped_storage().data_ptr()) in owners:",
+        "            raise SystemExit(f'one memory for {name} of parameter {k} and {owners[place]}')",
+        "        owners[place] = f'{name} of parameter {k}'",
     ),
     "stays_finite": (
         "opt, p, build = run()",
@@ -110,28 +109,33 @@ def of_closures(found: Violation) -> list[str]:
             f"raise SystemExit({told})"]  # fmt: skip
 
 
-def of_parts(building: str, dtype: str, shape: Sequence[int], trains: bool) -> list[str]:
-    """The run and the ending of a script that asks which eighths of a tensor move the rest of it, through a norm."""
+def of_parts(building: str, dtype: str, shape: Sequence[int], trains: bool, kind: str) -> list[str]:
+    """The run and the ending of a script that asks which eighths of a tensor move the rest of it, through a norm.
+
+    `kind`: whether their gradients do, or their parameters.
+    """
     size = 1
     for side in shape:
         size *= side
     part = size // 8
     reshaped = f".reshape({tuple(shape)!r})" if len(shape) > 1 else ""
+    larger = f"{{}}.view(8, {part})[part] *= 64"
     drawn = f"(torch.rand({part}, dtype=torch.{dtype}) + 0.25).repeat(8){reshaped}"
     return [
-        "def run(part=None):  # larger gradients in one eighth of the tensor, at the last step",
+        f"def run(part=None):  # larger {kind} in one eighth of the tensor",
         "    torch.manual_seed(0)",
         f"    p = [torch.nn.Parameter({drawn})]",
+        *(["    if part is not None: " + larger.format("p[0].data")] if kind == "parameters" else []),
         f"    opt = {building}",
         *(["    opt.train()"] if trains else []),
         "    for step in (1, 2):",
         f"        p[0].grad = {drawn}",
-        f"        if step == 2 and part is not None: p[0].grad.view(8, {part})[part] *= 64",
+        *(["        if step == 2 and part is not None: " + larger.format("p[0].grad")] if kind == "gradients" else []),
         "        opt.step()",
         f"    return p[0].detach().reshape(8, {part})",
         "",
         "others = lambda part: torch.arange(8) != part",
         "moves = [not torch.equal(run(part)[others(part)], run()[others(part)]) for part in range(8)]",
-        "print('whether the gradients of each eighth of the tensor move the rest of it:', moves)",
+        f"print('whether the {kind} of each eighth of the tensor move the rest of it:', moves)",
         "raise SystemExit(len(set(moves)) > 1)",
     ]

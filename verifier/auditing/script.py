@@ -48,7 +48,7 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         texts = [_text(scene, told, _alone(scene, case, "seen"), facts_of.of_closures(found))]
     elif law == "whole_tensors":
         building = built(scene, case, case.hyper, [0])
-        lines = facts_of.of_parts(building, scene.dtype, case.shapes[0], scene.trains)
+        lines = facts_of.of_parts(building, scene.dtype, case.shapes[0], scene.trains, found.observed.partition(" ")[0])
         texts = [_text(scene, told, lines, [])]
     elif found.pair is not None:
         texts = _of_a_pair(scene, told, found.pair)
@@ -90,7 +90,7 @@ def imports(target: str, body: Sequence[str]) -> list[str]:
     """Lines that import torch, the target, and what `body` takes from the standard library."""
     place, _, name = target.rpartition(":")
     text = "\n".join(body)
-    library = [module for module in ("copy", "io", "pickle") if re.search(rf"\b{module}\.\w", text)]
+    library = [module for module in ("copy", "io", "os", "pickle", "warnings") if re.search(rf"\b{module}\.\w", text)]
     lines = ["import torch", f"from {place} import {name}"]
     if place.endswith(".py"):
         path = Path(place).resolve()

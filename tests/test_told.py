@@ -1,0 +1,89 @@
+"""Findings as a person reads them: in the field's words, on one screen, those that show the same made one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from verifier.auditing import told
+from verifier.auditing.findings import Finding
+from verifier.auditing.ranked import ranked
+
+SEEN = {"what": "a group moves otherwise than alone", "step": 1, "tensor": 0, "element": 0, "ulps": 2.0e9,
+        "observed": "0.5 (0x1.0p-1)", "expected": "0.25 (0x1.0p-2)"}  # fmt: skip
+
+GROUPS = Finding(
+    target="pkg:Wrong",
+    what="a group moves otherwise than alone",
+    law="wrong.groups",
+    subject="cpu-float32-forloop",
+    message="",
+    rows=("wrong.groups@cpu-float32-forloop", "wrong.groups@cpu-float64-forloop"),
+    seen=SEEN,
+    matters=("2 groups that differ in lr",),
+    settings=("lr", "weight_decay"),
+    replay="abcde",
+    repro="/nowhere/script.py",
+)
+
+
+def of(law: str, what: str, **more: object) -> Finding:
+    """A finding of another law, which shows other numbers unless it says so."""
+    rows = (f"wrong.{law}@cpu-float32-forloop",)
+    seen = {"what": what, "observed": "3.0", "expected": "4.0", "ulps": 1.0}
+    given = {"law": f"wrong.{law}", "what": what, "rows": rows, "seen": seen, "matters": (), **more}
+    return replace(GROUPS, **given)  # type: ignore[arg-type]
+
+
+def test_what_is_wrong_comes_first() -> None:
+    """The title says which option leaks; numbers stand without their hexadecimal form, and how far they are apart."""
+    lines = "\n".join(told.shown(1, GROUPS))
+    flat = " ".join(lines.split())
+
+    assert "a parameter group moves otherwise than in an optimizer of its own: lr of one group acts on another" in flat
+    assert "expected 0.25, 2.0e+09 ulp away: it is off by 100.00%" in flat
+    assert "matters 2 groups that differ in lr. Not: weight_decay" in flat
+    assert "0x1" not in flat
+    assert len(lines.splitlines()) <= 24
+
+
+def test_lines_fit() -> None:
+    """No line but that of a script's path is wider than the report; names are not broken at hyphens."""
+    lines = told.shown(1, replace(GROUPS, formula=" + ".join(["beta1 * exp_avg"] * 40)))
+
+    assert [] == [line for line in lines if len(line) > told.WIDTH and "script" not in line]
+    assert "cpu-float32-forloop" in "\n".join(lines)
+
+
+def test_same_numbers_are_one_finding() -> None:
+    """What shows the same numbers is counted with the plainer law, and named there."""
+    added = of("added_group", "a group added in the middle of a run moves otherwise than alone", seen=SEEN)
+
+    (one,) = ranked([added, GROUPS])
+
+    assert ("wrong.groups", 3) == (one.law, len(one.rows))
+    assert ("a group added in the middle of a run moves otherwise than alone",) == one.also
+
+
+def test_what_needs_a_setting_belongs_to_the_law_about_it() -> None:
+    """A formula that is left only under maximize is the mistake of maximize; other findings stay by themselves."""
+    up = of("maximize", "maximize differs from negated gradients")
+    step = of("step_follows", "theta left its enclosure", matters=("maximize = True",), seen=SEEN | {"ulps": 7.0})
+
+    assert {"wrong.groups", "wrong.maximize"} == {one.law for one in ranked([GROUPS, step, up])}
+
+
+def test_what_is_random_comes_before_all_else() -> None:
+    """Where a run differs from itself, that is said first; what is listed is said last."""
+    random = of("determinism", "a second run of the same case differs")
+    listed = replace(GROUPS, expected_failure="known")
+
+    assert ["wrong.determinism", "wrong.groups"] == [one.law for one in ranked([listed, random])]
+
+
+def test_two_formulas_are_told_by_what_differs() -> None:
+    """Of two long terms that are alike, only the whole parts are told by which they differ."""
+    one = "lr * (beta1 * m + (1 - beta1) * g) / (sqrt(v) / sqrt(1 - beta2^t) + eps)"
+    other = one.replace("sqrt(1 - beta2^t)", "(1 - beta2^t)")
+
+    assert "one has sqrt(1 - beta2^t) where the other has (1 - beta2^t)" == told._apart(f"{one} - {other}")
+    assert "the code's differs from the rule's by lr * theta" == told._apart("lr * theta")
