@@ -45,7 +45,7 @@ class _Session:
         self.untestable: list[dict[str, Any]] = []
         if self.path is not None and self.is_controller and option.verifier_resume and self.path.exists():
             rows = (row for row in evidence.read(self.path) if row.get("kind") == "evidence")
-            self.done = {row["id"]: row["verdict"] for row in rows}
+            self.done = {f"{row['id']}\n{row.get('target', '')}": row["verdict"] for row in rows}
 
     def expectations(self, folder: Path) -> tuple[expected.Expected, ...]:
         """The expected failures that hold for tests of `folder`: the option's file, or expected.toml beside them."""
@@ -171,7 +171,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [item for item in items if _is_ours(item)]
     if not ours:
         return
-    done = [item for item in ours if "@".join(evidence_id(item)) in state.done]
+    done = [item for item in ours if _row_key(item) in state.done]
     if done:
         gone = set(done)
         config.hook.pytest_deselected(items=done)
@@ -179,11 +179,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # With xdist the workers collect; worker 0 speaks for all of them.
     first = getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0"
     if state.path is not None and first:
-        absent = [row for row in state.untestable if row["id"] not in state.done]
+        absent = [row for row in state.untestable if f"{row['id']}\n{row['target']}" not in state.done]
         planned = len(ours) + len(state.untestable)
         resumed = planned - len(absent) - (len(ours) - len(done))
         evidence.append(state.path, {"kind": "planned", "planned": planned, "resumed": resumed})
         evidence.append_all(state.path, ({"kind": "evidence", **row} for row in absent))
+
+
+def _row_key(item: pytest.Item) -> str:  # two targets held to one rule have rows of the same id
+    return f"{'@'.join(evidence_id(item))}\n{item.callspec.params['subject'].target}"  # type: ignore[attr-defined]
 
 
 def _is_ours(item: pytest.Item) -> bool:
@@ -366,21 +370,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Stale listings turn a green run red; they are recorded as rows of their own kind.
-
-    A smoke run draws too few cases, of too few subjects, to say that a listed failure is gone.
-    """
+    """Stale listings turn a green run red, with rows of their own kind; a smoke run draws too few cases to say so."""
     state = session.config.stash[STATE]
     if state.profile == "smoke" or state.kind == "mutants" or not state.is_controller:
         return
-    if exitstatus == pytest.ExitCode.INTERRUPTED:  # what was not run says nothing of what is listed
-        return
-    if not (state.verdicts or state.complete):
-        return
+    if exitstatus == pytest.ExitCode.INTERRUPTED or not (state.verdicts or state.complete):
+        return  # what was not run says nothing of what is listed
     folders: Iterable[Path] = {Path(a.split("::")[0]) for a in session.config.args}
     folders = {folder if folder.is_dir() else folder.parent for folder in folders}
     for folder in sorted(folders):
-        verdicts = state.done | state.verdicts
+        verdicts = {key.partition("\n")[0]: verdict for key, verdict in state.done.items()} | state.verdicts
         for entry, why in expected.stale(state.expectations(folder), verdicts, complete=state.complete):
             state.stale.append(f"{entry.id} {why}")
             if state.path is not None:

@@ -6,13 +6,12 @@ place), its subjects, and a test a law. Every xdist worker makes the same ones.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import linecache
 import textwrap
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence
+from verifier.auditing import quiet
 from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Collector:
         config = session.config
         self.dead = {target for target, count in self.crashed().items() if count >= CRASHES}
         for request in self.requests:
-            with _as_if_not_imported():
+            with quiet.as_if_not_imported():
                 found = modules(request)
             for made in found:
                 path = session.path / f"test_{made.rule.name}.py"
@@ -104,10 +104,11 @@ class Collector:
         from verifier.subjects.torch_surroundings import snapshot
 
         before = snapshot()
-        try:
-            return (yield)
-        finally:
-            before.restore()
+        with quiet.silence():
+            try:
+                return (yield)
+            finally:
+                before.restore()
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -116,18 +117,6 @@ class Collector:
         if isinstance(getattr(item, "parent", None), TargetModule):
             report.sections = []
         return report
-
-
-@contextlib.contextmanager
-def _as_if_not_imported() -> Iterator[None]:
-    """Puts settings back that the import of a target changed; its patches, and the environment, it may need."""
-    from verifier.subjects.torch_surroundings import snapshot
-
-    before = snapshot()
-    try:
-        yield
-    finally:
-        before.restore_settings()
 
 
 def of(config: pytest.Config) -> Collector:
