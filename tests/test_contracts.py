@@ -2,54 +2,43 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 from typing import Any
 
 import hypothesis
 import pytest
 
-from tests.broken import lines, more
+from tests.broken import lines, matrix, more
 from tests.broken import optimizers as broken
+from tests.broken.matrix import audited
 from verifier import contracts, record
-from verifier.auditing import collect as audit_collect
-from verifier.auditing.probe import learn, with_class
-from verifier.auditing.request import Request
+from verifier.contract_table import CONTRACTS
 
-FAST = hypothesis.settings(
-    max_examples=12,
-    database=None,
-    deadline=None,
-    derandomize=True,
-    phases=(hypothesis.Phase.generate,),
-    suppress_health_check=list(hypothesis.HealthCheck),
+FAST = hypothesis.settings(matrix.SHORT, max_examples=12, phases=(hypothesis.Phase.generate,))
+
+FEW = 4
+"""Contracts that may reject a broken optimizer for it to be one contract's own; those that resume are one."""
+
+
+NOT_ALONE = frozenset(
+    {
+        "all_parameters",
+        "determinism",
+        "nan_stays",
+        "neighbours",
+        "options_read",
+        "partition",
+        "purity",
+        "shapes",
+        "state_apart",
+        "written_memory",
+    }
 )
-
-
-@functools.cache
-def audited(name: str, place: str = "optimizers") -> Any:
-    """The contract module of one optimizer of this folder."""
-    found = learn(Request(f"tests.broken.{place}:{name}", profile="ci"))
-    build = getattr(importlib.import_module(f"tests.broken.{place}"), name)
-    return audit_collect._contract_module(with_class(found, build), "ci")
-
-
-@functools.cache
-def fast(test: Any) -> Any:
-    """The test with few cases and no shrinking."""
-    return FAST(test)
+"""Contracts whose broken optimizers are rejected by many others too, or are not in the table yet."""
 
 
 def rejects(module: Any, law: str) -> str:
     """What the law finds wrong, over the float32 subjects; empty where it holds."""
-    for subject in module.subjects:
-        if subject.format.name == "float32" and not subject.untestable:
-            record.start()
-            try:
-                fast(getattr(module, f"test_{law}"))(subject=subject)
-            except record.Violation as found:
-                return found.sentence
-    return ""
+    return matrix.rejects(module, law, FAST)
 
 
 @pytest.mark.parametrize("wrong", broken.REJECTED, ids=lambda c: c.__name__)
@@ -79,11 +68,33 @@ def test_rare_contracts_hold_of_what_keeps_them(right: str, law: str) -> None:
 
 def test_every_contract_rejects_something() -> None:
     """No contract is in the table that rejects none of the broken optimizers."""
-    from verifier.contract_table import CONTRACTS
-
     rejecting = {*broken.REJECTED.values(), *(law for _, law in more.REJECTED + lines.REJECTED)}
 
     assert {row.name for row in CONTRACTS} - rejecting == set()
+
+
+def test_contracts_have_a_broken_optimizer_of_their_own() -> None:
+    """For each contract, those that are named apart, there is an optimizer that it rejects, and few others do."""
+    table = matrix.written()
+    rows = {row.name: "resumes" if "check.resumes" in row.body[-1] else row.name for row in CONTRACTS}
+    few = {name for names in table.values() if len({rows[n] for n in names}) <= FEW for name in names}
+
+    assert set(table) <= {wrong.__name__ for wrong, _ in matrix.MEANT}
+    assert set(rows) - few == NOT_ALONE
+
+
+@pytest.mark.parametrize("wrong", [lines.EndsAtIdleGroup, more.IgnoresTensorRate], ids=lambda one: one.__name__)
+def test_table_of_rejections_is_what_contracts_say(wrong: type) -> None:
+    """Rows of the committed table are what its program computes."""
+    assert matrix.written()[wrong.__name__] == matrix.rejecting(wrong)
+
+
+@pytest.mark.nightly
+def test_whole_table_of_rejections_is_what_contracts_say() -> None:
+    """The committed table is what its program computes."""
+    table = matrix.written()
+
+    assert table == {wrong.__name__: matrix.rejecting(wrong) for wrong, _ in matrix.MEANT if wrong.__name__ in table}
 
 
 def test_right_optimizer_keeps_every_contract() -> None:
@@ -96,8 +107,6 @@ def test_right_optimizer_keeps_every_contract() -> None:
 
 def test_every_contract_has_words_and_a_test() -> None:
     """Every row of the table says something, says why, and calls a check."""
-    from verifier.contract_table import CONTRACTS
-
     for row in CONTRACTS:
         assert row.says.endswith(".") and row.because and "check." in row.body[-1], row.name
     assert len({row.name for row in CONTRACTS}) == len(CONTRACTS)

@@ -243,7 +243,9 @@ class MakesItsBufferAtFirst(Right):
 
     def __init__(self, params: Any, lr: float = 0.1, nudge: float = 0.0) -> None:
         super().__init__(params, lr=lr)
-        self.defaults["nudge"] = self.param_groups[0]["nudge"] = nudge
+        self.defaults["nudge"] = nudge
+        for group in self.param_groups:
+            group.setdefault("nudge", nudge)
 
     def one(self, p: Any, group: Any) -> None:
         super().one(p, group)

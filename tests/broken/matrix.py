@@ -1,0 +1,91 @@
+"""Which contract rejects which broken optimizer: computed, and written beside this file as `matrix.toml`.
+
+`python -m tests.broken.matrix` writes it anew; a nightly test compares it with what is computed.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+
+from tests.broken import lines, more
+from tests.broken import optimizers as broken
+from verifier import record
+from verifier.auditing import collect as audit_collect
+from verifier.auditing.probe import learn, with_class
+from verifier.auditing.request import Request
+
+FILE = Path(__file__).with_name("matrix.toml")
+
+MEANT: tuple[tuple[type, str], ...] = (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED)
+"""Each broken optimizer and the contract it is made for; an optimizer may be there for several."""
+
+SHORT = hypothesis.settings(
+    max_examples=4,
+    database=None,
+    report_multiple_bugs=False,
+    deadline=None,
+    derandomize=True,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+
+
+@functools.cache
+def audited(name: str, place: str = "optimizers") -> Any:
+    """The contract module of one optimizer of this folder."""
+    found = learn(Request(f"tests.broken.{place}:{name}", profile="ci"))
+    build = getattr(importlib.import_module(f"tests.broken.{place}"), name)
+    return audit_collect._contract_module(with_class(found, build), "ci")
+
+
+@functools.cache
+def quick(test: Any, settings: hypothesis.settings) -> Any:
+    """The test with few cases and no shrinking."""
+    return settings(test)
+
+
+def rejects(module: Any, law: str, settings: hypothesis.settings = SHORT) -> str:
+    """What the law finds wrong, over the float32 subjects; empty where it holds."""
+    for subject in module.subjects:
+        if subject.format.name == "float32" and not subject.untestable:
+            record.start()
+            try:
+                quick(getattr(module, f"test_{law}"), settings)(subject=subject)
+            except record.Violation as found:
+                return found.sentence
+    return ""
+
+
+def rejecting(wrong: type) -> list[str]:
+    """The contracts that reject a broken optimizer, in the order of their names."""
+    from verifier.contract_table import CONTRACTS
+
+    module = audited(wrong.__name__, wrong.__module__.rpartition(".")[2])
+    names = sorted(row.name for row in CONTRACTS if hasattr(module, f"test_{row.name}"))
+    return [name for name in names if rejects(module, name)]
+
+
+def written() -> dict[str, list[str]]:
+    """The table that is committed: broken optimizer -> contracts that reject it."""
+    found: dict[str, list[str]] = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def main() -> None:
+    """Computes the table and writes it."""
+    rows = ["# Contracts that reject each broken optimizer: python -m tests.broken.matrix"]
+    for wrong in sorted({wrong for wrong, _ in MEANT}, key=lambda one: one.__name__):
+        names = ", ".join(f'"{name}"' for name in rejecting(wrong))
+        rows.append(f"{wrong.__name__} = [{names}]")
+        print(rows[-1], flush=True)
+    FILE.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
