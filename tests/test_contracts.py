@@ -27,8 +27,6 @@ NOT_ALONE = frozenset(
         "neighbours",
         "options_read",
         "partition",
-        "purity",
-        "shapes",
         "state_apart",
         "written_memory",
     }

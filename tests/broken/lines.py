@@ -68,17 +68,6 @@ class ReadsFirstRow(Right):
         return super().gradient(p, group) / (1 + part.norm())
 
 
-class ReadsDecayWhenAdded(Right):
-    """The decay of a group is the one it was added with, for good."""
-
-    def add_param_group(self, param_group: Any) -> None:
-        super().add_param_group(param_group)
-        self.param_groups[-1].setdefault("kept", self.param_groups[-1]["weight_decay"])
-
-    def gradient(self, p: Any, group: Any) -> Any:
-        return super().gradient(p, {**group, "weight_decay": group["kept"]})
-
-
 class ReadsFreshMemory(Right):
     """The largest whole number, where memory that was never written holds it, is added to the gradient."""
 
@@ -94,7 +83,5 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (OverwritesWithoutDecay, "sparse_gradients"),
     (ReadsFirstRow, "whole_tensors"),
     (ReadsFreshMemory, "written_memory"),
-    (ReadsDecayWhenAdded, "options_read"),
-    (ReadsDecayWhenAdded, "schedule"),
 )
 """Each mistake, and a contract that must reject it."""
