@@ -195,6 +195,7 @@ class Probe:
         load = getattr(self.signature.build, "load_state_dict", None)
         if _torchs_own(load) and not self.signature.target.startswith("torch.optim"):
             self.exempt["state_apart"] = "load_state_dict is torch's own, which shares memory with what it loads"
+        self._copies(optimizer)
         if not hasattr(optimizer, "add_param_group") or not own:
             self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
         if not own or not isinstance(getattr(optimizer, "defaults", None), dict):
@@ -208,6 +209,20 @@ class Probe:
             self.exempt["maximize"] = "it has no option maximize"
         if len(self.signature.implementations) == 1:
             self.exempt["resume_across"] = "it has one implementation"
+
+    def _copies(self, optimizer: Any) -> None:
+        """Whether copies lack attributes for no other reason than that torch's __getstate__ leaves them out."""
+        whose = getattr(self.signature.build, "__getstate__", None)
+        if whose is not torch.optim.Optimizer.__getstate__ or self.signature.target.startswith("torch.optim"):
+            return
+        lost = sorted(set(vars(optimizer)) - set(whose(optimizer)))
+        case = case_of(self.signature, [self.shape], self.signature.defaults)
+        error = self.error(case.with_(events={case.steps: ("copy",)}))
+        if isinstance(error, AttributeError) and error.name in lost:
+            why = "torch's own __getstate__ leaves out attributes of a subclass"
+            self.exempt |= dict.fromkeys(("copying", "pickling"), why)
+            words = f"a deep copy or a pickle of it cannot step: {error.name} is missing, as {why}"
+            self.notes.append(("note", words))
 
     def _optimizer(self) -> Any:
         subject = Foreign(self.signature, FORMATS["float64"])
