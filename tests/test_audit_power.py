@@ -67,7 +67,7 @@ WRONG = (
     Wrong("AdamWLoop", 'value=-group["lr"]', 'value=-self.param_groups[0]["lr"]', "groups", "alone"),
     # formats: each of these is right in the others
     Wrong("AdamWLoop", DECAY, DECAY[:-1] + " * (p.dtype != torch.bfloat16))", "as_read", "theta is not"),
-    Wrong("AdamWLoop", 'sq"] = torch.zeros_like(p)', 'sq"] = torch.zeros_like(p).float()', "as_read", "is not"),
+    Wrong("AdamWLoop", FIRST, FIRST.replace("p.grad", "p.grad.bfloat16().to(p.dtype)"), "as_read", "is not"),
     # sizes, shapes and layouts
     Wrong("AdamWLoop", DECAY, DECAY[:-1] + " * (p.numel() <= 1024))", "sizes", "1031"),
     Wrong("AdamWLoop", DECAY, DECAY[:-1] + " * (p.numel() <= 65536))", "large_sizes", "65537"),

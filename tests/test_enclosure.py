@@ -235,7 +235,24 @@ def test_profiles_are_those_that_differ() -> None:
     assert ("each", "single", "wide") == enclosure.profiles(FP64)
     assert ("each", "single", "wide", "consistent") == enclosure.profiles(FP32)
     assert ("each", "consistent", "low") == enclosure.profiles(FP16, held=False)
-    assert set(enclosure.profiles(BF16)) == set(enclosure.PROFILES)
+    assert set(enclosure.profiles(BF16, counted=True)) == set(enclosure.PROFILES)
+    assert {"counted"} == set(enclosure.PROFILES) - set(enclosure.profiles(BF16))
+
+
+def test_scalars_of_a_counter_in_a_tensor_are_float32() -> None:
+    """With a float32 counter, 1 - beta2**t has float32's digits; profile each holds it to those of double."""
+    rule = rules.get("adam")
+    corrected = np.float64(np.float32(1) - np.float32(0.999) ** np.float32(1))
+    second = (1 - 0.999) * 1.5 * 1.5
+    moved = -0.001 * ((1 - 0.9) * 1.5 / np.float64(np.float32(1) - np.float32(0.9))) / (
+        np.sqrt(second) / np.sqrt(corrected) + 1e-8
+    )  # fmt: skip
+    inside = {}
+    for profile in ("each", "counted"):
+        start = enclosure.initial(rule, FP64, theta=np.zeros(1), hyper=ADAM, profile=profile)
+        of = dict(theta=np.zeros(1), grad=np.array([1.5]), state=start, hyper=ADAM, t=1, profile=profile)
+        inside[profile] = bool(enclosure.step(rule, FP64, **of)["theta"].contains(np.array([moved]))[0])
+    assert {"each": False, "counted": True} == inside
 
 
 def test_an_undecided_sign_admits_each_branch_and_nothing_between() -> None:

@@ -120,3 +120,14 @@ def test_step_sizes_that_begin_with_lr_are_no_rate_that_is_kept() -> None:
 def test_state_coarser_than_its_parameters_is_no_mistake(law: str) -> None:
     """No enclosure of the parameters' format holds bfloat16 state beside float32 parameters; nothing is said of it."""
     assert "" == said("KeptNarrow", law, ("float64", "float32"))
+
+
+@pytest.mark.parametrize("law", ["as_read", "step_follows"])
+def test_bias_corrections_of_a_tensor_that_counts_are_no_mistake(law: str) -> None:
+    """Scalars that are computed from a float32 counter have its digits, and the rest of the step its own."""
+    assert "" == said("CountsInTensor", law)
+
+
+def test_gradients_that_lost_digits_are_a_mistake_beside_a_tensor_that_counts() -> None:
+    """What float32 scalars allow is no excuse for gradients."""
+    assert "enclosure" in said("CountsAndRounds", "step_follows") or "theta" in said("CountsAndRounds", "as_read")

@@ -66,8 +66,8 @@ def test_steps_are_held_to_the_rule() -> None:
 
 @pytest.mark.parametrize("name", ["DecaysLate", "MovesWrongly"])
 def test_what_is_wrong_alone_too_leaves_the_rule(name: str) -> None:
-    """A mistake that a lonely optimizer of the class makes as well is seen by the rule, and by it alone."""
-    with pytest.raises(AssertionError, match="leaves the rule adamw"):
+    """A mistake that a lonely optimizer of the class makes as well is seen by the rule, unless a later load tells."""
+    with pytest.raises(AssertionError, match=r"leaves the rule adamw|moves otherwise than it would alone"):
         run_state_machine_as_test(
             lived(f"tests.broken.more:{name}", "adamw"), settings=hypothesis.settings(FEW, max_examples=400)
         )

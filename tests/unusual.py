@@ -117,3 +117,42 @@ class KeptNarrow(Optimizer):
                     state["buf"].lerp_(p.grad.to(torch.bfloat16), 1 - group["momentum"])
                     p.sub_(state["buf"].to(p.dtype).mul_(group["lr"]))
         return None
+
+
+class CountsInTensor(Optimizer):
+    """AdamW whose counter is a float32 tensor: what is made of it is float32 in every format of the parameters."""
+
+    def __init__(self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0.01) -> None:  # fmt: skip
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.one(p, self.read(p.grad), group, self.state[p])
+        return loss
+
+    def read(self, grad: Any) -> Any:
+        return grad
+
+    def one(self, p: Any, grad: Any, group: Any, state: Any) -> None:
+        beta1, beta2 = group["betas"]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
+        state["step"] += 1
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        state["exp_avg"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        state["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        root = state["exp_avg_sq"].sqrt() / (1 - beta2 ** state["step"]).sqrt()
+        p.sub_(state["exp_avg"] / root.add_(group["eps"]) * (group["lr"] / (1 - beta1 ** state["step"])))
+
+
+class CountsAndRounds(CountsInTensor):
+    """The same, from gradients that were rounded to fewer digits than float32 has."""
+
+    def read(self, grad: Any) -> Any:
+        return grad.bfloat16().to(grad.dtype)

@@ -162,7 +162,8 @@ class Trajectory:
 class Subject:
     """An implementation that claims a rule, on one device, in one format, by one code path.
 
-    `run` takes a case to the trajectory it produces. `untestable` is empty, or says why it cannot run here.
+    `run` takes a case to the trajectory it produces. `untestable` is empty, or says why it cannot run here. `counted`:
+    it may count its steps in a float32 tensor, and compute in float32 what depends on their number.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Subject:
     run: Callable[[Case], Trajectory]
     target: str = ""  # pkg.mod:Class
     untestable: str = ""
+    counted: bool = False
 
     @property
     def id(self) -> str:

@@ -195,7 +195,7 @@ def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]
     """Asserts that one scalar profile explains every step; otherwise raises for the profile that got furthest."""
     seen = current()
     before, best = seen.violation, None
-    for profile in enclosure.profiles(subject.format, held=_keeps_scalars(subject.rule)):
+    for profile in enclosure.profiles(subject.format, _keeps_scalars(subject.rule), subject.counted):
         elements = vacuous = 0
         margin = 0.0
         found: Violation | None = None

@@ -26,7 +26,8 @@ class Profile:
     """How scalars are computed.
 
     `arithmetic` is the format they are computed in, `held` the format a kept scalar is stored in between steps (None:
-    the tensors' own); `kept` is the format kept scalars are computed in where that is not `arithmetic`.
+    the tensors' own); `kept` is the format kept scalars are computed in where that is not `arithmetic`, and `counts`
+    the format of what depends on the number of the step.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Profile:
     held: Format | None
     says: str
     kept: Format | None = None
+    counts: Format | None = None
 
 
 _ALL = (
@@ -41,6 +43,7 @@ _ALL = (
     Profile("single", FP64, FP32, "as each, but kept scalars computed in float32 (torch's foreach ASGD)", kept=FP32),
     Profile("wide", FP64, FP64, "scalars in double, kept scalars in double (torch with a float64 default dtype)"),
     Profile("consistent", FP32, FP32, "hyperparameters rounded to float32 first, scalars in float32 (fused on CUDA)"),
+    Profile("counted", FP64, FP32, "as each, but float32 where the number of the step enters", counts=FP32),
     Profile("low", None, None, "hyperparameters rounded to the tensor's format first, scalars in that format"),
 )
 
@@ -48,11 +51,16 @@ PROFILES: dict[str, Profile] = {p.name: p for p in _ALL}
 """By name; `each` is what torch.optim does on CPU."""
 
 
-def profiles(fmt: Format, held: bool = True) -> tuple[str, ...]:
-    """The names of the profiles that differ for tensors of `fmt`, likeliest first; `held`: the rule keeps scalars."""
+def profiles(fmt: Format, held: bool = True, counted: bool = False) -> tuple[str, ...]:
+    """The names of the profiles that differ for tensors of `fmt`, likeliest first; `held`: the rule keeps scalars.
+
+    `counted`: the steps may be counted in a float32 tensor, which the bias corrections are computed from.
+    """
     names = ["each", *(["single", "wide"] if held else [])]
     if fmt is not FP64:
         names.append("consistent")
+    if counted:
+        names.append("counted")
     if fmt in (BF16, FP16):
         names.append("low")
     return tuple(names)
@@ -69,13 +77,14 @@ class Setting:
     arithmetic: Format | None
     held: Format | None
     kept: Format | None = None
+    counts: Format | None = None
 
     @classmethod
     def of(cls, fmt: Format, profile: str, real: bool) -> Setting:
         if real:
             return cls(None, None, None)
         p = PROFILES[profile]
-        return cls(fmt, p.arithmetic or fmt, p.held or fmt, p.kept)
+        return cls(fmt, p.arithmetic or fmt, p.held or fmt, p.kept, p.counts)
 
     def given(self, values: Any) -> Scalar:
         """A hyperparameter: a double, which a profile may round before anything is computed from it."""
@@ -86,8 +95,14 @@ class Setting:
         return Scalar(self, fine)
 
     def known(self, values: Any) -> Scalar:
-        """A value no profile rounds: the step number, or a kept scalar as it was read."""
+        """A value no profile rounds: a kept scalar as it was read."""
         return Scalar(self, Enclosure.exact(values, self.arithmetic))
+
+    def counted(self, values: Any) -> Scalar:
+        """The number of the step, which is exact, in the format it is counted in."""
+        if self.counts is None:
+            return self.known(values)
+        return Setting(self.fmt, self.counts, self.held).known(values)
 
     def number(self, p: int, q: int) -> Scalar:
         """A constant of the formula."""
@@ -120,6 +135,9 @@ class Scalar:
                 a = self.fine.settled()
                 lo, hi = interval.convert(a.lo, a.hi, interval.base_dtype(fmt))
                 low, high = interval.both_roundings(fmt, lo, hi)
+                if fmt is FP64:  # folded with another scalar, that one and the product were rounded to float32 too
+                    more = [end * factor for end in (low, high) for factor in ((1 - FP32.u) ** 2, (1 + FP32.u) ** 2)]
+                    low, high = np.minimum.reduce(more), np.maximum.reduce(more)
                 if np.array_equal(low, high):
                     high = low
                 self._coarse = Enclosure(low, high, fmt, nan=a.nan)
@@ -138,12 +156,24 @@ class Scalar:
 
     def _product(self, other: Scalar, divide: bool) -> Scalar:
         """Factors may be folded in double or met one by one by the tensor, so `coarse` keeps them apart."""
+        self, other = self._met(other)
         fine = self.fine / other.fine if divide else self.fine * other.fine
-        if self.setting.fmt is None:
+        fmt, arithmetic = self.setting.fmt, self.setting.arithmetic
+        if fmt is None or (fmt is FP64 and arithmetic is FP32):  # rounded to float32, so not met factor by factor
             return Scalar(self.setting, fine)
         return Scalar(self.setting, fine, self.coarse * (other._inverse() if divide else other.coarse))
 
+    def _met(self, other: Scalar) -> tuple[Scalar, Scalar]:
+        """Both in the format they are computed with: that of the one which comes from the number of the step."""
+        here, there = self.setting, other.setting
+        if here.arithmetic is there.arithmetic:
+            return self, other
+        if there.counts is not None:
+            return self, other.narrowed(here)
+        return self.narrowed(there), other
+
     def __add__(self, other: Scalar) -> Scalar:
+        self, other = self._met(other)
         return Scalar(self.setting, self.fine + other.fine)
 
     def __mul__(self, other: Scalar) -> Scalar:
@@ -166,6 +196,7 @@ class Scalar:
 
     def power(self, exponent: Scalar) -> Scalar:
         """pow of the platform: within an ulp in double (glibc, CUDA's documentation), 4 in float (CUDA's powf)."""
+        self, exponent = self._met(exponent)
         ulps = 1.0 if self.setting.arithmetic is FP64 else 4.0
         return Scalar(self.setting, self.fine.power(exponent.fine, ulps))
 
@@ -183,9 +214,11 @@ class Scalar:
         return Scalar(self.setting, fine, Enclosure(lo, hi, once.fmt, nan=nan))
 
     def maximum(self, other: Scalar) -> Scalar:
+        self, other = self._met(other)
         return Scalar(self.setting, self.fine.maximum(other.fine))
 
     def minimum(self, other: Scalar) -> Scalar:
+        self, other = self._met(other)
         return Scalar(self.setting, self.fine.minimum(other.fine))
 
     def select(self, condition: Mask, other: Scalar) -> Scalar:
@@ -194,6 +227,7 @@ class Scalar:
             return self
         if not condition.any():
             return other
+        self, other = self._met(other)
         fine = rewrites.select(condition, self.fine, other.fine)
         return Scalar(self.setting, fine, rewrites.select(condition, self.coarse, other.coarse))
 

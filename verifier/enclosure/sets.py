@@ -165,7 +165,7 @@ def inputs(
     values: dict[int, Value] = {}
     for name, number in code.inputs.items():
         if name == t.name:
-            values[number] = setting.known(one_value(count))
+            values[number] = setting.counted(one_value(count))
         elif name in hyper:
             values[number] = setting.given(one_value(hyper[name]))
         elif name in given and name in code.held:

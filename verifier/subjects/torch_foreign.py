@@ -28,6 +28,10 @@ SWITCHED: dict[str, dict[str, bool]] = {
 """Implementation -> the options that select it, where the class has them."""
 
 
+COUNTED = ("forloop", "foreach", "fused")
+"""The implementations that may count steps in a float32 tensor; the others stand beside one of these, and are held to
+its digits."""
+
 MISSPELT = "weight_decya"
 """An option that no optimizer has, and that somebody may well write."""
 
@@ -258,6 +262,7 @@ def subjects(
                     run=functools.partial(_run_fixed, one, dict(fixed or {})),
                     target=signature.target,
                     untestable=reason,
+                    counted=implementation in COUNTED,
                 )
             )
     return found
