@@ -71,6 +71,7 @@ WRONG = (
     # sizes, shapes and layouts
     Wrong("AdamWLoop", DECAY, DECAY[:-1] + " * (p.numel() <= 1024))", "sizes", "1031"),
     Wrong("AdamWLoop", DECAY, DECAY[:-1] + " * (p.numel() <= 65536))", "large_sizes", "65537"),
+    Wrong("AdamWLoop", DECAY, DECAY + " if p.ndim else None", "all_parameters", "treated differently"),
     Wrong("AdamWLoop", "if p.grad is None:", "if p.grad is None or p.ndim == 0:", "shapes", "is not moved"),
     Wrong("AdamWLoop", DECAY, DECAY.replace("p.mul_", "p.contiguous().mul_"), "layouts", "memory layout"),
     # state

@@ -289,15 +289,12 @@ class Probe:
         if self.signature.least_dimensions > 1:
             self._leave_out("it takes matrices only", SHAPED)
             return
-        reshaped = one.with_(shapes=((size, 1),)), one.with_(shapes=((),) * size)
-        for other, what in zip(reshaped, ("a matrix", "single numbers"), strict=True):
-            if self.error(other) is None and not _same(self.run(other).theta, alone.theta):
-                away = ", ".join(sorted(n for n in hyper if hyper[n] != self.signature.option(n).default))
-                options = f" with {away} away from their defaults" if away else ""
-                self.notes.append(
-                    ("convention", f"treats {what} otherwise than a vector of the same elements{options}")
-                )
-                self._leave_out("it treats tensors by their shape", SHAPED)
+        other = one.with_(shapes=((size, 1),))  # of single numbers nobody means another step than of vectors
+        if self.error(other) is None and not _same(self.run(other).theta, alone.theta):
+            away = ", ".join(sorted(n for n in hyper if hyper[n] != self.signature.option(n).default))
+            options = f" with {away} away from their defaults" if away else ""
+            self.notes.append(("convention", f"treats a matrix otherwise than a vector of the same elements{options}"))
+            self._leave_out("it treats tensors by their shape", SHAPED)
 
     def _other_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of other dimension than the first that was taken: code may treat matrices otherwise."""
