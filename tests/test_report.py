@@ -15,6 +15,7 @@ import pytest
 from tests.fixed_report import FIXED, MACHINE, OTHER, row
 from verifier.errors import UsageError
 from verifier.evidence import Strength, Verdict
+from verifier.formats.view import findings
 from verifier.report import Report, collect, exit_code
 from verifier.rows import Claim, Listing, ProofRow, Run
 
@@ -338,6 +339,19 @@ def test_listings_of_two_machines_justify_each_other() -> None:
 
     assert ("sgd.c@*",) == tuple(one.id for one in report(passes, listings=(entry,)).out_of_date)
     assert () == report(passes, fails, listings=(entry,)).out_of_date
+
+
+def test_violations_that_one_replay_shows_are_one_finding() -> None:
+    """An audit gives the rows of one finding one replay, whatever their laws; others go by law and mistake."""
+    wrong = {"verdict": Verdict.VIOLATED}
+    rows = (
+        row("a.groups", "cpu-float32-forloop", replay="7kq2", **wrong),
+        row("a.added_group", "cpu-float32-forloop", replay="7kq2", **wrong),
+        row("a.groups", "cpu-float64-forloop", **wrong),
+        row("a.purity", "cpu-float32-forloop", **wrong),
+    )
+
+    assert [3, 1] == [len(one.rows) for one in findings(report(*rows))]
 
 
 def test_the_fixed_report_is_red() -> None:

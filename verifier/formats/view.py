@@ -276,7 +276,7 @@ def _mutants(power: Iterable[PowerRow], rule: str) -> dict[str, dict[str, tuple[
 
 @dataclass(frozen=True)
 class Finding:
-    """Violations that are one and the same: same listing, or same law and mistake. The first is shown in full."""
+    """Violations that are one: same listing, same replay, or same law and mistake. The first is shown in full."""
 
     rows: tuple[Row, ...]
 
@@ -298,10 +298,12 @@ class Finding:
 
 
 def findings(report: Report) -> tuple[Finding, ...]:
-    """The violations, equal ones together; those that nobody listed come first."""
+    """The violations, equal ones together, as those are that one replay shows; those that nobody listed come first."""
     together: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    shown = {(row.law, row.equals): row.replay for row in report.unlisted if row.replay}
     for row in report.unlisted:
-        together["new", row.law, row.equals].append(row)
+        replay = row.replay or shown.get((row.law, row.equals))
+        together[("replay", replay) if replay else ("new", row.law, row.equals)].append(row)
     for row in report.listed:
         together["listed", row.expected_failure or ""].append(row)
     return tuple(Finding(tuple(rows)) for rows in together.values())
