@@ -131,3 +131,22 @@ def test_bias_corrections_of_a_tensor_that_counts_are_no_mistake(law: str) -> No
 def test_gradients_that_lost_digits_are_a_mistake_beside_a_tensor_that_counts() -> None:
     """What float32 scalars allow is no excuse for gradients."""
     assert "enclosure" in said("CountsAndRounds", "step_follows") or "theta" in said("CountsAndRounds", "as_read")
+
+
+def test_rate_that_steps_write_themselves_is_a_convention() -> None:
+    """A schedule within the step is told; laws that suppose the group's lr to stay are not asked."""
+    signature = learnt("WritesItsRate").signature
+    assert signature is not None
+
+    assert ("convention", "its steps write lr of the groups themselves") in signature.notes
+    assert {"late_parameters", "idle_step", "schedule"} <= set(signature.exempt)
+    assert "" == said("WritesItsRate", "as_read")
+
+
+def test_rate_that_is_put_back_is_none() -> None:
+    """The lr of the constructor, written at every step, is no schedule but a mistake."""
+    signature = learnt("ForgetsItsRate").signature
+    assert signature is not None
+
+    assert "schedule" not in signature.exempt
+    assert said("ForgetsItsRate", "schedule") != ""

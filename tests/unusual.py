@@ -156,3 +156,24 @@ class CountsAndRounds(CountsInTensor):
 
     def read(self, grad: Any) -> Any:
         return grad.bfloat16().to(grad.dtype)
+
+
+class WritesItsRate(TwoAdditions):
+    """Every step multiplies the group's lr by lrd, a schedule of its own."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01, lrd: float = 1.0) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, weight_decay=weight_decay, lrd=lrd))
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            group["lr"] *= group["lrd"]
+        return super().step(closure)
+
+
+class ForgetsItsRate(TwoAdditions):
+    """Every step puts back the lr of the constructor, so that no schedule acts."""
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            group["lr"] = self.defaults["lr"]
+        return super().step(closure)

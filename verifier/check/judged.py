@@ -95,7 +95,7 @@ def _of_group(
     """Whether some form encloses the steps of one group; the violation of the first that does not, if none does."""
     one = _foreign(subject)
     fixed = subject.run.args[1]  # type: ignore[attr-defined]
-    if one.signature.forms is None:
+    if one.signature.forms is None or (case.schedule and "schedule" in one.signature.exempt):
         return Judgement.UNKNOWN
     hyper = {**one.signature.defaults, **case.hyper, **fixed}
     found: Judgement | record.Violation = Judgement.UNKNOWN

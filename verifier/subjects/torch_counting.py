@@ -44,6 +44,15 @@ def kept(signature: Signature, case: Case) -> Kept:
     return Kept(tuple(sorted(found)), bool(found & group), _counts_each(short, after), tuple(sorted(estimates)))
 
 
+def rewritten(signature: Signature, case: Case) -> tuple[str, ...]:
+    """The options of its groups that a few steps write anew by themselves, schedules within the step among them."""
+    subject = Foreign(signature, FORMATS["float64"])
+    fresh = subject.optimizer(case, subject.parameters(case)).param_groups[0]
+    after = _after(signature, case).param_groups[0]
+    names = {option.argument for option in signature.options} & set(fresh) & set(after)
+    return tuple(sorted(name for name in names if _number(fresh[name]) != _number(after[name])))
+
+
 def _after(signature: Signature, case: Case) -> Any:
     """The optimizer after the steps of a case."""
     life = Life(Foreign(signature, FORMATS["float64"]), case)

@@ -21,7 +21,7 @@ from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
 from verifier.subjects.torch_combinations import covering
 from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
-from verifier.subjects.torch_counting import kept
+from verifier.subjects.torch_counting import kept, rewritten
 from verifier.subjects.torch_foreign import Foreign, run
 from verifier.subjects.torch_habits import habits
 from verifier.subjects.torch_signature import Signature, plain
@@ -72,6 +72,7 @@ class Probe:
         self._source()
         self._couplings()
         self._counting()
+        self._rewriting()
         self.notes += habits(self.signature, self.shape, self._taken)
         stumbles = self.stumbles.elsewhere(self.signature, self.error)
         notes, raising = tuple(dict.fromkeys(self.notes)), tuple(self.stumbles.cases.values())
@@ -336,6 +337,19 @@ class Probe:
             self._leave_out(why, ("late_parameters", "added_group", "idle_step", "absent_gradients"))
             if not once.in_groups:
                 self._leave_out(why, ("groups",))
+
+    def _rewriting(self) -> None:
+        """Whether a step writes options of its groups itself, as a schedule within the optimizer does."""
+        if not self.signature.group_options:
+            return
+        for hyper in self._telling():
+            case = case_of(self.signature, [self.shape], hyper, 3)
+            if self.error(case) is None and (names := rewritten(self.signature, case)):
+                why = f"its steps write {', '.join(names)} of the groups themselves"
+                self.notes.append(("convention", why))
+                self._leave_out(why, ("late_parameters", "added_group", "idle_step", "absent_gradients",
+                                      "schedule", "options_read", "skipped_step"))  # fmt: skip
+                return
 
     def options(self) -> dict[str, Any]:
         return self.signature.arguments(self.signature.defaults)
