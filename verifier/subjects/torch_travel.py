@@ -28,6 +28,22 @@ def refusals() -> Iterator[None]:
     An error raised on purpose, in a `raise` or `assert` of the optimizer's own, becomes `Refused`. SystemExit and its
     like become `Escaped`, except where they end this very test. A forked child that comes out of a step ends here.
     """
+    with _contained("a step", refuses=True):
+        yield
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Turns SystemExit and its like, and what cannot be printed, out of any part of an optimizer, into `Escaped`.
+
+    A forked child that comes out of it ends here.
+    """
+    with _contained("a call", refuses=False):
+        yield
+
+
+@contextmanager
+def _contained(where: str, *, refuses: bool) -> Iterator[None]:
     mine = os.getpid()
     try:
         yield
@@ -37,39 +53,14 @@ def refusals() -> Iterator[None]:
             text = str(error)
         except BaseException:  # its __str__ is foreign code too
             raise Escaped(f"{type(error).__name__}, which cannot be printed") from None
-        if isinstance(error, _DELIBERATE) and _raised(error):
+        if refuses and isinstance(error, _DELIBERATE) and _raised(error):
             raise Refused(f"{type(error).__name__}: {text}") from error
         raise
     except BaseException as error:
         _end_forks(mine)
         if type(error).__module__.startswith(("_pytest", "pytest", "hypothesis")):
             raise
-        raise Escaped(f"{type(error).__name__} out of a step") from None
-    else:
-        _end_forks(mine)
-
-
-@contextmanager
-def contained() -> Iterator[None]:
-    """Turns SystemExit and its like, and what cannot be printed, out of any part of an optimizer, into `Escaped`.
-
-    A forked child that comes out of it ends here.
-    """
-    mine = os.getpid()
-    try:
-        yield
-    except Exception as error:
-        _end_forks(mine)
-        try:
-            str(error)
-        except BaseException:  # its __str__ is foreign code too
-            raise Escaped(f"{type(error).__name__}, which cannot be printed") from None
-        raise
-    except BaseException as error:
-        _end_forks(mine)
-        if type(error).__module__.startswith(("_pytest", "pytest", "hypothesis")):
-            raise
-        raise Escaped(f"{type(error).__name__} out of a call") from None
+        raise Escaped(f"{type(error).__name__} out of {where}") from None
     else:
         _end_forks(mine)
 
