@@ -1,0 +1,27 @@
+"""The classic mistakes, as transformations of a rule's lines: each applies to every rule of the shape it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from verifier.edits import Edit
+from verifier.mistakes.corrections import betas, corrections, epsilons
+from verifier.mistakes.decay import decay_of_coupled, decay_of_decoupled, decay_of_other
+from verifier.mistakes.moments import momenta, moments
+from verifier.mistakes.steps import branches, steps
+from verifier.rule import Rule
+
+MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
+    decay_of_coupled,
+    decay_of_decoupled,
+    decay_of_other,
+    epsilons,
+    corrections,
+    betas,
+    moments,
+    momenta,
+    steps,
+    branches,
+)
+
+__all__ = ["MISTAKES"]
