@@ -110,12 +110,15 @@ def resolve(target: str | Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
 
 
 def _from_file(path: Path) -> ModuleType:
+    """The module of a file, which finds what lies beside it, last of all places, as it would if it were run."""
     if not path.is_file():
         raise UsageError(f"no file {path}")
     name = f"verifier_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported")
+    if (beside := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(beside)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
