@@ -17,6 +17,7 @@ from verifier.auditing import probe as audit_probe
 from verifier.auditing.cases import full, plain
 from verifier.auditing.request import Request
 from verifier.case import Case, Group, Refused, Subject
+from verifier.check.seen import RAISED
 from verifier.errors import UsageError
 
 
@@ -174,7 +175,10 @@ def _ordinary(signature: Any) -> Iterator[Case]:
 
 
 def _kind(found: record.Violation | None) -> str:
-    return found.what if found is not None else ""
+    """What went wrong: of two errors that are raised, which class each is of too."""
+    if found is None:
+        return ""
+    return f"{found.what} {str(found.observed).partition(':')[0]}" if found.what == RAISED else found.what
 
 
 def _simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:

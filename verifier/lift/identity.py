@@ -6,6 +6,7 @@ Equality at points is a check and no proof, and is labelled as one. A point wher
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -187,7 +188,7 @@ def _point(symbols: set[Node], found: Lift, seed: int) -> dict[Node, Fraction]:
         name = str(s.args[0]).removesuffix("_initial")
         if s is T:
             point[s] = Fraction(draw.randint(2, 40))
-        elif name in found.hyper and s.args[1] is None:
+        elif name in found.hyper and s.args[1] is None and math.isfinite(found.hyper[name]):
             value = share * (Fraction(repr(found.hyper[name])) or Fraction(1, 4))
             allowed = found.domain.get(Symbol(name, real=True), S.Reals)
             point[s] = value if Rational(value.numerator, value.denominator) in allowed else value / 2

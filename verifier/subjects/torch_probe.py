@@ -99,8 +99,9 @@ class Probe:
         first = errors[0]
         if "a leaf Variable that requires grad" in str(first):  # torch's words: no parameter can be stepped like this
             raise Misstep("its step changes parameters in place with gradients enabled, which autograd forbids")
+        text = str(first).splitlines()[0] if str(first) else ""
         raise Untestable(
-            f"its first step raises {type(first).__name__}: {str(first).splitlines()[0] if str(first) else ''}"
+            f"its first step raises {text if isinstance(first, Refused) else f'{type(first).__name__}: {text}'}"
         )
 
     def _taken(self, hyper: Mapping[str, float]) -> bool:

@@ -53,7 +53,7 @@ def _contained(where: str, *, refuses: bool) -> Iterator[None]:
             text = str(error)
         except BaseException:  # its __str__ is foreign code too
             raise Escaped(f"{type(error).__name__}, which cannot be printed") from None
-        if refuses and isinstance(error, _DELIBERATE) and _raised(error):
+        if refuses and _of_refusals(type(error)) and _raised(error):
             raise Refused(f"{type(error).__name__}: {text}") from error
         raise
     except BaseException as error:
@@ -71,6 +71,12 @@ def _raised(error: Exception) -> bool:
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
+
+
+def _of_refusals(kind: type[Exception]) -> bool:
+    """Whether errors of a class, where a `raise` made them, are refusals: no operation or lookup of Python's failed."""
+    own = not kind.__module__.startswith(("builtins", "torch"))  # a class that was written in order to be raised
+    return own or issubclass(kind, _DELIBERATE) or kind in (Exception, ArithmeticError, LookupError)
 
 
 _DELIBERATE = (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError)
