@@ -71,12 +71,12 @@ def lines_of(
     *,
     returned: str = "",
     elements: Sequence[int] = (),
-    state: bool = False,
+    state: bool | str = False,
 ) -> Lines:
     """The body of a function that runs `case` and returns all parameters as one flat tensor, or `returned`.
 
-    `elements`: of it, those alone. `state`: with the state tensors behind. ValueError where the case needs what a
-    script cannot say.
+    `elements`: of it, those alone. `state`: with the state tensors behind, or one of that name instead. ValueError
+    where the case needs what a script cannot say.
     """
     whole = case.events.get(0, ())
     for name in whole:
@@ -93,6 +93,7 @@ def lines_of(
             "inspect",
             "dirty",
             "misspelt",
+            "scaled",
         ):
             raise ValueError(f"it needs {kind}")
     late = {int(n.partition(":")[2]) for k, names in case.events.items() for n in names if n.startswith("group:")}
@@ -124,7 +125,7 @@ def lines_of(
     told += [
         ("dirty", f"    [torch.full((16 * n,), float({v!r})) for n in range(1, 65) for _ in range(4)]") for v in dirt
     ]
-    for step in sorted(case.schedule):
+    for step in sorted(step for step in case.schedule if step <= case.steps):
         told += [("schedule", line) for line in _scheduled(scene, case, step, joined)]
     for step, names in sorted(case.events.items()):
         for name in names if step else ():
@@ -133,13 +134,19 @@ def lines_of(
     if closing:
         told += _closure(returned == "seen")
     else:
-        told += [("grads", "    for x, g in zip(p, grads): x.grad = g"), ("step", "    opt.step()")]
+        told += [("grads", "    for x, g in zip(p, grads): x.grad = g")]
+        for scale in (n.partition(":")[2] for n in whole if n.startswith("scaled:")):
+            told.append(("scaled", f"    [setattr(x, 'grad', {scale} * x.grad) for x in p if x.grad is not None]"))
+            told.append(("scaled", f"    opt.grad_scale, opt.found_inf = torch.tensor({scale}.), torch.tensor(0.)"))
+        told.append(("step", "    opt.step()"))
     return Lines((*told, ("return", f"return {returned or _returned(elements, state)}")))
 
 
-def _returned(elements: Sequence[int], state: bool) -> str:
+def _returned(elements: Sequence[int], state: bool | str) -> str:
     text = "torch.cat([x.detach().double().flatten() for x in p"
-    if state:
+    if isinstance(state, str):
+        text = f"torch.cat([opt.state[x][{state!r}].detach().double().flatten() for x in p"
+    elif state:
         text = (
             "torch.cat([v.detach().double().flatten() for x in p for v in (x, *opt.state[x].values())"
             " if torch.is_tensor(v) and v.shape == x.shape"
@@ -172,10 +179,13 @@ def built(scene: Scene, case: Case, hyper: Mapping[str, float], joined: Sequence
     groups = [case.all_groups[k] for k in joined]
     given = ", ".join(_group(scene, hyper, group if own else Group(group.tensors)) for group in groups)
     whole = len(groups) == 1 and groups[0].tensors == tuple(range(len(case.shapes))) and "': " not in given[10:]
-    if signature.first.startswith("named") or "model" in signature.first or "module" in signature.first:
-        raise ValueError(f"the class takes {signature.first}")
     name = scene.target.rpartition(":")[2]
     first = "p" if whole else f"[{given}]"
+    if signature.first.startswith("named") or "model" in signature.first or "module" in signature.first:
+        if not whole:
+            raise ValueError(f"the class takes {signature.first}, and has one group")
+        first = "torch.nn.ParameterDict({f'weight{k}': x for k, x in enumerate(p)})"
+        first = first if not signature.first.startswith("named") else f"list({first}.named_parameters())"
     first = first if signature.first == "params" else f"{signature.first}={first}"
     return f"{name}({first}{''.join(f', {n}={_literal(v)}' for n, v in options.items())})"
 
@@ -263,17 +273,20 @@ TRAVELS = {
 
 
 def _closure(told: bool) -> list[tuple[str, str]]:
-    """The step, with a closure that assigns the gradients."""
-    lines = [("grads", "    on = []")] if told else []
-    lines += [("grads", "    def closure():")]
-    lines += [("grads", "        on.append(torch.is_grad_enabled())")] if told else []
-    lines += [("grads", "        for x, g in zip(p, grads): x.grad = g")]
-    lines += [("grads", "        return torch.tensor(float(step))")]
-    lines += [("step", "    returned = opt.step(closure)")]
-    if told:
-        value = "float(returned) if returned is not None else None"
-        lines += [("seen", f"    seen.append((step, {value}, on))")]
-    return lines
+    """The step, with a closure; one that assigns the gradients where it is told what became of it."""
+    if not told:
+        grads = "    for x, g in zip(p, grads): x.grad = g"
+        return [("grads", grads), ("step", "    opt.step(lambda: torch.tensor(float(step)))")]
+    value = "float(returned) if returned is not None else None"
+    return [
+        ("grads", "    on = []"),
+        ("grads", "    def closure():"),
+        ("grads", "        on.append(torch.is_grad_enabled())"),
+        ("grads", "        for x, g in zip(p, grads): x.grad = g"),
+        ("grads", "        return torch.tensor(float(step))"),
+        ("step", "    returned = opt.step(closure)"),
+        ("seen", f"    seen.append((step, {value}, on))"),
+    ]
 
 
 def _tensor(scene: Scene, case: Case, k: int) -> str:

@@ -39,7 +39,10 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
     if case is None:
         raise ValueError("it has no case")
     if "raised instead of stepping" in found.what:
-        return [_text(scene, told, _alone(scene, found.follow_up or case), ["run()  # raises, and so exits 1"])]
+        ran = found.follow_up or case
+        calm = {k: tuple(n for n in names if not n.startswith("dirty")) for k, names in ran.events.items()}
+        cases = [ran.with_(events=calm), ran] if calm != dict(ran.events) else [ran]
+        return fitting(_text(scene, told, _alone(scene, one), ["run()  # raises, and so exits 1"]) for one in cases)
     facts = facts_of.FACTS.get(law, facts_of.MOVED if "moved a parameter" in found.what else ())
     if facts:
         whole = case.with_(events={0: tuple(n for n in case.events.get(0, ()) if n == "misspelt")})
@@ -160,7 +163,10 @@ def _of_a_pair(scene: Scene, told: Told, pair: Pair) -> Iterator[str]:
     if told.found.step and same_steps and told.found.step < pair.observed.steps:
         lengths.insert(0, told.found.step)
     ending = DIFFERING if pair.unlike else COMPARED
-    for state in (False,) if pair.here or pair.there or pair.unlike else (False, True):
+    named = re.search(r" \((\w+)\)$", told.found.what)  # a state variable, where the parameters are alike
+    states: list[bool | str] = [False] if pair.here or pair.there or pair.unlike else [False, True]
+    states += [named[1]] if named and (pair.here or pair.there) else []
+    for state in states:
         for length in lengths:
             one, other = (_trimmed(c, length) if same_steps else c for c in (pair.observed, pair.expected))
             changed = lines_of(scene, one, elements=pair.here, state=state)
