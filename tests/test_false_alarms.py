@@ -8,11 +8,12 @@ from typing import Any
 import hypothesis
 import pytest
 
-from verifier import record
+from verifier import check, record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing import overdue
 from verifier.auditing.probe import Found, learn, with_class
 from verifier.auditing.request import Request
+from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_signature import resolve
 
 FAST = hypothesis.settings(
@@ -150,3 +151,30 @@ def test_rate_that_is_put_back_is_none() -> None:
 
     assert "schedule" not in signature.exempt
     assert said("ForgetsItsRate", "schedule") != ""
+
+
+def schedule_of(name: str, rate: float) -> str:
+    """What the law of schedules finds when the rate is set to `rate` before the third of four steps."""
+    subject = next(one for one in laws_of(name)["test_schedule"][1] if one.format.name == "float64")
+    case = case_of(learnt(name).signature, [(2,)], learnt(name).signature.defaults, 4)
+    record.start()
+    try:
+        check.scheduled(subject, case.with_(schedule={3: {"lr": rate}}))
+    except record.Violation as found:
+        return found.what
+    return ""
+
+
+def test_option_set_to_what_it_was_has_no_effect() -> None:
+    """That the optimizer built anew steps otherwise is of what it counts, and not of options."""
+    assert "" == schedule_of("Slows", 0.1)
+
+
+def test_option_without_effect_is_found_where_it_would_matter() -> None:
+    """The rate that the optimizer puts back is asked with a value that a new one steps otherwise with."""
+    assert "an option changed in param_groups has no effect" == schedule_of("ForgetsItsRate", 0.3)
+
+
+def test_matrix_without_an_inverse_is_no_part_that_is_left_out() -> None:
+    """Equal rows are what the law of whole tensors tries; a step that cannot be taken there says nothing."""
+    assert "" == said("NoRoot", "whole_tensors")

@@ -177,3 +177,29 @@ class ForgetsItsRate(TwoAdditions):
         for group in self.param_groups:
             group["lr"] = self.defaults["lr"]
         return super().step(closure)
+
+
+class Slows(TwoAdditions):
+    """Its third step and later ones are half as long; the steps are counted on the optimizer."""
+
+    def step(self, closure: Any = None) -> Any:
+        self.calls = getattr(self, "calls", 0) + 1
+        return super().step(closure)
+
+    def one(self, p: Any, group: Any) -> None:
+        decay = p.clone()
+        p.add_(p.grad, alpha=-group["lr"] / (2 if self.calls > 2 else 1))
+        p.add_(decay, alpha=-group["lr"] * group["weight_decay"])
+
+
+class NoRoot(TwoAdditions):
+    """Matrices move along the gradient over its norm; one of eight equal rows has no step, as where roots are taken."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        grad = p.grad
+        if p.dim() == 2 and min(p.shape) > 1:
+            if p.shape[0] == 8 and torch.linalg.matrix_rank(grad) == 1:
+                torch.linalg.inv(torch.zeros(2, 2))  # raises
+            grad = grad / grad.norm()
+        p.sub_(group["lr"] * grad)
