@@ -178,3 +178,13 @@ def test_option_without_effect_is_found_where_it_would_matter() -> None:
 def test_matrix_without_an_inverse_is_no_part_that_is_left_out() -> None:
     """Equal rows are what the law of whole tensors tries; a step that cannot be taken there says nothing."""
     assert "" == said("NoRoot", "whole_tensors")
+
+
+def test_step_sizes_in_a_list_are_rounded_apart() -> None:
+    """A product that is rounded before it is added, because tensors differ in their step size, is no mistake."""
+    assert "" == said("ListedRates", "late_parameters")
+
+
+def test_step_size_of_another_tensor_is_a_mistake() -> None:
+    """A late parameter that takes the step size of the first is found in foreach as well."""
+    assert "a parameter that missed steps" in said("ListedFirst", "late_parameters")

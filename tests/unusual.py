@@ -203,3 +203,40 @@ class NoRoot(TwoAdditions):
                 torch.linalg.inv(torch.zeros(2, 2))  # raises
             grad = grad / grad.norm()
         p.sub_(group["lr"] * grad)
+
+
+class ListedRates(TwoAdditions):
+    """foreach multiplies by step sizes where tensors differ in them, and gives one to the kernel where they do not."""
+
+    def __init__(self, params: Any, lr: float = 0.1, foreach: bool = False) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, foreach=foreach))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            for p in params:
+                self.state[p]["step"] = self.state[p].get("step", 0) + 1
+            rates = [-group["lr"] / (1 - 0.9 ** self.state[p]["step"]) for p in params]
+            if group["foreach"]:
+                self.listed(params, [p.grad for p in params], rates)
+            else:
+                for p, rate in zip(params, rates, strict=True):
+                    p.add_(p.grad, alpha=rate)
+        return loss
+
+    def listed(self, params: Any, grads: Any, rates: Any) -> None:
+        if len(set(rates)) == 1:
+            torch._foreach_add_(params, grads, alpha=rates[0])
+        else:
+            torch._foreach_add_(params, torch._foreach_mul(grads, rates))
+
+
+class ListedFirst(ListedRates):
+    """foreach takes the first tensor's step size for all."""
+
+    def listed(self, params: Any, grads: Any, rates: Any) -> None:
+        torch._foreach_add_(params, grads, alpha=rates[0])
