@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from verifier.case import Case
-from verifier.floats import FORMATS
+from verifier.floats import FORMATS, same_bits
 from verifier.subjects.torch_foreign import Foreign
 from verifier.subjects.torch_life import Life
 from verifier.subjects.torch_signature import Signature
@@ -17,31 +19,105 @@ from verifier.subjects.torch_signature import Signature
 NAMES = frozenset({"step", "steps", "_step", "t", "k", "num_steps", "global_step"})
 """What counters are called, whatever is in them."""
 
+INTERFACE = frozenset({"defaults", "param_groups", "state"})
+"""Attributes of every optimizer."""
+
 
 @dataclass(frozen=True)
 class Kept:
     """Names of what is kept once: `counters` go with the steps, `estimates` with the gradients.
 
-    `in_groups`: each group has a counter of its own. `each`: steps are counted for each parameter as well.
+    `in_groups`: each group has a counter of its own. `each`: steps are counted for each parameter as well, and it is
+    not so that the steps depend on both counts: a step that reads the common one alone, beside its own, is a mistake.
     """
 
     counters: tuple[str, ...]
     in_groups: bool
     each: bool
     estimates: tuple[str, ...]
+    both: bool = False  # whether steps depend on the common counters and on those of each parameter
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """Why contracts about missing gradients say nothing where steps are counted once; and the convention."""
+        names = ", ".join(self.counters)
+        if self.both:
+            why = "it counts steps for a group or the whole optimizer, and for each parameter"
+            return why, f"counts steps in {names}, and for each parameter: its steps depend on both"
+        why = "it counts steps for a group or the whole optimizer, not for each parameter"
+        return why, f"counts steps in {names}, not for each parameter"
 
 
 def kept(signature: Signature, case: Case) -> Kept:
     """What is kept once, as seen after a step more, and after steps along other gradients."""
     options = {option.argument for option in signature.options} | {"initial_lr"}
     shorter = case.with_(grads=case.grads[:-1])
-    short, after, other = (_after(signature, one) for one in (shorter, case, case.with_(grads=case.grads * -1.75)))
+    factors = np.resize((-1.75, 1.5, 0.5), case.grads.shape)  # of unlike signs: some steps read nothing else
+    unlike_signs = case.with_(grads=case.grads * factors)
+    short, after, other = (_after(signature, one) for one in (shorter, case, unlike_signs))
     fewer, more, unlike = (_shared(optimizer, options) for optimizer in (short, after, other))
     found = {name for name, value in more.items() if name in fewer and value - fewer[name] == 1}
     group = set(after.param_groups[0]) if getattr(after, "param_groups", None) else set()
-    found |= {"train_mode", *NAMES} & (group | set(vars(after)))
+    found |= {"train_mode", *NAMES} & (group | set(vars(after))) - options
     estimates = {name for name, value in more.items() if name not in found and value != unlike.get(name, value)}
-    return Kept(tuple(sorted(found)), bool(found & group), _counts_each(short, after), tuple(sorted(estimates)))
+    each = _counts_each(short, after)
+    both = bool(found) and each and all(_depends(signature, case, ahead) for ahead in (_all_ahead(found), _each_ahead))
+    return Kept(tuple(sorted(found)), bool(found & group), each and not both, tuple(sorted(estimates)), both)
+
+
+AHEAD = 3
+"""How far a counter is put ahead to see whether a step depends on it."""
+
+
+class _Ahead(Life):
+    """A life in which something is done to the optimizer before its last step."""
+
+    def __init__(self, subject: Foreign, case: Case, change: Callable[[Any], None]) -> None:
+        super().__init__(subject, case)
+        self._change = change
+
+    def _schedule(self, step: int) -> None:
+        super()._schedule(step)
+        if step == self.case.steps:
+            self._change(self.optimizer)
+
+
+def _depends(signature: Signature, case: Case, ahead: Callable[[Any], None]) -> bool:
+    """Whether the last step is another one after `ahead`."""
+    subject = Foreign(signature, FORMATS["float64"])
+    plain = Life(subject, case).run().theta
+    return not same_bits(_Ahead(subject, case, ahead).run().theta, plain).all()
+
+
+def _all_ahead(names: set[str]) -> Callable[[Any], None]:
+    """What puts the common counters of these names ahead."""
+
+    def change(optimizer: Any) -> None:
+        state = optimizer.state if isinstance(getattr(optimizer, "state", None), dict) else {}
+        for holder in (vars(optimizer), state, *getattr(optimizer, "param_groups", ())):
+            for name in names & {name for name in holder if isinstance(name, str)}:
+                holder[name] = _further(holder[name])
+
+    return change
+
+
+def _each_ahead(optimizer: Any) -> None:
+    """Puts the counters of each parameter ahead: whole numbers of its state."""
+    for values in optimizer.state.values():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            number = _number(value)
+            if number is not None and number.is_integer():
+                values[name] = _further(value)
+
+
+def _further(value: Any) -> Any:
+    if isinstance(value, dict):
+        further = copy.copy(value)
+        further.update({name: _further(part) for name, part in value.items()})
+        return further
+    if isinstance(value, list):
+        return [_further(part) for part in value]
+    return value + AHEAD if _number(value) is not None else value
 
 
 def rewritten(signature: Signature, case: Case) -> tuple[str, ...]:
@@ -66,8 +142,16 @@ def _shared(optimizer: Any, options: set[str]) -> dict[str, float]:
     state = getattr(optimizer, "state", {})
     named = {k: v for k, v in state.items() if isinstance(k, str)} if isinstance(state, Mapping) else {}
     everything = {**vars(optimizer), **named, **groups[0]}
-    found = {str(name): _number(value) for name, value in everything.items() if name not in options}
+    found = {
+        str(name): next(_numbers(value), None) for name, value in everything.items() if name not in options | INTERFACE
+    }
     return {name: value for name, value in found.items() if value is not None and not name.startswith("_step_count")}
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """A single number, or those in a dictionary or list: counters of several groups, or tensors."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)
+    yield from (number for number in map(_number, parts) if number is not None)
 
 
 def _number(value: Any) -> float | None:

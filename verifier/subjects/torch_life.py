@@ -33,7 +33,7 @@ from verifier import record
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import Array, Format
 from verifier.subjects.torch_layouts import place
-from verifier.subjects.torch_travel import pickled, refusals, same, shared, sparse, tensors, travel
+from verifier.subjects.torch_travel import numbers, pickled, refusals, same, shared, sparse, tensors, travel
 
 DTYPES: dict[str, torch.dtype] = {
     "float64": torch.float64,
@@ -237,6 +237,9 @@ class Life:
         fresh.state = self.optimizer.state  # not through a state_dict: whether that keeps state is another contract
         for group, old in zip(fresh.param_groups, self.optimizer.param_groups, strict=True):
             group.update({name: value for name, value in old.items() if name not in self._options(first)})
+        before = numbers(self._built(self.subject, self.case.hyper, own=True))
+        counted = {name: value for name, value in numbers(self.optimizer).items() if before.get(name, value) != value}
+        vars(fresh).update(counted)  # what steps count in attributes, and no option that an attribute keeps
         self.optimizer = fresh
 
     def _join(self, number: int, step: int) -> None:

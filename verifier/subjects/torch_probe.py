@@ -19,6 +19,7 @@ import torch
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
+from verifier.subjects.torch_closures import reads_loss
 from verifier.subjects.torch_combinations import covering
 from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
 from verifier.subjects.torch_counting import kept, rewritten
@@ -271,17 +272,17 @@ class Probe:
             self.notes.append(("convention", why + ": its steps follow torch's generator"))
             self._leave_out(why, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
                                   "options_read", "maximize", "closure", "saving", "copying", "pickling",
-                                  "written_memory", "threads", "decay_toward_zero", *RESUMES))  # fmt: skip
+                                  "written_memory", "threads", "decay_toward_zero", "shapes", *RESUMES))  # fmt: skip
+            return
+        if reads_loss(self.signature, one):
+            self._couples("its steps depend on the loss")
             return
         alone, together = self.run(one), self.run(pair)
         if not _same(together.theta[:, :size], alone.theta):
-            self.notes.append(("convention", "couples tensors: the step of one depends on the others"))
-            self._leave_out("its step couples tensors", (*ACROSS_TENSORS, *ELEMENTWISE))
+            self._couples("the step of one depends on the others")
             return
-        whole = self._reads_others(one, alone)
-        if whole or any(
-            self._reads_others(case_of(self.signature, [other], hyper, 4)) for other in self._other_shapes()
-        ):
+        others = (case_of(self.signature, [other], hyper, 4) for other in self._other_shapes())
+        if (whole := self._reads_others(one, alone)) or any(map(self._reads_others, others)):
             where = "" if whole else " of some shapes"
             self.notes.append(
                 ("convention", f"reads whole tensors{where}: an element's step depends on the others of its tensor")
@@ -297,6 +298,10 @@ class Probe:
             options = f" with {away} away from their defaults" if away else ""
             self.notes.append(("convention", f"treats a matrix otherwise than a vector of the same elements{options}"))
             self._leave_out("it treats tensors by their shape", SHAPED)
+
+    def _couples(self, how: str) -> None:
+        self.notes.append(("convention", f"couples tensors: {how}"))
+        self._leave_out("its step couples tensors", (*ACROSS_TENSORS, *ELEMENTWISE))
 
     def _other_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of other dimension than the first that was taken: code may treat matrices otherwise."""
@@ -333,8 +338,8 @@ class Probe:
             why = f"it keeps {names} for all parameters at once"
             self._leave_out(why, ("late_parameters", "added_group", "groups", "options_read", "mixed_dtypes", "order"))
         if once.counters and not once.each:
-            why = "it counts steps for a group or the whole optimizer, not for each parameter"
-            self.notes.append(("convention", f"counts steps in {', '.join(once.counters)}, not for each parameter"))
+            why, words = once.told
+            self.notes.append(("convention", words))
             self._leave_out(why, ("late_parameters", "added_group", "idle_step", "absent_gradients"))
             if not once.in_groups:
                 self._leave_out(why, ("groups",))
@@ -351,9 +356,6 @@ class Probe:
                 self._leave_out(why, ("late_parameters", "added_group", "idle_step", "absent_gradients",
                                       "schedule", "options_read", "skipped_step"))  # fmt: skip
                 return
-
-    def options(self) -> dict[str, Any]:
-        return self.signature.arguments(self.signature.defaults)
 
 
 def _takes_closure(optimizer: Any) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from verifier.case import Case, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
+from verifier.subjects.torch_closures import evaluations
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import Foreign
 from verifier.subjects.torch_life import Life
@@ -48,8 +49,10 @@ def idle_options(signature: Signature, shape: tuple[int, ...], taken: Taken) -> 
     """Options of which no value changed a bit, beside any combination of the others, in runs of vectors and matrices.
 
     Gradients of every other element fade, so that running maxima show. What may count more steps than are taken here
-    is left out.
+    is left out; nothing is said of steps that evaluate their closure again: here the gradients are the same then.
     """
+    if evaluations(signature, case_of(signature, [shape], signature.defaults)) > 1:
+        return
     shapes = [shape, *(s for s in ((4, 3),) if signature.least_dimensions <= 2 <= signature.most_dimensions)]
     idle = []
     for option in signature.options:
@@ -77,9 +80,16 @@ def _shows(
         grads = case.grads.copy()
         grads[:, 1::2] *= 16.0 ** -np.arange(STEPS, dtype=np.float64)[:, None]
         try:
-            runs.append(_ran(signature, case.with_(grads=grads)).theta)
+            runs.append(_ran(signature, case.with_(grads=grads)))
         except Refused:
             continue
         except Exception:  # foreign code: a value that makes it raise does something
             return True
-    return any(not same_bits(one, runs[0]).all() for one in runs[1:])
+    return any(not _same(one, runs[0]) for one in runs[1:])
+
+
+def _same(one: Trajectory, other: Trajectory) -> bool:
+    """Whether two runs went through the same parameters and the same state, an average of the parameters among it."""
+    if one.state.keys() != other.state.keys() or not same_bits(one.theta, other.theta).all():
+        return False
+    return all(same_bits(one.state[name], other.state[name]).all() for name in one.state)

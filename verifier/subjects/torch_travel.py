@@ -131,6 +131,16 @@ def tensors(held: Any, seen: set[int]) -> Iterator[Tensor]:
             yield from tensors(value, seen)
 
 
+def numbers(living: Any) -> dict[str, Any]:
+    """The attributes that are numbers, or dictionaries or lists of nothing else: what steps may be counted in."""
+    found = {}
+    for name, value in vars(living).items():
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)
+        if name != "defaults" and all(isinstance(part, int | float) for part in parts):
+            found[name] = value
+    return found
+
+
 def same(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors hold the same values, NaNs alike."""
     return bool(torch.equal(torch.nan_to_num(a.detach()), torch.nan_to_num(b.detach())))

@@ -1,0 +1,95 @@
+"""Steps that count twice, search along a line or keep averages are understood; mistakes beside them are found."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from tests.test_false_alarms import FAST
+from verifier import record
+from verifier.auditing import collect as audit_collect
+from verifier.auditing.probe import Found, learn, with_class
+from verifier.auditing.request import Request
+from verifier.subjects.torch_signature import Signature, resolve
+
+
+@functools.cache
+def learnt(name: str) -> Found:
+    """What an audit knows of one of the optimizers with unusual steps."""
+    target = f"tests.unusual_steps:{name}"
+    return with_class(learn(Request(target)), resolve(target)[1])
+
+
+def signature_of(name: str) -> Signature:
+    found = learnt(name).signature
+    assert found is not None, learnt(name).reason
+    return found
+
+
+@functools.cache
+def laws_of(name: str) -> dict[str, Any]:
+    """Its laws, each with the subjects it is asked of."""
+    found = learnt(name)
+    modules: list[Any] = [audit_collect._contract_module(found, "ci"), *audit_collect._rule_modules(found, "ci")]
+    asked = [(law, test, made.subjects) for made in modules for law, test in vars(made).items()]
+    return {law: (FAST(test), subjects) for law, test, subjects in asked if hasattr(test, "hypothesis")}
+
+
+def said(name: str, law: str) -> str:
+    """What a law finds wrong in float64 or float32; empty where it holds."""
+    test, subjects = laws_of(name)[f"test_{law}"]
+    for subject in (s for s in subjects if s.format.name in ("float64", "float32")):
+        record.start()
+        try:
+            test(subject=subject)
+        except record.Violation as violation:
+            return violation.sentence
+    return ""
+
+
+def test_warm_up_of_a_group_beside_counts_of_parameters_is_a_convention() -> None:
+    """Where steps depend on both counts, laws of missing gradients say nothing, and the convention says why."""
+    signature = signature_of("WarmsUp")
+
+    words = "counts steps in step, and for each parameter: its steps depend on both"
+    assert ("convention", words) in signature.notes
+    assert {"late_parameters", "added_group", "idle_step", "absent_gradients"} <= set(signature.exempt)
+    assert not learnt("WarmsUp").counts_each
+
+
+def test_count_of_a_parameter_that_is_not_read_is_a_mistake() -> None:
+    """Corrections made of the group's count, beside one of the parameter that nothing reads, are found."""
+    assert learnt("CorrectsByGroup").counts_each
+    assert "missed steps" in said("CorrectsByGroup", "late_parameters")
+
+
+def test_counts_in_a_table_are_a_convention() -> None:
+    """Steps counted in a table of the optimizer's are counted once; a later rate acts as in one built with it."""
+    assert ("convention", "counts steps in counts, not for each parameter") in signature_of("CountsInTable").notes
+    assert "" == said("CountsInTable", "schedule")
+
+
+def test_option_kept_from_the_constructor_is_found_beside_a_table() -> None:
+    """That a table of counts is carried over hides no option that is kept."""
+    assert "no effect" in said("KeepsDecay", "schedule")
+
+
+def test_step_that_reads_the_loss_couples_tensors() -> None:
+    """A line search is told as a convention; laws of single elements and tensors are not asked."""
+    signature = signature_of("Searches")
+
+    assert ("convention", "couples tensors: its steps depend on the loss") in signature.notes
+    assert {"groups", "mixed_dtypes", "nan_stays", "sizes"} <= set(signature.exempt)
+
+
+@pytest.mark.parametrize("name", ["c", "decay_rate"])
+def test_option_is_not_called_idle_for_what_a_run_cannot_show(name: str) -> None:
+    """An option that shows in the state, or in losses that fall, does something."""
+    notes = [
+        words for kind, words in signature_of("Searches").notes + signature_of("Averages").notes if "no value" in words
+    ]
+
+    assert ["no value of unused changed anything in the runs tried"] == notes
+    assert not any(f" {name} " in words for words in notes)

@@ -1,0 +1,128 @@
+"""Right optimizers whose steps count, search or take options in unusual ways, and beside each one that is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class WarmsUp(Optimizer):
+    """Momentum corrected by a count of each parameter; a warm-up that is counted in the group."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta1: float = 0.9, warmup_steps: int = 10) -> None:
+        super().__init__(params, dict(lr=lr, beta1=beta1, warmup_steps=warmup_steps))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            group["step"] = group.get("step", 0) + 1
+            lr = group["lr"] * min(1.0, group["step"] / group["warmup_steps"])
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.one(p, group, lr)
+        return loss
+
+    def one(self, p: Tensor, group: dict[str, Any], lr: float) -> None:
+        state = self.state[p]
+        if not state:
+            state["t"], state["m"] = 0, torch.zeros_like(p)
+        state["t"] += 1
+        state["m"].lerp_(p.grad, 1 - group["beta1"])
+        p.add_(state["m"], alpha=-lr / (1 - group["beta1"] ** self.steps(group, state)))
+
+    def steps(self, group: dict[str, Any], state: dict[str, Any]) -> int:
+        """The steps that the momentum is corrected for."""
+        return int(state["t"])
+
+
+class CorrectsByGroup(WarmsUp):
+    """Without the warm-up, and the corrections are made of the group's count, beside that of the parameter."""
+
+    def one(self, p: Tensor, group: dict[str, Any], lr: float) -> None:
+        super().one(p, group, group["lr"])
+
+    def steps(self, group: dict[str, Any], state: dict[str, Any]) -> int:
+        return int(group["step"])
+
+
+class CountsInTable(Optimizer):
+    """The steps of each group are counted in a table of the optimizer's; the first ones are shorter."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
+        self.counts: dict[int, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "counts": self.counts}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "counts": dict(self.counts)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({name: value for name, value in state_dict.items() if name != "counts"})
+        self.counts = dict(state_dict["counts"])
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for k, group in enumerate(self.param_groups):
+            self.counts[k] = self.counts.get(k, 0) + 1
+            share = min(1.0, self.counts[k] / 4)
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.add_(p.grad.add(p, alpha=self.decay(group)), alpha=-group["lr"] * share)
+        return loss
+
+    def decay(self, group: dict[str, Any]) -> float:
+        return float(group["weight_decay"])
+
+
+class KeepsDecay(CountsInTable):
+    """The decay is that of the constructor, whatever is written into the group later."""
+
+    def decay(self, group: dict[str, Any]) -> float:
+        return float(self.defaults["weight_decay"])
+
+
+class Searches(Optimizer):
+    """A step is halved until the loss has fallen enough."""
+
+    def __init__(self, params: Any, lr: float = 0.1, c: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr, c=c))
+
+    @torch.no_grad()
+    def step(self, closure: Any) -> Any:
+        closure = torch.enable_grad()(closure)
+        loss = closure()
+        pairs = [(p, p.clone(), p.grad.clone()) for g in self.param_groups for p in g["params"] if p.grad is not None]
+        size, c = self.param_groups[0]["lr"], self.param_groups[0]["c"]
+        squares = sum(float(grad.double().square().sum()) for _, _, grad in pairs)
+        for k in range(4):
+            for p, start, grad in pairs:
+                p.copy_(start - size * grad)
+            if k == 3 or float(closure()) <= float(loss) - c * size * squares:
+                break
+            size /= 2
+        return loss
+
+
+class Averages(Optimizer):
+    """Gradient descent that keeps an average of the parameters."""
+
+    def __init__(self, params: Any, lr: float = 0.1, decay_rate: float = 0.9, unused: float = 0.9) -> None:
+        super().__init__(params, dict(lr=lr, decay_rate=decay_rate, unused=unused))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    average = self.state[p].setdefault("average", p.clone())
+                    p.add_(p.grad, alpha=-group["lr"])
+                    average.lerp_(p, 1 - group["decay_rate"])
+        return loss
