@@ -51,7 +51,7 @@ def alike(
         same_trajectory(what, subject, case, seen, expected, signed_zeros=False)
     except Violation as found:
         if not isinstance(subject.rule, Rule):
-            decided(what, _judged(subject, case, plain, seen, expected), found)
+            decided(what, explained(subject, case, plain, seen, expected), found)
             return
         if not (scalars or _rounds_otherwise(subject, case)):
             raise
@@ -93,10 +93,10 @@ def alike_where(
             _inside(found, subject, (case, seen), (plain, expected))
             return
         parts = (Trajectory(one.theta[:, where]) for one in (seen, expected))
-        decided(what, _judged(subject, case, plain, *parts), found)
+        decided(what, explained(subject, case, plain, *parts), found)
 
 
-def _judged(subject: Subject, case: Case, plain: Case | None, seen: Trajectory, expected: Trajectory) -> Judgement:
+def explained(subject: Subject, case: Case, plain: Case | None, seen: Trajectory, expected: Trajectory) -> Judgement:
     """Whether rounding explains two runs that differ: by the rule read out of the code, or by what it is seen to do.
 
     Where no rule could be read, runs are wrong that are farther apart than the next coarser format takes one of them.

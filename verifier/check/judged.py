@@ -97,6 +97,8 @@ def _of_group(
     fixed = subject.run.args[1]  # type: ignore[attr-defined]
     if one.signature.forms is None or (case.schedule and "schedule" in one.signature.exempt):
         return Judgement.UNKNOWN
+    if one.signature.of_vectors and any(len(case.shapes[k]) > 1 for k in group.tensors):
+        return Judgement.UNKNOWN
     hyper = {**one.signature.defaults, **case.hyper, **fixed}
     found: Judgement | record.Violation = Judgement.UNKNOWN
     whole = case.with_(hyper=hyper)
@@ -246,8 +248,3 @@ def decided(what: str, verdict: Judgement, found: record.Violation) -> None:
         seen.notes[f"{what}, by rounding alone"] += 1
     else:
         seen.undecided[f"{what}; {verdict.value}"] += 1
-
-
-def unexplained(what: str, subject: Subject, case: Case, found: record.Violation) -> None:
-    """Raises `found`, unless rounding alone explains the run of `case`; notes what could not be told."""
-    decided(what, judged(subject, case), found)

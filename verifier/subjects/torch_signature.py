@@ -106,6 +106,11 @@ class Signature:
         return {option.name: option.default for option in self.options}
 
     @property
+    def of_vectors(self) -> bool:
+        """Whether what is true of vectors says nothing of matrices, which the step treats otherwise."""
+        return "partition" in self.exempt and self.least_dimensions < 2
+
+    @property
     def decays(self) -> dict[str, float]:
         """Options that switch weight decay on, each with a value that does."""
         found = {o.name: next((v for v in o.values if v > 0), 0.0) for o in self.options if o.name in DECAY_NAMES}

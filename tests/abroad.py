@@ -1,0 +1,78 @@
+"""Right optimizers built as those of other packages are that audits were wrong about, and beside some a wrong one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from tests.unusual import TwoAdditions
+
+
+class NoComplexParameters(Exception):
+    """What a class raises that takes no complex parameters."""
+
+
+class RefusesComplex(TwoAdditions):
+    """Complex parameters are refused, by an error of its own."""
+
+    def one(self, p: Any, group: Any) -> None:
+        if p.is_complex():
+            raise NoComplexParameters("RefusesComplex takes no complex parameters")
+        super().one(p, group)
+
+
+class StumblesOverComplex(TwoAdditions):
+    """Complex parameters are not in a table that it looks its formats up in."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.mul_({torch.float64: 1, torch.float32: 1, torch.float16: 1, torch.bfloat16: 1}[p.dtype])
+        super().one(p, group)
+
+
+class EstimatesOfSigns(TwoAdditions):
+    """The step grows with how often signs of gradients have agreed, whatever their sizes; it is kept once."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        first = self.param_groups[0]
+        signs = [p.grad.sign() for group in self.param_groups for p in group["params"] if p.grad is not None]
+        agreed = sum(
+            float((sign * self.state.setdefault("last", {}).get(k, sign)).sum()) for k, sign in enumerate(signs)
+        )
+        first["grown"] = first.get("grown", 1.0) + max(agreed, 0.0) / 64
+        self.state["last"] = dict(enumerate(signs))
+        return super().step(closure)
+
+    def one(self, p: Any, group: Any) -> None:
+        p.add_(p.grad, alpha=-group["lr"] * self.param_groups[0]["grown"])
+
+
+class Projects(TwoAdditions):
+    """Vectors move along the gradient, matrices along what of it is at right angles to them; foreach sums otherwise."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01, foreach: bool = False) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, weight_decay=weight_decay, foreach=foreach))
+
+    def one(self, p: Any, group: Any) -> None:
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        p.add_(self.projected(p, group) if p.dim() > 1 else p.grad, alpha=-group["lr"])
+
+    def projected(self, p: Any, group: Any) -> Any:
+        along = torch._foreach_norm([p])[0] if group["foreach"] else p.norm()
+        unit = p / (along + 1e-8)
+        return p.grad - unit * ((unit.flatten() @ p.grad.flatten()) if group["foreach"] else (unit * p.grad).sum())
+
+
+class ProjectsInLoops(Projects):
+    """foreach leaves the projection of matrices out."""
+
+    def projected(self, p: Any, group: Any) -> Any:
+        return p.grad if group["foreach"] else super().projected(p, group)
+
+
+class OfModel(TwoAdditions):
+    """Takes the model, not its parameters."""
+
+    def __init__(self, model: torch.nn.Module, lr: float = 0.1, weight_decay: float = 0.01) -> None:
+        super().__init__([p for _, p in model.named_parameters()], lr, weight_decay)

@@ -1,0 +1,103 @@
+"""What audits of other packages were wrong about; what is wrong beside it is still found."""
+
+from __future__ import annotations
+
+import functools
+import math
+import types
+from typing import Any
+
+import pytest
+
+from tests.test_false_alarms import FAST
+from verifier import record
+from verifier.auditing import collect
+from verifier.auditing.probe import Found, learn, with_class
+from verifier.auditing.request import Request
+from verifier.auditing.scene import Scene, lines_of
+from verifier.lift import expr, identity
+from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_signature import resolve
+
+
+@functools.cache
+def learnt(name: str) -> Found:
+    """What an audit knows of one of the optimizers."""
+    target = f"tests.abroad:{name}"
+    return with_class(learn(Request(target)), resolve(target)[1])
+
+
+@functools.cache
+def contracts_of(name: str) -> Any:
+    """Its contracts."""
+    return collect._contract_module(learnt(name), "ci")
+
+
+@functools.cache
+def contract(name: str, law: str) -> Any:
+    """One of them, asked of a few cases; its settings can be given once."""
+    return FAST(getattr(contracts_of(name), f"test_{law}"))
+
+
+def said(name: str, law: str, *formats: str) -> str:
+    """What a contract finds wrong; empty where it holds of these formats."""
+    for subject in contracts_of(name).subjects:
+        if subject.format.name in formats and not subject.untestable:
+            record.start()
+            try:
+                contract(name, law)(subject=subject)
+            except record.Violation as found:
+                return found.sentence
+    return ""
+
+
+def test_refusal_by_an_error_of_its_own_is_none() -> None:
+    """A class that says that it takes no complex parameters breaks no contract, whatever its error is called."""
+    assert "" == said("RefusesComplex", "complex_numbers", "float32")
+
+
+def test_operation_that_fails_is_no_refusal() -> None:
+    """A step that does not find complex numbers in a table has not refused them."""
+    assert "KeyError" in said("StumblesOverComplex", "complex_numbers", "float32")
+
+
+def test_infinite_default_has_no_point_near_it() -> None:
+    """An option whose default is infinite is read at some other value."""
+    growth = expr.sym("growth_rate")
+    found: Any = types.SimpleNamespace(hyper={"growth_rate": math.inf}, domain={})
+
+    assert 0 < identity._point({growth}, found, 1)[growth] < 1000
+
+
+def test_estimate_made_of_signs_is_one_of_all_parameters() -> None:
+    """An estimate that gradients a number of times as long leave as it is, is seen to be made of them."""
+    signature = learnt("EstimatesOfSigns").signature
+    assert signature is not None
+
+    assert ("convention", "keeps grown for all parameters at once, made of all their gradients") in signature.notes
+    assert "groups" in signature.exempt
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_sums_in_another_order_are_no_other_implementation(dtype: str) -> None:
+    """What was read of vectors is no rule of matrices: there two orders of one sum are told by a coarser run."""
+    assert "" == said("Projects", "implementations", dtype)
+
+
+def test_implementation_that_leaves_a_part_out_is_found_without_a_rule() -> None:
+    """Where no rule of matrices could be read, steps that go elsewhere are found all the same."""
+    assert "differs from the for-loop" in said("ProjectsInLoops", "implementations", "float64", "float32")
+
+
+def test_class_that_takes_a_model_has_a_script() -> None:
+    """Its script makes a module that holds the parameters, and steps them."""
+    found = learnt("OfModel").signature
+    assert found is not None
+    lines = lines_of(Scene(found, "forloop", "float32", {}), case_of(found, [(2,)], found.defaults, 1))
+    place: dict[str, Any] = {}
+    exec(
+        "\n".join(["import torch", "from tests.abroad import OfModel", "def run():", *(f"    {x}" for x in lines)]),
+        place,
+    )
+
+    assert 2 == place["run"]().numel()
