@@ -126,3 +126,33 @@ class Averages(Optimizer):
                     p.add_(p.grad, alpha=-group["lr"])
                     average.lerp_(p, 1 - group["decay_rate"])
         return loss
+
+
+class LeavesMixedLists(Optimizer):
+    """A foreach implementation that leaves lists of several dtypes to the for-loop, which rounds otherwise."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01, foreach: bool | None = None) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, foreach=foreach))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if group["foreach"] and len({p.dtype for p in parameters}) == 1:
+                grads = torch._foreach_add([p.grad for p in parameters], parameters, alpha=group["weight_decay"])
+                torch._foreach_add_(parameters, grads, alpha=-group["lr"])
+            else:
+                for p in parameters:
+                    self.one(p, group)
+        return loss
+
+    def one(self, p: Any, group: Any) -> None:
+        p.copy_(p - group["lr"] * (p.grad + group["weight_decay"] * p))
+
+
+class ForgetsDecayInMixedLists(LeavesMixedLists):
+    """Lists of several dtypes are not decayed in its foreach implementation."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.copy_(p - group["lr"] * (p.grad + (0 if group["foreach"] else group["weight_decay"]) * p))
