@@ -242,7 +242,10 @@ def _tidy(term: Expr) -> Expr:
     """A difference as short as cheap rewriting makes it."""
     if term.count_ops() > 400:
         return term
-    candidates = [term, sympy.expand(term), sympy.factor_terms(sympy.expand(term))]
+    expanded = sympy.expand(term)
+    candidates = [term, expanded]
+    if expanded.count_ops() <= 400:  # what makes a long sum shorter takes minutes
+        candidates.append(sympy.factor_terms(expanded))
     if not term.has(sympy.Piecewise, sympy.Max, sympy.Min) and term.count_ops() < 120:
         candidates.append(sympy.factor(sympy.together(term)))
     return min(candidates, key=lambda e: e.count_ops())
