@@ -57,7 +57,10 @@ def test_rejects_what_breaks_it_elsewhere(wrong: type, law: str) -> None:
     assert rejects(audited(wrong.__name__, place), law) != "", f"{law} holds of {wrong.__name__}"
 
 
-@pytest.mark.parametrize(("right", "law"), [("TakesFoundInf", "skipped_step"), ("TakesComplex", "complex_numbers")])
+@pytest.mark.parametrize(
+    ("right", "law"),
+    [("TakesFoundInf", "skipped_step"), ("Unscales", "scaled_gradients"), ("TakesComplex", "complex_numbers")],
+)
 def test_rare_contracts_hold_of_what_keeps_them(right: str, law: str) -> None:
     """Steps that found_inf skips, and complex parameters: the right optimizer of the kind passes, having been asked."""
     assert "" == rejects(audited(right, "more"), law)

@@ -47,6 +47,7 @@ class DividesByNorm(broken.Right):
 
 STANDS_IN: dict[str, type[Any]] = {
     "skipped_step": more.TakesFoundInf,
+    "scaled_gradients": more.Unscales,
     "sparse_gradients": SumsDuplicates,
     "whole_tensors": DividesByNorm,
 }

@@ -87,6 +87,15 @@ STATE = (
         signatures=True,
     ),
     Row(
+        "scaled_gradients",
+        "Gradients that grad_scale says are scaled make the step of those that are not.",
+        "steps=(1, 4), groups=True, absent=True",
+        ("check.unscales(subject, case)",),
+        because="torch.amp: the scaler leaves it to an optimizer that takes found_inf to divide by grad_scale.",
+        about="steps",
+        signatures=True,
+    ),
+    Row(
         "idle_step",
         "A step in which no parameter has a gradient changes nothing, and is not counted.",
         EVERYTHING,

@@ -76,6 +76,23 @@ class ReadsFreshMemory(Right):
         return super().gradient(p, group) + (fresh == torch.iinfo(torch.int64).max)
 
 
+class CallsClosureAgain(Right):
+    """The closure is called twice, for nothing: it is the same loss."""
+
+    def evaluated(self, closure: Any) -> Any:
+        super().evaluated(closure)
+        return super().evaluated(closure)
+
+
+class StepsWithTheLastRate(Right):
+    """The lr of a step is the one that the group had a step ago."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        last = state.get("lr", group["lr"])
+        state["lr"] = group["lr"]
+        return super().rate(p, {**group, "lr": last}, state)
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (RunningMaximumIsTheAverage, "own_state"),
     (RestartsOthers, "late_parameters"),
@@ -83,5 +100,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (OverwritesWithoutDecay, "sparse_gradients"),
     (ReadsFirstRow, "whole_tensors"),
     (ReadsFreshMemory, "written_memory"),
+    (CallsClosureAgain, "closure"),
+    (StepsWithTheLastRate, "scheduled_lr"),
 )
 """Each mistake, and a contract that must reject it."""

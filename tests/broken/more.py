@@ -113,6 +113,25 @@ class TakesFoundInf(Right):
         return None if found is not None and found.item() else super().step(closure)
 
 
+class Unscales(TakesFoundInf):
+    """Gradients are divided by grad_scale: right."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        scale = getattr(self, "grad_scale", None)
+        if scale is None:
+            return super().gradient(p, group)
+        grad = p.grad / scale
+        return (-grad if group["maximize"] else grad).add(p, alpha=group["weight_decay"])
+
+
+class ScalesUp(TakesFoundInf):
+    """Gradients are multiplied by grad_scale, where they should be divided by it."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = p.grad * getattr(self, "grad_scale", 1)
+        return (-grad if group["maximize"] else grad).add(p, alpha=group["weight_decay"])
+
+
 class KeepsUnwrittenState(TakesFoundInf):
     """A step that is skipped leaves momentum behind that was allocated and never written."""
 
@@ -299,6 +318,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (MakesItsBufferAtFirst, "switched_on"),
     (DividesByItsGradient, "stays_finite"),
     (KeepsUnwrittenState, "skipped_first_step"),
+    (ScalesUp, "scaled_gradients"),
     (BeginsAlike, "starting_options"),
     (CountsInEnvironment, "surroundings"),
 )

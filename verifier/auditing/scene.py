@@ -134,11 +134,10 @@ def lines_of(
     if closing:
         told += _closure(returned == "seen")
     else:
-        told += [("grads", "    for x, g in zip(p, grads): x.grad = g")]
         for scale in (n.partition(":")[2] for n in whole if n.startswith("scaled:")):
-            told.append(("scaled", f"    [setattr(x, 'grad', {scale} * x.grad) for x in p if x.grad is not None]"))
+            told.append(("scaled", f"    grads = [g if g is None else {scale} * g for g in grads]"))
             told.append(("scaled", f"    opt.grad_scale, opt.found_inf = torch.tensor({scale}.), torch.tensor(0.)"))
-        told.append(("step", "    opt.step()"))
+        told += [("grads", "    for x, g in zip(p, grads): x.grad = g"), ("step", "    opt.step()")]
     return Lines((*told, ("return", f"return {returned or _returned(elements, state)}")))
 
 

@@ -36,7 +36,7 @@ from verifier.check.contracts import (
 )
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
-from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on
+from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on, unscales
 from verifier.check.paths import paths_agree, paths_enclosed
 from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
 from verifier.check.state import (
@@ -123,4 +123,5 @@ __all__ = [
     "tensor_lr",
     "threads_do_not_matter",
     "unmoved_by",
+    "unscales",
 ]

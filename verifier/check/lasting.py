@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from verifier.case import Case, Group, Refused, Subject, Trajectory
-from verifier.check.alike import breach, during
+from verifier.check.alike import alike, breach, during
 from verifier.check.bits import same_trajectory
 from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
@@ -118,6 +118,29 @@ def _smallest(subject: Subject, case: Case, step: int, element: int) -> Violatio
 def skips_first(subject: Subject, case: Case) -> None:
     """A first step that `found_inf` says to skip leaves no state that was never written behind."""
     unmoved_by(subject, during(case, "filled", 0), "found_inf", 1)
+
+
+SCALE = 8.0
+"""A power of two, so that the gradients come back exactly, and none of the scales in which a mistake cancels."""
+
+
+def unscales(subject: Subject, case: Case) -> None:
+    """Gradients that were multiplied by a power of two, which `grad_scale` says, make the step of those that were not.
+
+    So do gradients where `grad_scale` and `found_inf` say that there is nothing to be done.
+    """
+    rounded = subject.format.round(case.grads)
+    most = subject.format.largest / SCALE
+    plain = case.with_(grads=np.where(np.isfinite(rounded), np.clip(rounded, -most, most), 1.0))
+    for scale, what in ((1.0, "grad_scale is 1 and found_inf 0"), (SCALE, "gradients are scaled as grad_scale says")):
+        other = during(plain, f"scaled:{scale:g}", 0)
+        try:
+            seen = run(subject, other)
+        except Refused as no:
+            current().notes[str(no)] += 1
+            return
+        with compared(other, plain):
+            alike(f"steps otherwise where {what}", subject, other, seen, run(subject, plain), plain=plain)
 
 
 def switched_on(subject: Subject, case: Case) -> None:

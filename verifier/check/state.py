@@ -89,11 +89,18 @@ def keeps_state_apart(subject: Subject, case: Case) -> None:
 
 
 def takes_closures(subject: Subject, case: Case) -> None:
-    """step(closure) calls the closure once, with gradients enabled, before it reads them, and returns its value."""
+    """step(closure) calls the closure once, with gradients enabled, before it reads them, and returns its value.
+
+    Whoever searches along a line calls it more often, each time elsewhere: what it computes in one place it has told.
+    """
     steps = range(1, case.steps + 1)
     other = during(case.with_(absent=frozenset()), "closure", *steps)
     seen = run(subject, other)
-    for step, (calls, enabled, value) in zip(steps, seen.facts["closure"], strict=True):
+    told = seen.facts["closure"]
+    if _tells(subject, case) and all(again for *_, again in told):
+        what = "step(closure) calls the closure again before it has moved any parameter"
+        raise breach(what, subject, other, f"{told[0][0]} calls", "1 call", 1)
+    for step, (calls, enabled, value, _) in zip(steps, told, strict=True):
         current().compared(1)
         if calls < 1:
             raise breach("step(closure) never calls the closure", subject, other, f"{calls} calls", "1 call", step)
@@ -104,6 +111,14 @@ def takes_closures(subject: Subject, case: Case) -> None:
     plain = run(subject, case.with_(absent=frozenset()))
     with compared(other, case.with_(absent=frozenset())):
         same_trajectory("step(closure) differs from step()", subject, other, seen, plain)
+
+
+def _tells(subject: Subject, case: Case) -> bool:
+    """Whether whoever moves parameters for a second call of the closure would do so here: nothing is switched off."""
+    defaults = getattr(subject.rule, "defaults", {})
+    off = any(not value and defaults.get(name, value) for name, value in case.hyper.items())
+    wide = subject.format.precision >= FP32.precision
+    return bool(wide and case.steps and case.grads.size and case.grads.all() and not off)
 
 
 def bounded_memory(subject: Subject, case: Case) -> None:
@@ -175,7 +190,7 @@ SLOWER = 2.0**-20
 def scheduled_lr(subject: Subject, case: Case) -> None:
     """Steps are taken with the learning rate their group has by then: with next to none, they are other steps.
 
-    One step later is soon enough. Without weight decay, where the class takes that. Not asked where rounding could
+    Without weight decay, where the class takes that. Not asked where rounding could
     hide the difference, nor of optimizers whose lr is where step sizes of single elements begin: those go on.
     """
     name = next((n for n in ("lr", "learning_rate") if n in getattr(subject.rule, "group_options", ())), "")
@@ -199,7 +214,16 @@ def scheduled_lr(subject: Subject, case: Case) -> None:
     now = run(subject, other).theta
     current().compared(now[2:].size)
     moved = ~same_bits(before.theta[2:], before.theta[1:-1])
-    if moved.any() and same_bits(now, before.theta).all():
+    if not moved.any():
+        return
+    if moved[0].any() and same_bits(now[2], before.theta[2]).all() and not same_bits(now, before.theta).all():
+        what = "a learning rate that is changed between two steps acts one step late"
+        element = int(np.flatnonzero(moved[0])[0])
+        value = f"{float(now[2, element])!r}, as without the change"
+        with compared(other, still, unlike=True):
+            should = "another value: the step should be a millionth as long"
+            raise breach(what, subject, other, value, should, 2, tensor=0, element=element)
+    if same_bits(now, before.theta).all():
         slow = run(subject, still.with_(hyper={**still.hyper, name: lr * SLOWER})).theta
         if same_bits(slow, before.theta).all():  # other options hold the step sizes within bounds
             current().notes["the learning rate does not matter here, however early it is given"] += 1
@@ -242,7 +266,7 @@ def _acts(
     """The run of `case`, whose options change, is the expected one; without a rule, it at least is not that without.
 
     An optimizer may remember the lr it was built with, as a reference; one that ignores what is written is wrong,
-    unless the change does not matter: building anew with what it was (`same`) gives the expected run as well.
+    unless the change does not matter: building anew with what it was (`same`) must go on, and not as expected.
     """
     seen = run(subject, case)
     try:
@@ -253,8 +277,11 @@ def _acts(
         record = current()
         record.violation = None
         try:
-            same_trajectory(what, subject, case, Trajectory(seen.theta), run(subject, without))
-            matters = same is None or not same_bits(run(subject, same).theta, expected.theta).all()
+            plain = run(subject, without)
+            same_trajectory(what, subject, case, Trajectory(seen.theta), plain)
+            rebuilt = plain.theta if same is None else run(subject, same).theta
+            # what restarts when it is built anew, whatever its options, is not told by that how they act
+            matters = same_bits(rebuilt, plain.theta).all() and not same_bits(rebuilt, expected.theta).all()
         except Violation:
             matters = False
         if not matters:

@@ -23,7 +23,7 @@ Note = tuple[str, str]
 
 def habits(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """The conventions and notes, as (kind, sentence). `taken`: whether the constructor and a step take some options."""
-    own = (_resting, _late_rate, _checks, _groups, _swallows_nan, _vanishing_eps, _single_precision)
+    own = (_resting, _checks, _groups, _swallows_nan, _vanishing_eps, _single_precision)
     for look in (*own, moves_at_rest, prefers_a_sign, idle_options):
         try:
             yield from look(signature, shape, taken)
@@ -44,17 +44,6 @@ def _resting(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iter
         yield "note", "lr = 0 is accepted and makes parameters NaN"
     elif not same_bits(seen[-1], seen[0]).all():
         yield "convention", "lr = 0 still moves parameters"
-
-
-def _late_rate(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
-    """A learning rate that acts one step after it is written."""
-    if "lr" not in signature.group_options:
-        return
-    case = case_of(signature, [shape], signature.defaults, 4)
-    plain = _ran(signature, case).theta
-    seen = _ran(signature, case.with_(schedule={2: {"lr": case.hyper["lr"] / 2}})).theta
-    if same_bits(seen[2], plain[2]).all() and not same_bits(seen[3], plain[3]).all():
-        yield "convention", "a learning rate that is changed between two steps acts one step late"
 
 
 def _checks(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:

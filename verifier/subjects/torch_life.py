@@ -14,6 +14,7 @@ Events are named by strings in `Case.events`: step -> names. Those of step 0 hol
     closure         (of the step) step(closure)     neighbour        another optimizer steps in between
                                                     dirty:VALUE      memory that is freed holds a value
                                                     misspelt         an option is given that does not exist
+                                                    scaled:N         gradients times N, as grad_scale says
     rebuild         a new optimizer, built with the options scheduled for this step, takes over the state
 """
 
@@ -23,6 +24,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -30,9 +32,10 @@ import torch
 from torch import Tensor
 
 from verifier import record
-from verifier.case import Case, Group, Refused, Trajectory
+from verifier.case import Case, Group, Trajectory
 from verifier.floats import Array, Format
 from verifier.subjects.torch_layouts import place
+from verifier.subjects.torch_scaling import announced, refuses, scale_of
 from verifier.subjects.torch_travel import numbers, pickled, refusals, same, shared, sparse, tensors, travel
 
 DTYPES: dict[str, torch.dtype] = {
@@ -105,6 +108,9 @@ class Life:
         self.optimizer = self._built(subject, case.hyper, own=True)
         self.recorder = subject.recorder(case, self._plain())
         self._flat = subject.tensor(case.grads)
+        self._scale = scale_of(self.whole)
+        if self._scale is not None:
+            refuses(self.optimizer)
         self._neighbour: Any = None
 
     def run(self) -> Trajectory:
@@ -253,16 +259,11 @@ class Life:
 
     def _skipped_step(self) -> None:
         """One step with gradients that are not finite, announced as a gradient scaler does: it must change nothing."""
-        if not getattr(self.optimizer, "_step_supports_amp_scaling", False):
-            raise Refused("the implementation takes no found_inf; a gradient scaler leaves its step out")
+        refuses(self.optimizer)
         for p in self.parameters:
             p.grad = torch.full_like(p, torch.inf)
-        self.optimizer.grad_scale = None
-        self.optimizer.found_inf = torch.ones((), dtype=torch.float32, device=self.parameters[0].device)
-        try:
+        with announced(self.optimizer, None, found=True):
             self.optimizer.step()
-        finally:
-            del self.optimizer.grad_scale, self.optimizer.found_inf
 
     def _step_neighbour(self, step: int) -> None:
         """A second optimizer of the same class, over other parameters, takes a step."""
@@ -295,7 +296,8 @@ class Life:
             if (step, k) in self.case.absent:
                 p.grad = None
                 continue
-            grad = place(self._flat[step - 1, where], shape, self.case.grad_layout)
+            values = self._flat[step - 1, where]
+            grad = place(values if self._scale is None else values * self._scale, shape, self.case.grad_layout)
             if p.is_complex():
                 grad = torch.view_as_complex(grad.contiguous())
             if grad.dtype != p.dtype:
@@ -312,9 +314,11 @@ class Life:
         grads = [p.grad for p in self.parameters]
         loss = torch.tensor(float(step))
         calls: list[bool] = []
+        places: list[list[Tensor]] = []
 
         def evaluate() -> Tensor:
             calls.append(torch.is_grad_enabled())
+            places.append([p.detach().clone() for p in self.parameters])
             for p, grad in zip(self.parameters, grads, strict=True):
                 p.grad = grad
             return loss
@@ -324,10 +328,14 @@ class Life:
         with refusals():
             returned = self._timed(self.optimizer.step, evaluate)
         value = float(returned) if isinstance(returned, Tensor | int | float) else None
-        self.facts["closure"].append((len(calls), all(calls), value))
+        again = [all(map(same, a, b)) for a, b in pairwise(places)]
+        self.facts["closure"].append((len(calls), all(calls), value, all(again) and bool(again)))
 
     def _timed(self, step: Callable[..., Any], *arguments: Any) -> Any:
         """A step of the optimizer, its own time noted."""
+        if self._scale is not None:
+            with announced(self.optimizer, self._scale, found=False):
+                return step(*arguments)
         started = perf_counter()
         try:
             return step(*arguments)
