@@ -128,6 +128,8 @@ class Warm:
                 return int(asking.recv(16) or b"1")
             except TimeoutError:
                 return None
+            except ConnectionResetError:  # the process it was to be forked from is gone, as where memory ran out
+                return 1
 
 
 def interpreter() -> None:
