@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from tests.unusual import TwoAdditions
@@ -76,3 +77,20 @@ class OfModel(TwoAdditions):
 
     def __init__(self, model: torch.nn.Module, lr: float = 0.1, weight_decay: float = 0.01) -> None:
         super().__init__([p for _, p in model.named_parameters()], lr, weight_decay)
+
+
+class Shakes(TwoAdditions):
+    """Steps are longer or shorter by chance, which numpy's generator decides."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.add_(p.grad, alpha=-group["lr"] * (1 + np.random.random()))
+
+
+class ShakesByItself(TwoAdditions):
+    """Steps are longer or shorter by chance, which a generator decides that nobody can seed."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.add_(p.grad, alpha=-group["lr"] * (1 + GENERATOR.random()))
+
+
+GENERATOR = np.random.default_rng()

@@ -101,3 +101,11 @@ def test_class_that_takes_a_model_has_a_script() -> None:
     )
 
     assert 2 == place["run"]().numel()
+
+
+def test_numbers_of_numpy_are_the_same_run_after_run() -> None:
+    """Chance that a seed of numpy's decides is no second result of one case; one that no seed decides is."""
+    assert ["", "a second run of the same case differs"] == [
+        said(name, "determinism", "float64").partition(": ")[2].partition(" at ")[0]
+        for name in ("Shakes", "ShakesByItself")
+    ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -221,7 +223,23 @@ def _array(rows: Sequence[Tensor]) -> Array:
 
 
 def run(subject: Foreign, case: Case) -> Trajectory:
-    """Runs the case from the same state of torch's random number generator every time, and puts it back."""
+    """Runs the case from the same state of torch's random number generator every time, and puts it back.
+
+    Where the class is known to draw numbers, from those of numpy and Python too: who wants a run again seeds all three.
+    """
+    if not subject.signature.draws:
+        return _run(subject, case)
+    others = np.random.get_state(), random.getstate()
+    np.random.seed(0)
+    random.seed(0)
+    try:
+        return _run(subject, case)
+    finally:
+        np.random.set_state(others[0])
+        random.setstate(others[1])
+
+
+def _run(subject: Foreign, case: Case) -> Trajectory:
     generator = torch.default_generator  # torch.manual_seed would cost more than the run: it formats its own stack
     before = generator.get_state()
     generator.manual_seed(0)

@@ -23,6 +23,9 @@ __all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signatu
 SWITCHES = ("foreach", "fused", "capturable", "differentiable", "maximize")
 """Options that choose an implementation, or that cases have a field of their own for."""
 
+DRAWS = "it draws random numbers"
+"""Why contracts that compare runs say nothing of an optimizer whose steps do."""
+
 PARAMETERS = ("params", "parameters", "param_groups", "named_params", "named_parameters", "model", "models", "module",
               "optim_groups", "muon_params", "params_or_named_params")  # fmt: skip
 
@@ -104,6 +107,11 @@ class Signature:
     def defaults(self) -> dict[str, float]:
         """Every option at its default."""
         return {option.name: option.default for option in self.options}
+
+    @property
+    def draws(self) -> bool:
+        """Whether its steps draw random numbers."""
+        return DRAWS in self.exempt.values()
 
     @property
     def of_vectors(self) -> bool:
