@@ -99,3 +99,12 @@ def test_foreach_may_leave_mixed_lists_to_the_for_loop() -> None:
     """Bits of the for-loop are right ones where the dtypes of a list differ; those of neither are a finding."""
     assert "" == said("LeavesMixedLists", "mixed_dtypes", ("float32", "bfloat16"))
     assert "changes the others" in said("ForgetsDecayInMixedLists", "mixed_dtypes", ("float32", "bfloat16"))
+
+
+def test_tensor_that_is_skipped_as_a_whole_is_a_convention() -> None:
+    """No step at all of a tensor whose gradient is not finite is on purpose; half a step is not."""
+    words = "a tensor whose gradient has NaN or infinity takes no step, with all its elements"
+
+    assert ("convention", words) in signature_of("SkipsTensors").notes
+    assert {"nan_stays", "infinity_stays"} <= set(signature_of("SkipsTensors").exempt)
+    assert "reaches others" in said("SkipsHalf", "infinity_stays")

@@ -156,3 +156,35 @@ class ForgetsDecayInMixedLists(LeavesMixedLists):
 
     def one(self, p: Any, group: Any) -> None:
         p.copy_(p - group["lr"] * (p.grad + (0 if group["foreach"] else group["weight_decay"]) * p))
+
+
+class SkipsTensors(Optimizer):
+    """A tensor whose gradient is not finite everywhere takes no step."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and self.good(p.grad):
+                    p.add_(p.grad, alpha=-group["lr"] * self.share(p.grad))
+        return loss
+
+    def good(self, grad: Tensor) -> bool:
+        return bool(grad.isfinite().all())
+
+    def share(self, grad: Tensor) -> float:
+        return 1.0
+
+
+class SkipsHalf(SkipsTensors):
+    """A NaN keeps its tensor where it is; an infinity makes the step half as long."""
+
+    def good(self, grad: Tensor) -> bool:
+        return not grad.isnan().any()
+
+    def share(self, grad: Tensor) -> float:
+        return 0.5 if grad.isinf().any() else 1.0

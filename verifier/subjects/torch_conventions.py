@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from verifier.case import Case
 from verifier.subjects.torch_signature import Signature
@@ -43,3 +45,24 @@ def case_of(
     theta, grads = draw.uniform(0.5, 2, count), draw.uniform(0.25, 2, (steps, count))
     signs = draw.choice((-1.0, 1.0), (steps + 1, count))
     return Case(tuple(shapes), theta * signs[0], grads * signs[1:], dict(hyper), **more)
+
+
+def takes_closure(optimizer: Any) -> bool:
+    """Whether step() can be called with an argument; True where nothing is known."""
+    try:
+        inspect.signature(optimizer.step).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def torchs_own(load: Any) -> bool:
+    """Whether a load_state_dict is torch's, or leaves the loading to torch's."""
+    if load is torch.optim.Optimizer.load_state_dict:
+        return True
+    try:
+        return re.search(r"super\([^()]*\)\.load_state_dict\b", inspect.getsource(load)) is not None
+    except (OSError, TypeError):
+        return False

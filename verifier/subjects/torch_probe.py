@@ -8,7 +8,7 @@ is reported.
 from __future__ import annotations
 
 import inspect
-import re
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,12 +21,23 @@ from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
 from verifier.subjects.torch_closures import reads_loss
 from verifier.subjects.torch_combinations import covering
-from verifier.subjects.torch_conventions import ACROSS_TENSORS, ELEMENTWISE, RESUMES, SHAPED, STRUCTURE, case_of, source
+from verifier.subjects.torch_conventions import (
+    ACROSS_TENSORS,
+    ELEMENTWISE,
+    RESUMES,
+    SHAPED,
+    STRUCTURE,
+    case_of,
+    source,
+    takes_closure,
+    torchs_own,
+)
 from verifier.subjects.torch_counting import kept, rewritten
 from verifier.subjects.torch_foreign import Foreign, run
 from verifier.subjects.torch_habits import habits
-from verifier.subjects.torch_signature import Signature, plain
+from verifier.subjects.torch_signature import DRAWS, Signature, plain
 from verifier.subjects.torch_stumbles import Stumbles
+from verifier.subjects.torch_symmetry import skips_what_is_not_finite
 from verifier.subjects.torch_travel import Escaped
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
@@ -74,6 +85,7 @@ class Probe:
         self._couplings()
         self._counting()
         self._rewriting()
+        self._skipping()
         self.notes += habits(self.signature, self.shape, self._taken)
         stumbles = self.stumbles.elsewhere(self.signature, self.error)
         notes, raising = tuple(dict.fromkeys(self.notes)), tuple(self.stumbles.cases.values())
@@ -196,14 +208,14 @@ class Probe:
             why = "it has no state_dict"
             self.exempt |= dict.fromkeys((*RESUMES, "resume_across", "state_dtypes", "state_apart", "saving"), why)
         load = getattr(self.signature.build, "load_state_dict", None)
-        if _torchs_own(load) and not self.signature.target.startswith("torch.optim"):
+        if torchs_own(load) and not self.signature.target.startswith("torch.optim"):
             self.exempt["state_apart"] = "load_state_dict is torch's own, which shares memory with what it loads"
         self._copies(optimizer)
         if not hasattr(optimizer, "add_param_group") or not own:
             self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
         if not own or not isinstance(getattr(optimizer, "defaults", None), dict):
             self.exempt |= dict.fromkeys(("schedule", "options_read"), "it has no param_groups to write options into")
-        if not _takes_closure(optimizer):
+        if not takes_closure(optimizer):
             self.exempt["closure"] = "its step takes no closure"
             self.notes.append(("note", "step() takes no closure"))
         if not hasattr(optimizer, "zero_grad"):
@@ -268,9 +280,8 @@ class Probe:
         pair = case_of(self.signature, [shape, shape], hyper, 4)
         one = pair.with_(shapes=(shape,), theta=pair.theta[:size], grads=pair.grads[:, :size])
         if self._draws(one):
-            why = "it draws random numbers"
-            self.notes.append(("convention", why + ": its steps follow torch's generator"))
-            self._leave_out(why, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
+            self.notes.append(("convention", f"{DRAWS}: its steps follow torch's generator"))
+            self._leave_out(DRAWS, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
                                   "options_read", "maximize", "closure", "saving", "copying", "pickling",
                                   "written_memory", "threads", "decay_toward_zero", "shapes", *RESUMES))  # fmt: skip
             return
@@ -316,12 +327,13 @@ class Probe:
         return not _same(self.run(case.with_(grads=changed)).theta[:, :-1], plain.theta[:, :-1])
 
     def _draws(self, case: Case) -> bool:
-        """Whether a run advances torch's random number generator."""
+        """Whether a run advances a random number generator: torch's, numpy's or Python's."""
         from verifier.subjects.torch_life import Life
 
-        before = torch.default_generator.get_state()
+        before, others = torch.default_generator.get_state(), (np.random.get_state(), random.getstate())
         Life(Foreign(self.signature, FORMATS["float64"]), case).run()
         drew = not torch.equal(before, torch.default_generator.get_state())
+        drew |= (np.random.get_state()[2], random.getstate()[1][-1]) != (others[0][2], others[1][1][-1])
         torch.default_generator.set_state(before)
         return drew
 
@@ -357,16 +369,12 @@ class Probe:
                                       "schedule", "options_read", "skipped_step"))  # fmt: skip
                 return
 
-
-def _takes_closure(optimizer: Any) -> bool:
-    """Whether step() can be called with an argument; True where nothing is known."""
-    try:
-        inspect.signature(optimizer.step).bind(None)
-    except TypeError:
-        return False
-    except ValueError:
-        return True
-    return True
+    def _skipping(self) -> None:
+        """Whether a tensor whose gradient has a NaN or an infinity stays where it is, all of it."""
+        if skips_what_is_not_finite(self.signature, self.shape):
+            why = "a tensor whose gradient has NaN or infinity takes no step, with all its elements"
+            self.notes.append(("convention", why))
+            self._leave_out(why, ("nan_stays", "infinity_stays"))
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -380,16 +388,6 @@ def _short(error: Exception | None) -> str:
 
 def _unimplemented(error: Exception | None) -> bool:
     return error is not None and ("not implemented for" in str(error) or "not supported" in str(error))
-
-
-def _torchs_own(load: Any) -> bool:
-    """Whether a load_state_dict is torch's, or leaves the loading to torch's."""
-    if load is torch.optim.Optimizer.load_state_dict:
-        return True
-    try:
-        return re.search(r"super\([^()]*\)\.load_state_dict\b", inspect.getsource(load)) is not None
-    except (OSError, TypeError):
-        return False
 
 
 def examined(signature: Signature) -> Signature:

@@ -45,6 +45,25 @@ def prefers_a_sign(signature: Signature, shape: tuple[int, ...], taken: Taken) -
         yield "convention", "is not symmetric: negated parameters and gradients do not take the negated steps"
 
 
+def skips_what_is_not_finite(signature: Signature, shape: tuple[int, ...]) -> bool:
+    """Whether one gradient that is not finite keeps its whole tensor, of several elements, where it was in that step.
+
+    The tensor moves in the steps before and after it.
+    """
+    case = case_of(signature, [shape], signature.defaults)
+    for value in (np.nan, np.inf, -np.inf):
+        grads = case.grads.copy()
+        grads[1, -1] = value
+        try:
+            seen = _ran(signature, case.with_(grads=grads)).theta
+        except Exception:  # foreign code, which may refuse such gradients
+            return False
+        still = [bool(same_bits(seen[k], seen[k - 1]).all()) for k in (1, 2, 3)]
+        if still != [False, True, False]:
+            return False
+    return True
+
+
 def idle_options(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """Options of which no value changed a bit, beside any combination of the others, in runs of vectors and matrices.
 
