@@ -367,4 +367,5 @@ class TargetRun:
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         threads |= {"OMP_WAIT_POLICY": "PASSIVE"}  # threads of the laws about them sleep instead of spinning
         threads |= {"TORCHDYNAMO_DISABLE": "1"}
-        return inherited | fixed | threads | {"PYTHONPATH": paths}
+        kept = self.warm.environment if self.warm is not None else {}  # where files that nobody asked for go
+        return inherited | fixed | threads | kept | {"PYTHONPATH": paths}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence
-from verifier.auditing import quiet
+from verifier.auditing import overdue, quiet
 from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Collector:
         self.path = path
         self.told: set[str] = set()
         self.dead: set[str] = set()
+        self.spoilt: Mapping[str, str] = {}
 
     def crashed(self) -> dict[str, int]:
         """How many rows of each target have ended their process so far: a worker that replaces a dead one asks."""
@@ -64,9 +65,7 @@ class Collector:
         config = session.config
         self.dead = {target for target, count in self.crashed().items() if count >= CRASHES}
         for request in self.requests:
-            with quiet.as_if_not_imported():
-                found = modules(request)
-            for made in found:
+            for made in self._modules(request):
                 path = session.path / f"test_{made.rule.name}.py"
                 node = TargetModule.from_parent(session, path=path, nodeid=f"{request.target}/{made.__name__}")
                 node.made = made
@@ -78,10 +77,25 @@ class Collector:
             else:
                 self._tell(told)
 
+    def _modules(self, request: Request) -> list[ModuleType]:
+        """The test modules of one target: the same in a worker that cannot import it, where none of them is run."""
+        from verifier.auditing import probe as audit_probe
+
+        self.spoilt = audit_probe.UNIMPORTABLE
+        if why := overdue.spoilt(self.path, request.target):
+            audit_probe.UNIMPORTABLE[request.target] = why
+        with quiet.as_if_not_imported(), overdue.importing(self.path, request.target):
+            return modules(request)
+
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """The rest of the rows of a target that ended its process again and again is left alone."""
-        if isinstance(item.parent, TargetModule) and item.parent.nodeid.rpartition("/")[0] in self.dead:
+        """Rows of a target that cannot be imported here; the rest of those of one that ended its process too often."""
+        if not isinstance(item.parent, TargetModule):
+            return
+        target = item.parent.nodeid.rpartition("/")[0]
+        if target in self.dead:
             pytest.skip(f"{CRASHES} of its rows ended their process; the rest was left alone")
+        if self.spoilt.get(target):
+            pytest.skip(self.spoilt[target])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

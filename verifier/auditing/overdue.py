@@ -1,7 +1,8 @@
-"""Rows that do not end in time, or end their process.
+"""Rows, and imports, that do not end in time, or end their process.
 
 What does not end in time is said to be just that, and not taken for a crash, as a busy machine is slow too. A row that
 ends its process is asked once more, in another one: a thread, or memory, that another row spoilt may have ended it.
+A target whose import ended a worker, or held it up, is imported by no worker after it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from pluggy import HookimplMarker
 
 hookimpl = HookimplMarker("pytest")  # pytest.hookimpl, for those who have no pytest yet and only ask for marks
 
+
+IMPORTING = 60.0
+"""Seconds a worker may take to import a target, which another process has imported before it."""
 
 GRACE = 15.0
 """Seconds after which a worker is ended that did not end itself: it may hold the interpreter's lock, or be stopped."""
@@ -62,11 +67,52 @@ class Overdue:
             timer.join()
             self.running.unlink(missing_ok=True)
 
-        if self.running.parent.is_dir():
-            self.running.write_text(f"{time.time()} {settings.timeout:g} {item.nodeid}", encoding="utf-8")
+        _say(self.running, settings.timeout, item.nodeid)
         item.cancel_timeout = cancel
         timer.start()
         return True
+
+
+@contextlib.contextmanager
+def importing(evidence: Path | None, target: str) -> Iterator[None]:
+    """Lets a worker import a target no longer than `IMPORTING`, or its controller ends it; `spoilt` tells the next."""
+    said = running(evidence) / str(os.getpid()) if evidence is not None else None
+    if said is not None:
+        _say(said, IMPORTING, _import_of(target))
+    yield
+    if said is not None:  # left where it is by what did not return
+        said.unlink(missing_ok=True)
+
+
+def spoilt(evidence: Path | None, target: str) -> str:
+    """How the import of a target ended, or held up, a worker before this one; empty where it did not."""
+    if evidence is None:
+        return ""
+    if late := of(evidence, _import_of(target)):
+        return f"importing it once more {late['reason']}"
+    for path in running(evidence).glob("*"):
+        with contextlib.suppress(OSError):  # it ended just now
+            if path.read_text(encoding="utf-8").endswith(f" {_import_of(target)}") and not _alive(int(path.name)):
+                return "importing it once more ended the process"
+    return ""
+
+
+def _import_of(target: str) -> str:
+    return f"import of {target}"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _say(path: Path, seconds: float, what: str) -> None:
+    """Writes down what this worker begins, and how long it may take, where somebody looks."""
+    if path.parent.is_dir():
+        path.write_text(f"{time.time()} {seconds:g} {what}", encoding="utf-8")
 
 
 def look(evidence: Path) -> None:
@@ -74,7 +120,7 @@ def look(evidence: Path) -> None:
     for path in running(evidence).glob("*"):
         with contextlib.suppress(OSError, ValueError):  # it ended just now, or is being written
             started, seconds, nodeid = path.read_text(encoding="utf-8").split(" ", 2)
-            if time.time() - float(started) > float(seconds) + GRACE:
+            if time.time() - float(started) > float(seconds) + GRACE and _alive(int(path.name)):
                 path.unlink()
                 _mark(marks(evidence), float(seconds), nodeid)
                 os.killpg(int(path.name), signal.SIGKILL)

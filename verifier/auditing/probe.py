@@ -77,7 +77,6 @@ def probe(request: Request) -> Found:
     import verifier.lift.matching
     import verifier.subjects.torch_probe  # noqa: F401  # imported before the fork, once for every target
     from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
-    from verifier.subjects.torch_signature import resolve
 
     memory = request.memory or half_of_memory()
     answer = known.recall(request) or in_child(lambda: learn(request), memory=memory)
@@ -92,7 +91,26 @@ def probe(request: Request) -> Found:
     found: Found = answer
     if found.signature is None:
         return found
-    return with_class(found, resolve(target)[1], dict(request.args))
+    return with_class(found, _class_of(request), dict(request.args))
+
+
+UNIMPORTABLE: dict[str, str] = {}
+"""Targets that this process cannot import, though another could: target -> why. None of their tests may be run."""
+
+
+def _class_of(request: Request) -> Any:
+    """The class, imported here; what does nothing where that cannot be done, but has been done in an earlier fork."""
+    from verifier.subjects.torch_signature import resolve
+
+    target = request.target
+    if target not in UNIMPORTABLE:
+        try:
+            return resolve(target)[1]
+        except BaseException as error:  # foreign code, which raised nothing when it was imported before
+            if known.place(request) is None:
+                raise
+            UNIMPORTABLE[target] = f"importing it once more raises {type(error).__name__}"
+    return _nothing
 
 
 def with_class(found: Found, build: Any, args: Mapping[str, Any] | None = None) -> Found:

@@ -6,11 +6,13 @@ alone, as a process of its own would. Targets are imported in forks only.
 
 One who asks connects to a socket, sends a line of JSON and three descriptors, which become the standard streams of
 the fork, and reads its exit code when it ends. Who closes the connection earlier kills the fork and all it started.
+What a target leaves behind is ended too, on Linux even what hid in a session of its own, and its temporary files go.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -24,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -76,6 +78,11 @@ class Warm:
             folder = tempfile.mkdtemp(prefix="verifier-", dir="/tmp")
         self.folder = Path(folder)
         self.path = self.folder / "s"
+        self.environment = {
+            "TMPDIR": str(self.folder / "tmp"),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "tmp"),
+        }
+        Path(self.environment["TMPDIR"]).mkdir()
         self.log = log
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(self.path))
@@ -84,7 +91,7 @@ class Warm:
             words += [str(listening.fileno()), str(cores), str(memory)]
             self.process = subprocess.Popen(
                 words,
-                env={**environment, known.FOLDER: folder},
+                env={**environment, known.FOLDER: folder, **self.environment},
                 pass_fds=(listening.fileno(),),
                 stdin=subprocess.PIPE,  # closed when we end, however we end: then it ends too
                 stdout=subprocess.DEVNULL,
@@ -176,6 +183,7 @@ class _Server:
             self._fork()
         for asked in self.running:
             _kill(asked.child)
+        self._end_orphans(frozenset())
 
     def _accept(self) -> None:
         connection, _ = self.listening.accept()
@@ -219,7 +227,16 @@ class _Server:
                 os.close(number)
             asked.streams = ()
 
+    def _end_orphans(self, ours: Set[int]) -> None:
+        """Ends children that we did not start: forks of a fork that is gone. Theirs become ours when they end."""
+        while orphans := _children() - ours:
+            for orphan in orphans:
+                _kill(orphan)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(orphan, 0)
+
     def _reap(self) -> None:
+        self._end_orphans({asked.child for asked in self.running})
         for asked in list(self.running):
             child, status = os.waitpid(asked.child, os.WNOHANG)
             if not child:
@@ -263,6 +280,23 @@ class _Server:
                 os._exit(code)
 
 
+_PR_SET_CHILD_SUBREAPER = 36  # from <sys/prctl.h>
+
+
+def _adopt() -> None:
+    """Makes us the parent of whatever our forks leave behind, as Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _children() -> Set[int]:
+    """Our children, where the system tells them."""
+    try:
+        return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()))
+    except OSError:
+        return set()
+
+
 def _kill(leader: int) -> None:
     """Ends a fork and its group."""
     for kill in (os.killpg, os.kill):
@@ -275,6 +309,7 @@ def _kill(leader: int) -> None:
 def main(arguments: Sequence[str]) -> None:
     """DESCRIPTOR CORES MEMORY: imports what forks need, and serves until standard input closes."""
     listening = socket.socket(fileno=int(arguments[0]))
+    _adopt()
     gc.disable()  # imports leave little garbage, and looking for it takes a tenth of their time
     for name in IMPORTED:
         importlib.import_module(name)
