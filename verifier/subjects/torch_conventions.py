@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -66,3 +67,8 @@ def torchs_own(load: Any) -> bool:
         return re.search(r"super\([^()]*\)\.load_state_dict\b", inspect.getsource(load)) is not None
     except (OSError, TypeError):
         return False
+
+
+def drawn_elsewhere() -> tuple[Any, Any]:
+    """How far the generators of numpy and Python have come."""
+    return np.random.get_state(legacy=False)["state"]["pos"], random.getstate()[1][-1]

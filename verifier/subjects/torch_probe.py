@@ -8,7 +8,6 @@ is reported.
 from __future__ import annotations
 
 import inspect
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,6 +27,7 @@ from verifier.subjects.torch_conventions import (
     SHAPED,
     STRUCTURE,
     case_of,
+    drawn_elsewhere,
     source,
     takes_closure,
     torchs_own,
@@ -330,10 +330,9 @@ class Probe:
         """Whether a run advances a random number generator: torch's, numpy's or Python's."""
         from verifier.subjects.torch_life import Life
 
-        before, others = torch.default_generator.get_state(), (np.random.get_state(), random.getstate())
+        before, others = torch.default_generator.get_state(), drawn_elsewhere()
         Life(Foreign(self.signature, FORMATS["float64"]), case).run()
-        drew = not torch.equal(before, torch.default_generator.get_state())
-        drew |= (np.random.get_state()[2], random.getstate()[1][-1]) != (others[0][2], others[1][1][-1])
+        drew = not torch.equal(before, torch.default_generator.get_state()) or others != drawn_elsewhere()
         torch.default_generator.set_state(before)
         return drew
 
