@@ -29,6 +29,30 @@ def test_a_default_that_counts_is_given_back_as_a_whole_number(name: str, kind: 
     assert (int if kind == "int" else float) is type(found.arguments(found.defaults)[name])
 
 
+class Refusing(torch.optim.Optimizer):
+    """Its own default of lr is refused by it; that of rate is not."""
+
+    def __init__(self, params: Any, lr: Any = None, rate: Any = None) -> None:
+        assert lr > 0
+        super().__init__(params, {"lr": lr, "rate": rate})
+
+
+class Deriving(torch.optim.Optimizer):
+    """Without lr it makes its own."""
+
+    def __init__(self, params: Any, lr: Any = None) -> None:
+        super().__init__(params, {"lr": lr})
+
+
+def test_learning_rate_that_is_none_and_refused_is_drawn() -> None:
+    """An lr of None must be given where the constructor refuses it, and stays as it is where it does not."""
+    refusing, deriving = (signature(f"{__name__}:{name}", {}) for name in ("Refusing", "Deriving"))
+
+    assert isinstance(refusing.defaults["lr"], float)
+    assert "rate" in refusing.unexamined
+    assert "lr" in deriving.unexamined
+
+
 def test_torchs_mark_of_a_required_option_is_no_default() -> None:
     """`lr=required` is an option that must be given, and is drawn."""
     found = signature(f"{__name__}:Asking", {})

@@ -188,6 +188,8 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
         if p.name in (first, *SWITCHES, *given) or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             continue
         found = _options(p)
+        if p.name == "lr" and p.default is None and _refused(build, first, fixed):
+            found = _options(p.replace(default=p.empty))
         if found:
             options += found
         elif p.default is p.empty or type(p.default).__name__ == "_RequiredParameter":
@@ -212,6 +214,17 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
         switches=tuple(s for s in SWITCHES if s in known),
         unexamined=unexamined,
     )
+
+
+def _refused(build: Callable[..., Any], first: str, given: Mapping[str, Any]) -> bool:
+    """Whether the constructor refuses its own defaults, as one that asserts lr > 0 where lr is None."""
+    import torch
+
+    try:
+        build(**{first: [torch.nn.Parameter(torch.ones(3))], **given})
+    except Exception:  # foreign code
+        return True
+    return False
 
 
 def _options(p: inspect.Parameter) -> list[Option]:
