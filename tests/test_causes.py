@@ -39,6 +39,19 @@ def test_lost_state_is_a_finding_beside_cast_state() -> None:
     assert 2 == len(of(*rows))
 
 
+GRAPH = "an autograd graph is kept"
+LEAF = "raised instead of stepping: observed RuntimeError: a leaf Variable that requires grad is being used in-place"
+
+
+def test_state_that_keeps_its_graph_takes_in_copies_that_raise() -> None:
+    """Copies of a tensor that has a graph are refused by torch: one finding; another error beside it is a second."""
+    kept, copied = row("no_graph", "cpu-float32-forloop", GRAPH), row("pickling", "cpu-float32-forloop", LEAF)
+
+    assert {GRAPH} == set(of(kept, copied))
+    assert 2 == len(of(kept, copied | {"message": copied["message"].replace("a leaf", "another")}))
+    assert 1 == len(of(copied))
+
+
 DEPARTS = "theta is not what the rule read out of the code gives"
 
 

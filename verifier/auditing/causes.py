@@ -16,6 +16,9 @@ RESUMES = frozenset({"resume", "resume_across", "resume_from_copy", "resume_from
                      "resume_over_others"})  # fmt: skip
 """Laws of runs that go on from a state_dict."""
 
+GRAPHS = ("(graph leaves) support the deepcopy", "a leaf Variable that requires grad")
+"""What torch says where a tensor that was made from others under autograd is copied, or a copy of it is changed."""
+
 VALUES = RESUMES | {
     "added_group", "all_parameters", "as_read", "complex_numbers", "groups", "idle_step", "infinity_stays",
     "large_sizes", "late_parameters", "layouts", "maximize", "mixed_dtypes", "nan_stays", "options_read", "order",
@@ -58,11 +61,12 @@ def joined(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> li
     """The findings, each with those taken in that show in no other row than it does, and that it may bring about.
 
     Steps of some implementations or formats that depart from the rule, while others keep it, take in what else is
-    wrong with values there; state that loading casts takes in runs that go on from it differently. What raises, or
-    changes from run to run, is never taken in.
+    wrong with values there; state that loading casts takes in runs that go on from it differently; state that keeps
+    its graph takes in what torch raises where it is copied. What raises otherwise, or changes from run to run, is
+    never taken in.
     """
     held = {(str(r.get("target")), law_of(str(r["id"]))) for r in rows if r["verdict"] == "held"}
-    roots = [f for f in findings if _departs(f, held) or _laws(f) == {"state_dtypes"}]
+    roots = [f for f in findings if _departs(f, held) or _laws(f) in ({"state_dtypes"}, {"no_graph"})]
     taken: dict[int, list[Finding]] = {}
     for finding in findings:
         for number, root in enumerate(roots):
@@ -83,7 +87,11 @@ def joined(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> li
 
 def _brings_about(root: Finding, finding: Finding) -> bool:
     same = (root.target, root.expected_failure is None) == (finding.target, finding.expected_failure is None)
-    if not same or finding.unsteady or finding.what.startswith("raises") or not _subjects(finding) <= _subjects(root):
+    if not same or finding.unsteady or not _subjects(finding) <= _subjects(root):
+        return False
+    if _laws(root) == {"no_graph"}:
+        return any(words in finding.what for words in GRAPHS)
+    if finding.what.startswith("raises"):
         return False
     laws = _laws(finding)
     return laws <= RESUMES if _laws(root) == {"state_dtypes"} else laws <= VALUES
