@@ -87,3 +87,44 @@ def test_two_formulas_are_told_by_what_differs() -> None:
 
     assert "one has sqrt(1 - beta2^t) where the other has (1 - beta2^t)" == told._apart(f"{one} - {other}")
     assert "the code's differs from the rule's by lr * theta" == told._apart("lr * theta")
+
+
+def raising(error: str, subject: str, **more: object) -> Finding:
+    """A finding of a step that raises, on one subject."""
+    rows = (f"wrong.shapes@{subject}",)
+    return of("shapes", f"raises {error}", rows=rows, seen={}, matters=("a = 1",), **more)
+
+
+def test_another_error_of_another_form_is_one_finding() -> None:
+    """The for-loop and foreach stumble over one thing, each with an error of its own; over two things, they do not."""
+    loop, foreach = raising("KeyError: 'a'", "cpu-float32-forloop"), raising("RuntimeError: b", "cpu-float32-foreach")
+
+    (one,) = ranked([loop, foreach])
+
+    assert ("raises RuntimeError: b",) == one.also
+    assert 2 == len(ranked([loop, replace(foreach, matters=("b = 1",))]))
+    assert 2 == len(ranked([loop, raising("RuntimeError: b", "cpu-float32-forloop")]))
+
+
+def test_errors_over_one_option_are_one_finding() -> None:
+    """Values of an option that raise differently are one mistake; of two options, two."""
+    low, lower = (of(law, f"raises {error}", matters=(f"n = {value}",)) for law, error, value in (
+        ("accepted_options", "ValueError", 3), ("accepted_options_1", "ZeroDivisionError", 2)))  # fmt: skip
+
+    assert 1 == len(ranked([low, lower]))
+    assert 2 == len(ranked([low, replace(lower, matters=("m = 2",))]))
+
+
+def test_one_mistake_of_two_forms_is_one_finding() -> None:
+    """Forms that are off by the same share at the same place share a mistake; off by another share they do not."""
+    one, two = (
+        of("step_follows", "theta left its enclosure", rows=(f"wrong.step_follows@{subject}",), matters=("b = 0.5",),
+           seen={"step": 1, "tensor": 0, "element": 0, "observed": observed, "expected": expected})
+        for subject, observed, expected in (
+            ("cpu-float64-forloop", "0.99766666 (0x1.fp-1)", "in [0.9979999999 (0x1.fp-1), 0.998000001 (0x1.fp-1)]"),
+            ("cpu-float32-foreach", "0.9976667 (0x1.fp-1)", "in [0.9979999 (0x1.fp-1), 0.9980001 (0x1.fp-1)]"),
+        )
+    )  # fmt: skip
+
+    assert 1 == len(ranked([one, two]))
+    assert 2 == len(ranked([one, replace(two, seen={**two.seen, "observed": "1.5"})]))

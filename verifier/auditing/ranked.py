@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -57,12 +58,50 @@ def _rank(finding: Finding) -> tuple[bool, int, int, str]:
 def _same(first: Finding, other: Finding) -> bool:
     """Whether `other` shows what `first` does: the same numbers, or only with the setting that `first` is about."""
     alike = (first.target, first.expected_failure is None) == (other.target, other.expected_failure is None)
-    if not alike or first.unsteady or other.unsteady or other.what.startswith("raises"):
+    if not alike or first.unsteady or other.unsteady:
+        return False
+    if _same_elsewhere(first, other):
+        return True
+    if other.what.startswith("raises"):
         return False
     if first.seen.get("expected") and first.seen.get("ulps") is not None and _numbers(first) == _numbers(other):
         return True
     needed = ABOUT.get(law_of(first.law), "")
     return bool(needed) and any(needed in text for text in other.matters) and _forms(other) <= _forms(first)
+
+
+def _same_elsewhere(first: Finding, other: Finding) -> bool:
+    """Whether one law says the same of other forms or formats: another error, or another rounding, of one mistake.
+
+    Of an option that makes the step raise, whatever its values raise is one mistake.
+    """
+    one, two = law_of(first.law), law_of(other.law)
+    raises = [finding.what.startswith("raises") for finding in (first, other)]
+    if one.startswith("accepted_options") and two.startswith("accepted_options"):
+        return all(raises) and _options(first) == _options(other)
+    subjects = [{subject_of(row) for row in finding.rows} for finding in (first, other)]
+    if one != two or first.matters != other.matters or subjects[0] & subjects[1]:
+        return False
+    place = _place(first)
+    return all(raises) or (first.what == other.what and place is not None and place == _place(other))
+
+
+def _options(finding: Finding) -> set[str]:
+    """The names of the options that matter."""
+    return {words.partition(" ")[0] for words in finding.matters}
+
+
+def _place(finding: Finding) -> Sequence[object] | None:
+    """Where it was seen, and by which share of what is expected it is off, to two digits; None where none is told."""
+    numbers = [
+        re.search(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?", str(finding.seen.get(name) or ""))
+        for name in ("observed", "expected")
+    ]
+    if not all(numbers):
+        return None
+    observed, expected = (float(number[0]) for number in numbers if number)
+    share = f"{(observed - expected) / expected:.2g}" if expected else f"{observed:.2g}"
+    return [*(finding.seen.get(name) for name in ("step", "tensor", "element")), share]
 
 
 def _numbers(finding: Finding) -> Sequence[object]:
