@@ -40,11 +40,20 @@ def shapes(draw: st.DrawFn, signature: Any, tensors: int) -> tuple[tuple[int, ..
     found = []
     for _ in range(draw(whole(1, tensors))):
         size = draw(one_of(SIZES))
-        kinds = ("vector", "vector", "matrix", "image", "scalar", *(("empty",) if signature.takes_empty else ()))
+        kinds = (
+            "vector",
+            "vector",
+            "matrix",
+            "tall",
+            "image",
+            "scalar",
+            *(("empty",) if signature.takes_empty else ()),
+        )
         kind = draw(one_of(kinds))
         made = {
             "vector": (size,),
             "matrix": (3, min(size, 17)),
+            "tall": (min(size, 17), 3),
             "image": (2, 3, 2, 2),
             "scalar": (),
             "empty": (0,),

@@ -11,7 +11,7 @@ import numpy as np
 
 from verifier.case import Case, Group
 from verifier.floats import FORMATS, Array
-from verifier.subjects.torch_foreign import MISSPELT, SWITCHED
+from verifier.subjects.torch_foreign import MISSPELT, SWITCHED, switched
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +172,7 @@ def built(scene: Scene, case: Case, hyper: Mapping[str, float], joined: Sequence
     if "tensor_lr" in case.events.get(0, ()) and "lr" in options:
         options["lr"] = Text(f"torch.tensor({options['lr']!r}, dtype=torch.float64)")
     options |= {MISSPELT: 0.1} if "misspelt" in case.events.get(0, ()) else {}
-    known = {"foreach", "fused", "differentiable"} & set(signature.switches)
-    options |= {n: v for n, v in SWITCHED[scene.implementation].items() if n in known}
+    options |= switched(signature, scene.implementation)
     options |= {"maximize": True} if case.maximize else {}
     groups = [case.all_groups[k] for k in joined]
     given = ", ".join(_group(scene, hyper, group if own else Group(group.tensors)) for group in groups)

@@ -26,7 +26,6 @@ from verifier.check.contracts import (
     layout_free,
     partitioned,
     reads_all,
-    sized,
     sparse_as_dense,
     stays_in_element,
     steps_follow,
@@ -38,7 +37,9 @@ from verifier.check.enclosed import exact, follows, state_follows, steps_enclose
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
 from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on, unscales
 from verifier.check.paths import paths_agree, paths_enclosed
+from verifier.check.rates import leaves_zero, rests_without_rate, scheduled_lr
 from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
+from verifier.check.sizes import sized
 from verifier.check.state import (
     bounded_memory,
     joined,
@@ -48,7 +49,6 @@ from verifier.check.state import (
     keeps_state_to_itself,
     resumes,
     scheduled,
-    scheduled_lr,
     set_later,
     takes_closures,
     unmoved_by,
@@ -82,6 +82,7 @@ __all__ = [
     "layout_free",
     "leaves_gradients",
     "leaves_surroundings",
+    "leaves_zero",
     "long_run_as_read",
     "long_run_follows",
     "maximize",
@@ -97,6 +98,7 @@ __all__ = [
     "reads_all",
     "refuses_bad_options",
     "reordered",
+    "rests_without_rate",
     "resumes",
     "same_run",
     "same_state",

@@ -100,11 +100,13 @@ def explained(subject: Subject, case: Case, plain: Case | None, seen: Trajectory
     """Whether rounding explains two runs that differ: by the rule read out of the code, or by what it is seen to do.
 
     Where no rule could be read, runs are wrong that are farther apart than the next coarser format takes one of them.
-    So it is asked of sparse gradients: entries that are there twice are two additions, of which the rule has one.
+    So it is asked of sparse gradients: entries that are there twice are two additions, of which the rule has one; and
+    where both runs leave the rule, which then says nothing of how they differ.
     """
     verdicts = [judged(subject, one) for one in (case, plain) if one is not None]
     twice = any("sparse" in names for names in case.events.values()) and Judgement.OTHERWISE not in verdicts[1:]
-    if Judgement.OTHERWISE in verdicts and not twice:
+    both = len(verdicts) > 1 and set(verdicts) == {Judgement.OTHERWISE}
+    if Judgement.OTHERWISE in verdicts and not (twice or both):
         return Judgement.OTHERWISE
     if Judgement.UNKNOWN not in verdicts and Judgement.OTHERWISE not in verdicts:
         return Judgement.ROUNDING

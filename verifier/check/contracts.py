@@ -16,9 +16,6 @@ from verifier.check.seen import RAISED, bits, run
 from verifier.floats import FP32, FP64, Array, same_bits
 from verifier.record import Violation, current, show
 
-LARGE = 1 << 14
-"""Elements from which a tensor is large: one run of it costs what many of the others do."""
-
 
 def stays_in_element(subject: Subject, case: Case, value: float) -> None:
     """A gradient of NaN or infinity in one element changes no other element, and is not swallowed."""
@@ -72,26 +69,6 @@ def _pieces(size: int, *, empty: bool) -> list[tuple[int, ...]]:
         return [(0,)]
     rest: list[tuple[int, ...]] = [(), (size - 1,)] if size > 1 else [()]
     return [(0,), *rest] if empty else rest
-
-
-def sized(subject: Subject, case: Case, size: int) -> None:
-    """An element moves alike in a tensor of any size: here one of `size` elements that repeats the case's.
-
-    Of large tensors one case tells as much as many; in narrow formats their bodies and tails round otherwise anyway.
-    """
-    narrow = subject.format.precision < FP32.precision
-    if size >= LARGE and (narrow or not current().first("large tensors", case)):
-        current().notes["large tensors are compared once, and not in formats narrower than float32"] += 1
-        return
-    count = len(case.theta)
-    index = np.arange(size) % count
-    small = case.with_(shapes=((count,),), groups=(), absent=frozenset(), schedule={}, layout="contiguous")
-    large = small.with_(shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index])
-    plain = run(subject, small)
-    expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
-    with compared(large, small, there=index):
-        what = f"an element of a tensor of {size} moves otherwise"
-        alike(what, subject, large, run(subject, large), expected, plain=small)
 
 
 def acts_on_all(subject: Subject, case: Case) -> None:
@@ -166,6 +143,8 @@ def as_reals(subject: Subject, case: Case) -> None:
 
 def sparse_as_dense(subject: Subject, case: Case) -> None:
     """A sparse gradient with duplicate entries acts as the dense gradient it stands for."""
+    if getattr(subject.rule, "can_maximize", False) and not case.maximize:
+        sparse_as_dense(subject, case.with_(maximize=True))
     plain = case.with_(grad_layout="contiguous", absent=frozenset())
     seen, other = None, plain
     for one in (plain, _undecayed(subject, plain)):  # decay is often refused, since it would make a gradient dense
@@ -201,7 +180,7 @@ def tensor_lr(subject: Subject, case: Case) -> None:
     try:
         seen, expected = run(subject, other), run(subject, plain)
         with compared(other, plain):
-            alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, scalars=True)
+            alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, plain=plain, scalars=True)
     except Refused as no:
         current().notes[str(no)] += 1
 

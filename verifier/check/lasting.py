@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -184,4 +185,25 @@ def begins_in_groups(subject: Subject, case: Case) -> None:
         group = plain.with_(groups=(Group(tuple(range(len(plain.shapes))), {name: value}),))
         with compared(group, alone):
             what = f"{name} of a group is not what its state begins with"
-            same_trajectory(what, subject, group, run(subject, group), run(subject, alone))
+            same_trajectory(what, subject, group, run(subject, group), expected := run(subject, alone))
+        if len(plain.shapes) > 1 and "groups" not in signature_of(subject).exempt:
+            _begins_beside(what, subject, alone, {name: value, "": plain.hyper[name]}, expected)
+
+
+def _begins_beside(what: str, subject: Subject, alone: Case, values: Mapping[str, float], expected: Trajectory) -> None:
+    """The state of each group begins with its own option, where the one before it has another.
+
+    `values`: the option and the value that the second group has of it, and the first group's; `expected`: the run of
+    `alone`, in which all tensors have the second group's.
+    """
+    (name, value), (_, first) = values.items()
+    rest = tuple(range(1, len(alone.shapes)))
+    groups = (Group((0,), {name: first}), Group(rest, {name: value}))
+    both = alone.with_(hyper={**alone.hyper, name: first}, groups=groups)
+    index = both.elements_of(groups[1])
+    seen = run(subject, both)
+    rows = {n: r[:, index] for n, r in seen.state.items() if n in expected.state}
+    wanted = Trajectory(expected.theta[:, index], {n: expected.state[n][:, index] for n in rows})
+    part = alone.with_(shapes=alone.shapes[1:], theta=alone.theta[index], grads=alone.grads[:, index])
+    with compared(both, alone, here=index, there=index):
+        same_trajectory(what, subject, part, Trajectory(seen.theta[:, index], rows), wanted)

@@ -183,94 +183,54 @@ def scheduled(subject: Subject, case: Case) -> None:
         _acts(what, subject, case, rebuilt, case.with_(schedule={}), during(case.with_(schedule={}), "rebuild", *steps))
 
 
-SLOWER = 2.0**-20
-"""What a learning rate is multiplied with so that a step under it must be another one."""
-
-
-def scheduled_lr(subject: Subject, case: Case) -> None:
-    """Steps are taken with the learning rate their group has by then: with next to none, they are other steps.
-
-    Without weight decay, where the class takes that. Not asked where rounding could
-    hide the difference, nor of optimizers whose lr is where step sizes of single elements begin: those go on.
-    """
-    name = next((n for n in ("lr", "learning_rate") if n in getattr(subject.rule, "group_options", ())), "")
-    lr = case.hyper.get(name, 0.0)
-    if subject.format.precision < FP32.precision or lr * lr < 2.0**-subject.format.precision:
-        current().notes["the learning rate is not an option of a group, or too small to tell in this format"] += 1
-        return
-    plain = _ordinary(subject, case)
-    still = plain.with_(hyper={n: 0.0 if n in ("weight_decay", "wd") else v for n, v in case.hyper.items()})
-    try:
-        before = run(subject, still)
-    except Refused:  # a decay of zero
-        still, before = plain, run(subject, plain)
-    defaults = getattr(subject.rule, "defaults", {})  # other options may hold the first step sizes within bounds
-    starts = before, run(subject, still.with_(hyper={**still.hyper, **defaults, name: lr}))
-    rounded = subject.format.round(np.array([lr]))
-    if any((rows[1] == rounded).all() for start in starts for rows in start.state.values()):
-        current().notes["lr is where the step sizes of single elements begin"] += 1
-        return
-    other = still.with_(schedule={2: {name: lr * SLOWER}})
-    now = run(subject, other).theta
-    current().compared(now[2:].size)
-    moved = ~same_bits(before.theta[2:], before.theta[1:-1])
-    if not moved.any():
-        return
-    if moved[0].any() and same_bits(now[2], before.theta[2]).all() and not same_bits(now, before.theta).all():
-        what = "a learning rate that is changed between two steps acts one step late"
-        element = int(np.flatnonzero(moved[0])[0])
-        value = f"{float(now[2, element])!r}, as without the change"
-        with compared(other, still, unlike=True):
-            should = "another value: the step should be a millionth as long"
-            raise breach(what, subject, other, value, should, 2, tensor=0, element=element)
-    if same_bits(now, before.theta).all():
-        slow = run(subject, still.with_(hyper={**still.hyper, name: lr * SLOWER})).theta
-        if same_bits(slow, before.theta).all():  # other options hold the step sizes within bounds
-            current().notes["the learning rate does not matter here, however early it is given"] += 1
-            return
-        what = "a learning rate that is changed between steps is not used: the steps keep an earlier one"
-        step, element = (int(k) for k in np.argwhere(moved)[0])
-        value = f"{float(now[step + 2, element])!r}, as without the change"
-        with compared(other, still, unlike=True):
-            should = "another value: the step should be a millionth as long"
-            raise breach(what, subject, other, value, should, step + 2, tensor=0, element=element)
-
-
-def _ordinary(subject: Subject, case: Case) -> Case:
-    """A tensor of ordinary numbers with the options of the case, drawn so that no step is lost in rounding."""
-    index = np.arange(6) % len(case.theta)
-    draw = np.random.default_rng(case.steps)
-    return case.with_(
-        shapes=((3, 2),) if getattr(subject.rule, "least_dimensions", 0) > 1 else ((6,),),
-        theta=draw.uniform(0.25, 1, 6) * np.where(case.theta[index] < 0, -1, 1),
-        grads=draw.uniform(0.25, 1, (case.steps, 6)) * np.where(case.grads[:, index] < 0, -1, 1),
-        groups=(),
-        schedule={},
-        absent=frozenset(),
-        events={},
-    )
+SCHEDULED = ("lr", "weight_decay", "wd", "momentum", "beta", "eps", "alpha", "rho")
+"""What options are called that schedules write, and that no state begins with."""
 
 
 def set_later(subject: Subject, case: Case) -> None:
-    """Options written into `param_groups` before the first step act as those given to the constructor."""
-    other = case.with_(schedule={1: dict(case.hyper)}, groups=(), hyper=_another(subject, case.hyper))
+    """Options written into `param_groups` before the first step act as those given to the constructor.
+
+    All at once; where they do not, one after the other: beside others that act, one that is ignored does not show.
+    """
+    another = _another(subject, case.hyper)
     what = "an option set in param_groups acts otherwise than in the constructor"
     given = case.with_(groups=(), schedule={})
-    with compared(other, given):
-        _acts(what, subject, other, run(subject, given), other.with_(schedule={}))
+    expected = run(subject, given)
+    asked: list[tuple[dict[str, float], dict[str, float]]] = [(another, dict(case.hyper))]
+    while asked:
+        built, written = asked.pop(0)
+        other = case.with_(schedule={1: written}, groups=(), hyper=built)
+        told = f"{next(iter(written))} has no effect when it is changed in param_groups" if len(written) == 1 else ""
+        try:
+            with compared(other, given):
+                as_given = _acts(what, subject, other, expected, other.with_(schedule={}), told=told)
+        except Refused as no:
+            current().notes[str(no)] += 1
+            continue
+        if not as_given and written == case.hyper:
+            apart = (n for n in sorted(another) if another[n] != case.hyper[n] and n.startswith(SCHEDULED))
+            asked = [({**case.hyper, n: another[n]}, {n: case.hyper[n]}) for n in apart]
 
 
 def _acts(
-    what: str, subject: Subject, case: Case, expected: Trajectory, without: Case, same: Case | None = None
-) -> None:
+    what: str,
+    subject: Subject,
+    case: Case,
+    expected: Trajectory,
+    without: Case,
+    same: Case | None = None,
+    told: str = "",
+) -> bool:
     """The run of `case`, whose options change, is the expected one; without a rule, it at least is not that without.
 
     An optimizer may remember the lr it was built with, as a reference; one that ignores what is written is wrong,
     unless the change does not matter: building anew with what it was (`same`) must go on, and not as expected.
+    Returns whether it is the expected one. `told`: what is said of an option that is ignored.
     """
     seen = run(subject, case)
     try:
         same_trajectory(what, subject, case, seen, expected)
+        return True
     except Violation as found:
         if isinstance(subject.rule, Rule):
             raise
@@ -287,8 +247,8 @@ def _acts(
         if not matters:
             record.violation = None
             record.notes[what] += 1
-            return
-        found.what = "an option changed in param_groups has no effect"
+            return False
+        found.what = told or "an option changed in param_groups has no effect"
         found.pair = Pair(case, without, unlike=True)
         record.violation = found
         raise found from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,19 @@ SWITCHED: dict[str, dict[str, bool]] = {
     "differentiable": {"differentiable": True, "foreach": False},
 }
 """Implementation -> the options that select it, where the class has them."""
+
+
+def switched(signature: Signature, implementation: str) -> dict[str, bool]:
+    """The options that select an implementation, where the class has them; what is on by itself is switched off."""
+    known = {"foreach", "fused", "differentiable"} & set(signature.switches)
+    off = dict.fromkeys(sorted(known & _on_by_default(signature.build)), False)
+    return {**off, **{name: value for name, value in SWITCHED[implementation].items() if name in known}}
+
+
+@functools.cache
+def _on_by_default(build: Any) -> frozenset[str]:
+    """The options of a constructor that are True unless they are given."""
+    return frozenset(name for name, p in inspect.signature(build).parameters.items() if p.default is True)
 
 
 COUNTED = ("forloop", "foreach", "fused")
@@ -107,9 +121,7 @@ class Foreign:
             own = self.options(case.hyper_at(0, group))
             differing = {name: value for name, value in own.items() if not _equal(value, plain[name])}
             groups.append({"params": [parameters[k] for k in group.tensors], **differing})
-        switches = SWITCHED[self.implementation]
-        known = {"foreach", "fused", "differentiable"} & set(signature.switches)
-        chosen = {name: value for name, value in switches.items() if name in known}
+        chosen = switched(signature, self.implementation)
         if case.maximize:
             chosen["maximize"] = True
         given: Any = groups

@@ -1,0 +1,147 @@
+"""The learning rate and what steps do with it: late, never, at zero; and parameters that no step leaves zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.check.alike import breach
+from verifier.check.pairs import compared
+from verifier.check.seen import run
+from verifier.floats import FP32, same_bits
+from verifier.record import Violation, current
+
+SLOWER = 2.0**-20
+"""What a learning rate is multiplied with so that a step under it must be another one."""
+
+
+def scheduled_lr(subject: Subject, case: Case) -> None:
+    """Steps are taken with the learning rate their group has by then: with next to none, they are other steps.
+
+    Without weight decay, where the class takes that. Not asked where rounding could
+    hide the difference, nor of optimizers whose lr is where step sizes of single elements begin: those go on.
+    """
+    name = _rate(subject)
+    lr = case.hyper.get(name, 0.0)
+    if subject.format.precision < FP32.precision or lr * lr < 2.0**-subject.format.precision:
+        current().notes["the learning rate is not an option of a group, or too small to tell in this format"] += 1
+        return
+    plain = _ordinary(subject, case)
+    still = plain.with_(hyper={n: 0.0 if n in ("weight_decay", "wd") else v for n, v in case.hyper.items()})
+    try:
+        before = run(subject, still)
+    except Refused:  # a decay of zero
+        still, before = plain, run(subject, plain)
+    if _begins(subject, still, name, before):
+        return
+    other = still.with_(schedule={2: {name: lr * SLOWER}})
+    now = run(subject, other).theta
+    current().compared(now[2:].size)
+    moved = ~same_bits(before.theta[2:], before.theta[1:-1])
+    if not moved.any():
+        return
+    if moved[0].any() and same_bits(now[2], before.theta[2]).all() and not same_bits(now, before.theta).all():
+        what = "a learning rate that is changed between two steps acts one step late"
+        element = int(np.flatnonzero(moved[0])[0])
+        value = f"{float(now[2, element])!r}, as without the change"
+        with compared(other, still, unlike=True):
+            should = "another value: the step should be a millionth as long"
+            raise breach(what, subject, other, value, should, 2, tensor=0, element=element)
+    if same_bits(now, before.theta).all():
+        slow = run(subject, still.with_(hyper={**still.hyper, name: lr * SLOWER})).theta
+        if same_bits(slow, before.theta).all():  # other options hold the step sizes within bounds
+            current().notes["the learning rate does not matter here, however early it is given"] += 1
+            return
+        what = "a learning rate that is changed between steps is not used: the steps keep an earlier one"
+        step, element = (int(k) for k in np.argwhere(moved)[0])
+        value = f"{float(now[step + 2, element])!r}, as without the change"
+        with compared(other, still, unlike=True):
+            should = "another value: the step should be a millionth as long"
+            raise breach(what, subject, other, value, should, step + 2, tensor=0, element=element)
+
+
+def _ordinary(subject: Subject, case: Case) -> Case:
+    """A tensor of ordinary numbers with the options of the case, drawn so that no step is lost in rounding."""
+    index = np.arange(6) % len(case.theta)
+    draw = np.random.default_rng(case.steps)
+    return case.with_(
+        shapes=((3, 2),) if getattr(subject.rule, "least_dimensions", 0) > 1 else ((6,),),
+        theta=draw.uniform(0.25, 1, 6) * np.where(case.theta[index] < 0, -1, 1),
+        grads=draw.uniform(0.25, 1, (case.steps, 6)) * np.where(case.grads[:, index] < 0, -1, 1),
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+        events={},
+    )
+
+
+def _rate(subject: Subject) -> str:
+    """What the learning rate of a group is called; "" where it has none."""
+    return next((n for n in ("lr", "learning_rate") if n in getattr(subject.rule, "group_options", ())), "")
+
+
+def _begins(subject: Subject, still: Case, name: str, before: Trajectory) -> bool:
+    """Whether lr is where step sizes of single elements begin, which go on from there. `before` is the run of `still`.
+
+    Other options may hold the first step sizes within bounds, so that is asked under the defaults too.
+    """
+    defaults = getattr(subject.rule, "defaults", {})
+    starts = before, run(subject, still.with_(hyper={**still.hyper, **defaults, name: still.hyper[name]}))
+    rounded = subject.format.round(np.array([still.hyper[name]]))
+    if any((rows[1] == rounded).all() for start in starts for rows in start.state.values()):
+        current().notes["lr is where the step sizes of single elements begin"] += 1
+        return True
+    return False
+
+
+def rests_without_rate(subject: Subject, case: Case) -> None:
+    """With a learning rate of zero and no weight decay, parameters stay where they are.
+
+    Not asked where lr is where step sizes of single elements begin, where another option is a rate or bounds it, nor
+    of what moves without gradients. What raises, or makes NaN, is told elsewhere.
+    """
+    name, signature = _rate(subject), subject.rule
+    if not name or not current().first("a rate of zero", case):
+        return
+    defaults = getattr(signature, "defaults", {})
+    if any("lr" in n.replace(name, "", 1) or n.startswith(("min", "final")) for n in defaults):
+        current().notes["other options are rates, or bound the learning rate"] += 1
+        return
+    off = dict.fromkeys(getattr(signature, "decays", {}), 0.0)
+    still = _ordinary(subject, case).with_(hyper={**case.hyper, **defaults, **off})
+    resting = still.with_(hyper={**still.hyper, name: 0.0})
+    try:
+        seen = run(subject, resting).theta
+        moved = ~same_bits(seen[1:], seen[:-1])
+        current().compared(moved.size)
+        if not moved.any() or not np.isfinite(seen).all():
+            return
+        alone = run(subject, resting.with_(grads=np.zeros_like(resting.grads))).theta
+        if not same_bits(alone[1:], alone[:-1]).all() or _begins(subject, still, name, run(subject, still)):
+            return
+    except (Refused, Violation) as no:
+        current().violation = None
+        current().notes[str(no)] += 1
+        return
+    step, element = (int(k) for k in np.argwhere(moved)[0])
+    value, before = (repr(float(seen[k, element])) for k in (step + 1, step))
+    what = f"a step moves parameters although {name} is 0 and nothing decays"
+    raise breach(what, subject, resting, value, before, step + 1, tensor=0, element=element)
+
+
+def leaves_zero(subject: Subject, case: Case) -> None:
+    """A parameter that is zero everywhere is moved by its gradients, where zeros among other numbers are.
+
+    Where those stay as well, steps are multiples of the parameter, and that is how the optimizer is made.
+    """
+    if not current().first("a parameter of zeros", case):
+        return
+    ordinary = _ordinary(subject, case)
+    theta = ordinary.theta.copy()
+    theta[::2] = 0.0
+    some, zeros = ordinary.with_(theta=theta), ordinary.with_(theta=np.zeros_like(theta))
+    seen, moved = run(subject, zeros).theta, run(subject, some).theta
+    current().compared(seen[-1].size)
+    if not seen.any() and np.isfinite(moved[-1]).all() and moved[-1, ::2].all():
+        what = "a parameter that is zero everywhere is never moved, though a zero among other numbers is"
+        raise breach(what, subject, zeros, "0.0", "another value", case.steps, tensor=0, element=0)
