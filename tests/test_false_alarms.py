@@ -180,6 +180,16 @@ def test_matrix_without_an_inverse_is_no_part_that_is_left_out() -> None:
     assert "" == said("NoRoot", "whole_tensors")
 
 
+def test_groups_that_a_class_makes_itself_are_left_alone() -> None:
+    """Nothing is written into the group of each name, and none is added; what needs no groups is asked."""
+    signature = learnt("ByName").signature
+    assert signature is not None
+
+    assert {"added_group", "groups", "schedule", "options_read"} <= set(signature.exempt)
+    assert signature.group_options == frozenset()
+    assert "" == said("ByName", "order")
+
+
 def test_step_sizes_in_a_list_are_rounded_apart() -> None:
     """A product that is rounded before it is added, because tensors differ in their step size, is no mistake."""
     assert "" == said("ListedRates", "late_parameters")

@@ -205,6 +205,14 @@ class NoRoot(TwoAdditions):
         p.sub_(group["lr"] * grad)
 
 
+class ByName(TwoAdditions):
+    """Every named parameter has a group of its own."""
+
+    def __init__(self, named_parameters: Any, lr: float = 0.1, weight_decay: float = 0.01) -> None:
+        groups = [{"params": [p], "name": name} for name, p in named_parameters]
+        Optimizer.__init__(self, groups, dict(lr=lr, weight_decay=weight_decay))
+
+
 class ListedRates(TwoAdditions):
     """foreach multiplies by step sizes where tensors differ in them, and gives one to the kernel where they do not."""
 

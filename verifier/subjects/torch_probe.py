@@ -200,10 +200,8 @@ class Probe:
         self.signature = replace(self.signature, group_options=self.stumbles.apart(self.signature, options))
         missing = [o.argument for o in self.signature.options if o.argument not in own]
         if missing and own:
-            names = ", ".join(dict.fromkeys(missing))
-            self.notes.append(
-                ("note", f"options that are not in param_groups, so no group or schedule has them: {names}")
-            )
+            words = "options that are not in param_groups, so no group or schedule has them: "
+            self.notes.append(("note", words + ", ".join(dict.fromkeys(missing))))
         if not hasattr(optimizer, "load_state_dict") or not hasattr(optimizer, "state_dict"):
             why = "it has no state_dict"
             self.exempt |= dict.fromkeys((*RESUMES, "resume_across", "state_dtypes", "state_apart", "saving"), why)
@@ -213,6 +211,10 @@ class Probe:
         self._copies(optimizer)
         if not hasattr(optimizer, "add_param_group") or not own:
             self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
+        elif self._splits():
+            self.signature = replace(self.signature, group_options=frozenset())
+            laws = ("added_group", "groups", "schedule", "scheduled_lr", "switched_on", "options_read")
+            self.exempt |= dict.fromkeys((*laws, "starting_options"), "it makes its parameter groups itself")
         if not own or not isinstance(getattr(optimizer, "defaults", None), dict):
             self.exempt |= dict.fromkeys(("schedule", "options_read"), "it has no param_groups to write options into")
         if not takes_closure(optimizer):
@@ -239,10 +241,15 @@ class Probe:
             words = f"a deep copy or a pickle of it cannot step: {error.name} is missing, as {why}"
             self.notes.append(("note", words))
 
-    def _optimizer(self) -> Any:
+    def _optimizer(self, tensors: int = 1) -> Any:
         subject = Foreign(self.signature, FORMATS["float64"])
-        case = case_of(self.signature, [self.shape], self.signature.defaults)
+        case = case_of(self.signature, [self.shape] * tensors, self.signature.defaults)
         return subject.optimizer(case, subject.parameters(case))
+
+    def _splits(self) -> bool:
+        """Whether two parameters that are given as one group are in several, as where each has one by its name."""
+        both = case_of(self.signature, [self.shape] * 2, self.signature.defaults)
+        return self.error(both) is None and len(self._optimizer(2).param_groups) != 1
 
     def _source(self) -> None:
         """What its source says it supports; contracts about what nobody claims are left out."""
