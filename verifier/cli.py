@@ -42,6 +42,21 @@ def one_of(noun: str, accepted: Sequence[str]) -> Callable[[str], str]:
     return convert
 
 
+def number_of(known: config.Option) -> Callable[[str], int | float]:
+    """A click type: the number an option takes; anything else is a usage error that says what it should be."""
+
+    def convert(value: str) -> int | float:
+        try:
+            found: int | float = known.type(value)
+        except ValueError as error:
+            raise UsageError(f"--{known.name} {value!r} should be {config.article(known.type)}") from error
+        if why := known.refusal(found):
+            raise UsageError(f"--{why}")
+        return found
+
+    return convert
+
+
 class Program(click.Group):
     """A group of commands in the order they are written; an unknown one is answered with the nearest."""
 
@@ -60,6 +75,8 @@ def option(name: str) -> Callable[[Command], Command]:
     """The click option of `config.OPTIONS[name]`, readable from the environment too."""
     known = config.OPTIONS[name]
     kind: Any = one_of(name, known.accepted) if known.accepted else known.type
+    if known.type in (int, float):
+        kind = number_of(known)
     if known.is_path:
         kind = click.Path(path_type=Path)
     return click.option(

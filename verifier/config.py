@@ -36,6 +36,13 @@ class Option:
     default: str | int | float | None = None
     accepted: tuple[str, ...] = ()
     metavar: str = ""
+    above: float | None = None  # every number is larger
+
+    def refusal(self, value: Any) -> str:
+        """Why a value of the right type cannot be, for a person; empty where it can."""
+        if self.above is None or (value > self.above and value < float("inf")):
+            return ""
+        return f"{self.name} = {value} should be {article(self.type)} above {self.above:g}"
 
     @property
     def is_path(self) -> bool:
@@ -48,12 +55,12 @@ OPTIONS: Mapping[str, Option] = {
         Option("device", str, "Where the subjects run.", "all", tuple(DEVICES)),
         Option("profile", str, "How many cases are drawn.", "ci", tuple(PROFILES)),
         Option("seed", int, "Draws the same cases again, whatever the number of workers.", 0, metavar="N"),
-        Option("workers", int, "Processes that run properties; by default one a core.", None, metavar="N"),
+        Option("workers", int, "Processes that run properties; by default one a core.", None, metavar="N", above=0),
         Option("out", str, "The folder reports are written to.", "reports", metavar="DIR"),
         Option("json", str, "Also writes the results as JSON to this file.", None, metavar="FILE"),
         Option("baseline", str, "The expected failures; by default properties/expected.toml.", None, metavar="FILE"),
         Option("rule", str, "Audits hold their targets to it: a name, or path/file.py[:name].", None, metavar="RULE"),
-        Option("memory", float, "What an audited target may allocate; by default half of all.", None, metavar="GIB"),
+        Option("memory", float, "What an audited target may take; by default half of all.", None, (), "GIB", above=0),
     )
 }
 
@@ -82,6 +89,7 @@ def schema() -> dict[str, Any]:
 def _described(option: Option) -> dict[str, Any]:
     found: dict[str, Any] = {"type": _JSON_TYPES[option.type], "description": option.says}
     found |= {"enum": list(option.accepted)} if option.accepted else {}
+    found |= {"exclusiveMinimum": option.above} if option.above is not None else {}
     return found | ({"default": option.default} if option.default is not None else {})
 
 
@@ -111,7 +119,9 @@ def read(path: Path) -> dict[str, Any]:
             raise UsageError(f"unknown option {name!r}", where=where, given=name, accepted=OPTIONS)
         option = OPTIONS[name]
         if type(value) is not option.type and not (option.type is float and type(value) is int):
-            raise UsageError(f"{name} = {value!r} should be {_article(option.type)}", where=where)
+            raise UsageError(f"{name} = {value!r} should be {article(option.type)}", where=where)
+        if why := option.refusal(value):
+            raise UsageError(why, where=where)
         if option.accepted and value not in option.accepted:
             raise UsageError(f"unknown {name} {value!r}", where=where, given=str(value), accepted=option.accepted)
     return {name: str(path.parent / value) if _is_file(name, value) else value for name, value in table.items()}
@@ -130,5 +140,6 @@ def _table(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def _article(kind: type) -> str:
+def article(kind: type) -> str:
+    """What a value of a type is called."""
     return {"int": "a whole number", "str": "a string", "float": "a number"}[kind.__name__]

@@ -47,10 +47,15 @@ def expand(names: tuple[str, ...], warm: Warm | None = None) -> Targets:
 def near_target(given: str, missing: str | None) -> str:
     """What was perhaps meant by a target whose module `missing` there is none of; "; did you mean ...?" or empty."""
     place, _, name = given.rpartition(".")
+    of_torch = {word.lower(): word for word in _CLASSES_OF_TORCH}.get(given.lower())
+    if ":" not in given and place.endswith(".py") and name:  # my.py.Lion
+        return f"; did you mean {f'{place}:{name}'!r}?"
     if ":" not in given and place and missing == given and name[:1].isupper():
         return f"; did you mean {f'{place}:{name}'!r}?"
-    if ":" not in given and given in _CLASSES_OF_TORCH:
-        return f"; did you mean {f'torch.optim:{given}'!r}?"
+    if ":" not in given and of_torch is not None:
+        return f"; did you mean {f'torch.optim:{of_torch}'!r}?"
+    if ":" not in given and Path(f"{given}.py").is_file():
+        return f"; did you mean {f'{given}.py'!r}?"
     installed = sorted({module.partition(".")[0] for module in metadata.packages_distributions()})
     near = nearest((missing or given).partition(".")[0], installed)
     return f"; did you mean {near!r}?" if near is not None and near != missing else ""
@@ -82,11 +87,16 @@ def _write_listed(name: str, answer: str) -> None:
     Path(answer).write_text(json.dumps(told), encoding="utf-8")
 
 
+FILE, PACKAGE = 60.0, 300.0
+"""Seconds that importing a file may take, and all modules of a package."""
+
+
 def _listed(name: str) -> list[tuple[str, str]]:
     """(target, why it is not audited or "") of every optimizer class in a file or package, found in a child."""
     from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
 
-    answer = in_child(lambda: _classes(name), seconds=300, memory=half_of_memory())
+    seconds = FILE if name.endswith(".py") else PACKAGE
+    answer = in_child(lambda: _classes(name), seconds=seconds, memory=half_of_memory())
     if isinstance(answer, Died):
         raise UsageError(f"cannot be imported: it {answer.how}", where=name)
     if isinstance(answer, tuple):
@@ -97,7 +107,7 @@ def _listed(name: str) -> list[tuple[str, str]]:
 
 
 def _classes(name: str) -> list[tuple[str, str]]:
-    import importlib
+    import importlib.util
     import inspect
     import pkgutil
 
@@ -105,6 +115,10 @@ def _classes(name: str) -> list[tuple[str, str]]:
 
     from verifier.lift.construct import _from_file
 
+    if not name.endswith(".py") and not all(part.isidentifier() for part in name.split(".")):
+        told = f"target {name!r} is neither pkg.mod:Class, path/file.py:Class, a file, nor a package as it is imported"
+        installed = importlib.util.find_spec(name.replace("-", "_")) if name.replace("-", "_").isidentifier() else None
+        raise UsageError(told + (f"; did you mean {installed.name!r}?" if installed else ""))
     found: dict[str, tuple[Any, str]] = {}
     broken: list[tuple[str, str]] = []
     if name.endswith(".py"):

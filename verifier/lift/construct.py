@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import pkgutil
 import random
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,8 @@ from typing import Any
 
 import torch
 
-from verifier.errors import UsageError
+from verifier.errors import UsageError, nearest
+from verifier.lift.keywords import REQUIRED, by_keyword, required
 
 DECAY_NAMES = ("weight_decay", "wd", "l2", "weight_decay_rate", "weight_decay_coefficient", "l2_reg", "decay")
 """Arguments that switch weight decay on; they are symbolic even where their default is 0."""
@@ -29,15 +31,6 @@ PENALTY = "lam"
 
 _PARAMS = ("params", "parameters", "param_groups", "named_params", "named_parameters", "model", "models", "module",
            "optim_groups", "muon_params", "params_or_named_params")  # fmt: skip
-REQUIRED: dict[str, Any] = {
-    "lr": 0.01, "learning_rate": 0.01, "momentum": 0.9, "beta": 0.9, "beta1": 0.9, "beta2": 0.99, "rho": 0.05,
-    "weight_decay": 0.1, "wd": 0.1, "eps": 1e-2, "alpha": 0.5, "betas": (0.9, 0.99), "gamma": 0.5, "k": 5,
-    "num_training_steps": 1000, "total_steps": 1000, "num_iterations": 1000, "num_epochs": 10, "max_iters": 1000,
-    "num_batches_per_epoch": 10, "num_data": 100, "base_optimizer": torch.optim.SGD,
-    "t_total": 1000, "ess": 1000.0, "nbd": 0.5, "clip_value": 10.0, "clip": 10.0, "nu": 0.7, "max_iter": 1000,
-    "iters": 1000, "amsgrad": False, "warmup_steps": 10, "num_warmup_steps": 10, "max_unorm": 1.0,
-    "trust_coefficient": 0.01,
-}  # fmt: skip
 _FLOAT_NAMES = frozenset(
     {*DECAY_NAMES, "lr", "momentum", "dampening", "eps", "lambd", "alpha", "beta", "beta1", "beta2", "lr_decay",
      "initial_accumulator_value", "rho", "nesterov_momentum", "eta", "gamma", "delta", "kappa", "learning_rate",
@@ -99,7 +92,9 @@ def resolve(target: str | Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
         try:
             module = importlib.import_module(place)
         except ModuleNotFoundError as error:
-            raise UsageError(f"no module {error.name!r} for target {target!r}", given=place) from error
+            near = nearest(place, _neighbours(error.name or place))
+            meant = f"; did you mean {near!r}?" if near else ""
+            raise UsageError(f"no module {error.name!r} for target {target!r}{meant}", given=place) from error
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -109,10 +104,21 @@ def resolve(target: str | Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
     return f"{place}:{name}", found
 
 
+def _neighbours(missing: str) -> list[str]:
+    """The modules that lie where one is missing."""
+    package, _, _ = missing.rpartition(".")
+    places = getattr(sys.modules.get(package), "__path__", None) if package else None
+    if package and places is None:
+        return []
+    return [f"{package}.{m.name}" if package else m.name for m in pkgutil.iter_modules(places)]
+
+
 def _from_file(path: Path) -> ModuleType:
     """The module of a file, which finds what lies beside it, last of all places, as it would if it were run."""
     if not path.is_file():
-        raise UsageError(f"no file {path}")
+        beside = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        near = nearest(path.name, beside)
+        raise UsageError(f"no file {path}" + (f"; did you mean {str(path.with_name(near))!r}?" if near else ""))
     name = f"verifier_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -121,7 +127,10 @@ def _from_file(path: Path) -> ModuleType:
         sys.path.append(beside)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UsageError(f"is no Python: {error.msg}", where=f"{error.filename}, line {error.lineno}") from error
     return module
 
 
@@ -156,6 +165,7 @@ def recipe(
             if option not in known and option not in pairs:
                 raise UsageError(f"{name} has no option {option!r}", given=option, accepted=[*known, *sorted(pairs)])
     first = next((p.name for p in parameters if p.name in _PARAMS), known[0] if known else "params")
+    parameters += by_keyword(build, first, parameters, required(parameters, first) | args)
     hypers: list[Hyper] = []
     fixed: dict[str, Any] = {}
     literal: dict[str, float] = {}
