@@ -211,7 +211,7 @@ class Probe:
         self._copies(optimizer)
         if not hasattr(optimizer, "add_param_group") or not own:
             self.exempt |= dict.fromkeys(("added_group", "groups"), "it has no parameter groups")
-        elif self._splits():
+        elif len(self._optimizer(2).param_groups) != 1:
             self.signature = replace(self.signature, group_options=frozenset())
             laws = ("added_group", "groups", "schedule", "scheduled_lr", "switched_on", "options_read")
             self.exempt |= dict.fromkeys((*laws, "starting_options"), "it makes its parameter groups itself")
@@ -245,11 +245,6 @@ class Probe:
         subject = Foreign(self.signature, FORMATS["float64"])
         case = case_of(self.signature, [self.shape] * tensors, self.signature.defaults)
         return subject.optimizer(case, subject.parameters(case))
-
-    def _splits(self) -> bool:
-        """Whether two parameters that are given as one group are in several, as where each has one by its name."""
-        both = case_of(self.signature, [self.shape] * 2, self.signature.defaults)
-        return self.error(both) is None and len(self._optimizer(2).param_groups) != 1
 
     def _source(self) -> None:
         """What its source says it supports; contracts about what nobody claims are left out."""
