@@ -30,7 +30,7 @@ def mutants(rule: Rule) -> tuple[Mutant, ...]:
     found: dict[str, Mutant] = {}
     for mistake in MISTAKES:
         for edit in mistake(rule):
-            wrong = _made(rule, edit)
+            wrong = made(rule, edit)
             if edit.name not in found and differs(rule, wrong):
                 found[edit.name] = wrong
     return tuple(found.values())
@@ -45,7 +45,8 @@ def differs(rule: Rule, wrong: Rule) -> bool:
     return any(equal(a, b, domain).status is Status.REFUTED for a, b in pairs if a != b)
 
 
-def _made(rule: Rule, edit: Edit) -> Mutant:
+def made(rule: Rule, edit: Edit) -> Mutant:
+    """The rule with one edit in it, whether it differs or not."""
     step = rule.step if edit.step is None else edit.step
     state = rule.state if edit.state is None else edit.state
     read = {s for _, e in step for s in sympy.sympify(e).free_symbols}
@@ -58,3 +59,10 @@ def _made(rule: Rule, edit: Edit) -> Mutant:
         "hyper": {s: values for s, values in rule.hyper.items() if s in read},
     }
     return Mutant(**kept, says=edit.says)
+
+
+def says(rule: Rule, mistake: str) -> str:
+    """A mistake of a rule in words, such as 'adamw, but weight decay is applied twice'; '' where it has no such."""
+    found = (edit.says for transform in MISTAKES for edit in transform(rule) if edit.name == mistake)
+    words = next(found, "")
+    return f"{rule.name}, but {words}" if words else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.auditing import running
-from verifier.auditing.findings import SEEN
+from verifier.auditing.findings import FORMULA, SEEN
 
 if TYPE_CHECKING:
     from verifier.auditing.scene import Scene
@@ -92,6 +92,7 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
     known |= {"message": violation.sentence, "case": case.to_json()}
     known |= {"observed": violation.observed, "expected": violation.expected}
     known["seen"] = {name: getattr(violation, name) for name in SEEN} | {"on": subject}
+    known["equals"] = _mistake(laws, law, finding.get("equals", ""))
     if any(_sentence(laws, law, subject, case) != violation.sentence for _ in range(STEADY)):
         known["unsteady"] = True
     try:
@@ -100,6 +101,18 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
         known["no_script"] = f"a script would not show it in {script.LIMIT} lines: {error}"
     known["name"] = f"{law.replace('.', '_')}_{recorded.id}"
     return known
+
+
+def _mistake(laws: Any, law: str, equals: str) -> str:
+    """The known mistake that a violation equals, in words: of a formula that was read, the one it was read as."""
+    from verifier.mutants import says
+    from verifier.rule import Rule
+
+    owner, _, asked = law.partition(".")
+    rule = next((made.rule for made in laws.modules if made.rule.name == owner), None)
+    read = next((p.mutant for p in laws.found.proofs if p.mutant.startswith(f"{owner}__")), "")
+    mistake = read.partition("__")[2] if asked in FORMULA else equals
+    return says(rule, mistake or equals) if isinstance(rule, Rule) else ""
 
 
 NO_RUN = "no run was found that shows it: the rules differ as formulas, and by how much stands above"

@@ -44,7 +44,8 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """What `audit_explain` is told."""
-        return {"target": self.target, "law": self.law, "subject": self.subject, "case": self.case}
+        known = {"law": self.law, "subject": self.subject, "case": self.case, "equals": self.equals}
+        return {"target": self.target, **known}
 
     def with_(self, known: Mapping[str, Any]) -> Finding:
         """The finding with what was learnt of it."""
@@ -52,6 +53,7 @@ class Finding:
             self,
             message=known.get("message") or self.message,
             seen=known.get("seen", self.seen),
+            equals=known.get("equals") or self.equals,
             settings=tuple(known.get("settings", ())),
             matters=tuple(known.get("matters", ())),
             repro=known.get("repro", ""),

@@ -30,7 +30,7 @@ class Held:
     """A rule the target is held to, in the configuration `fixed` of its switches."""
 
     rule: Rule
-    source: str  # declared, matched or lifted
+    source: str  # declared, matched, claimed or lifted
     fixed: Mapping[str, float]
     states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
     at_rest: bool = False  # whether it holds while no schedule or group changes a rate: the code keeps the first one
@@ -61,7 +61,7 @@ class Found:
     def of_vectors(self) -> bool:
         """Whether what was read of vectors says nothing of matrices, which the step treats otherwise."""
         assert self.signature is not None
-        return "partition" in self.signature.exempt and self.signature.least_dimensions < 2
+        return self.signature.of_vectors
 
     @property
     def counts_each(self) -> bool:
@@ -141,6 +141,8 @@ def learn(request: Request) -> Found:
     if turns := described.pop("turns", []):
         words = f"takes other steps from about step {', '.join(map(str, turns))} on, a number that is no option"
         known = replace(known, notes=(*known.notes, ("convention", words)))
+    for words in described.pop("switched", []):
+        known = replace(known, notes=(*known.notes, ("convention", words)))
     sent = replace(known, build=_nothing)
     found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.readings)
     described["of_vectors"] = found.of_vectors
@@ -209,7 +211,7 @@ def _nothing() -> None:
 
 def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
     """The rules the target is held to, the proofs that it follows them, and what it is in words."""
-    from verifier.auditing import implementations
+    from verifier.auditing import claimed, implementations
     from verifier.lift import construct, lifted, matching
 
     declared = None
@@ -235,7 +237,14 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
         proof = _prove(matching, read, declared if not fixed else None)
         if not fixed and proof is not None:
             described["proof"] = proof.to_json() | ({"rule": proof.rule})
-        if (
+        near = claimed.relation(read, proof, fixed) if declared is None else None
+        if near is not None and not fixed:
+            described["proof"] = claimed.told(described["proof"], near)
+        if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
+            held.append(Held(near.rule, "claimed", fixed, claimed.states(near), bool(read.captured)))
+            source = "claimed"
+            proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
+        elif (
             proof is not None and proof.proved and declared is None and not proof.maps
         ):  # state in another form: by itself
             rule = rules.get(proof.rule)
@@ -252,9 +261,11 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
         else:
             continue
         if not fixed:
-            described |= {"rule": rule.name, "rule_source": source}
+            described |= {"rule": held[-1].rule.name, "rule_source": source}
             if source == "matched":
-                proofs.insert(0, Read("forloop", rule.name, "proved", ""))
+                proofs.insert(0, Read("forloop", held[-1].rule.name, "proved", ""))
+        elif near is not None and near.wrong is None:
+            described.setdefault("switched", []).append(f"with {', '.join(fixed)} turned, {claimed.sentence(near)}")
     if declared is not None:
         held = [Held(declared, "declared", {}, frozenset())]
         described |= {"rule": declared.name, "rule_source": "declared"}
@@ -267,6 +278,10 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
     for one in distinct.values():
         first.setdefault(one.rule.name, one)
     return list(first.values()), proofs, described
+
+
+def _claims(held: list[Held]) -> bool:
+    return any(one.source == "claimed" for one in held)
 
 
 def _turns(rule: Rule, known: Signature) -> set[int]:
@@ -297,8 +312,11 @@ def _check_options(rule: Rule, known: Signature) -> None:
 
 
 def _variants(known: Signature, *, thorough: bool) -> list[dict[str, float]]:
-    """Settings of the switches that are read apart: the defaults, then each one turned the other way."""
-    turned = [{o.name: o.values[1]} for o in known.options if o.kind == "switch" and len(o.values) > 1]
+    """Settings of the switches that are read apart: the defaults, then each turned the other way, known ones first."""
+    from verifier.auditing import claimed
+
+    switches = [o for o in known.options if o.kind == "switch" and len(o.values) > 1]
+    turned = [{o.name: o.values[1]} for o in sorted(switches, key=lambda o: o.argument not in claimed.MEANT)]
     return [{}, *turned[: 6 if thorough else 2]]
 
 

@@ -63,11 +63,13 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
         lines += _headed("rule", f"{described['rule']}: proved, for every number of steps{where}")
     elif described.get("rule_source") == "declared":
         lines += _headed("rule", f"{described['rule']}, as declared")
+    elif proof.get("relation"):
+        lines += _headed("rule", str(proof["relation"]))
     elif proof.get("rule"):
         words = f"none known; nearest {proof['rule']}"
         words += f", which {_as_mutant(proof)}" if proof.get("mutant") else ""
-        differs = _cut(str(proof.get("difference")))
-        lines += _headed("rule", f"{words}: the code's {proof.get('variable') or 'theta'} differs by {differs}")
+        differs = f"the code's {proof.get('variable') or 'theta'} differs by {_cut(str(proof.get('difference')))}"
+        lines += _headed("rule", f"{words}: {proof.get('apart') or differs}")
     return lines
 
 
@@ -81,6 +83,8 @@ def _cut(formula: str) -> str:
 
 def _apart(difference: str) -> str:
     """What two formulas differ by; of two terms that are alike, where they differ."""
+    if difference.startswith(("the code ", "in ")):  # in words already
+        return difference
     depth, ends = 0, []
     for k, sign in enumerate(difference):
         depth += (sign == "(") - (sign == ")")
@@ -143,7 +147,8 @@ def shown(number: int, finding: Finding) -> list[str]:
     if finding.formula:
         lines += _field("formula", _apart(finding.formula))
     if finding.equals:
-        lines += _field("equals", f"the known mistake {finding.equals}")
+        named = " " in finding.equals  # in words; by its name alone where no one looked it up
+        lines += _field("equals", finding.equals if named else f"the known mistake {finding.equals}")
     seen = finding.seen
     place = [f"{name} {seen[key]}" for name, key in PLACE if seen.get(key) is not None]
     lines += _field(

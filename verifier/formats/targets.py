@@ -37,5 +37,7 @@ def _rule(one: Target) -> str:
         return f"{one.rule}: proved, for every number of steps"
     if one.rule_source == "declared":
         return f"{one.rule}, as declared"
+    if one.proof.get("relation"):
+        return str(one.proof["relation"])
     nearest = one.proof.get("rule")
     return f"none known; nearest {nearest}" if nearest else "none known"

@@ -87,7 +87,7 @@ def _prove(lifted: Lift, rule: Rule) -> LiftProof:
     code = lifted.rule
     if code is None:
         return proof(Status.UNDECIDED, f"not lifted to a rule of one element: {lifted.stopped_by or lifted.coupled}")
-    declared = _specialised(rule, lifted)
+    declared = specialised(rule, lifted)
     reason = ""
     for states in _matchings(code, declared):
         failure = _induction(lifted, code, declared, states)
@@ -126,7 +126,7 @@ def _witness(parted: Parting) -> dict[str, str]:
     return {**parted.inputs, "step": str(parted.step), "theta of the code": repr(one), "theta of the rule": repr(two)}
 
 
-def _specialised(rule: Rule, lifted: Lift) -> Rule:
+def specialised(rule: Rule, lifted: Lift) -> Rule:
     """The rule with hyperparameters the code was lifted without set to the value the code had for them."""
     assert lifted.rule is not None
     known = {Symbol(n, real=True): sympy.Rational(v) for n, v in lifted.literal.items()}

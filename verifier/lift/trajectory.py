@@ -25,9 +25,9 @@ class Untranslatable(Exception):
     """A sympy expression with a part no node stands for."""
 
 
-def from_sympy(roots: Iterable[sympy.Basic]) -> list[Node]:
-    """sympy expressions as nodes; Untranslatable names a function that is unknown."""
-    known: dict[sympy.Basic, Node] = {}
+def from_sympy(roots: Iterable[sympy.Basic], known: dict[sympy.Basic, Node] | None = None) -> list[Node]:
+    """sympy expressions as nodes; Untranslatable names an unknown function. `known` keeps what was translated."""
+    known = {} if known is None else known
     return [_node(sympy.sympify(r), known) for r in roots]
 
 

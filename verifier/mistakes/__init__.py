@@ -8,6 +8,13 @@ from verifier.edits import Edit
 from verifier.mistakes.corrections import betas, corrections, epsilons
 from verifier.mistakes.decay import decay_of_coupled, decay_of_decoupled, decay_of_other
 from verifier.mistakes.moments import momenta, moments
+from verifier.mistakes.slips import (
+    slips_of_averages,
+    slips_of_corrections,
+    slips_of_decay,
+    slips_of_eps,
+    slips_of_steps,
+)
 from verifier.mistakes.steps import branches, steps
 from verifier.rule import Rule
 
@@ -22,6 +29,28 @@ MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
     momenta,
     steps,
     branches,
+    slips_of_decay,
+    slips_of_eps,
+    slips_of_corrections,
+    slips_of_averages,
+    slips_of_steps,
 )
 
-__all__ = ["MISTAKES"]
+__all__ = [
+    "MISTAKES",
+    "betas",
+    "branches",
+    "corrections",
+    "decay_of_coupled",
+    "decay_of_decoupled",
+    "decay_of_other",
+    "epsilons",
+    "momenta",
+    "moments",
+    "slips_of_averages",
+    "slips_of_corrections",
+    "slips_of_decay",
+    "slips_of_eps",
+    "slips_of_steps",
+    "steps",
+]

@@ -70,12 +70,12 @@ def decay_of_decoupled(rule: Rule) -> Iterator[Edit]:
         "decay_sign", "weight decay has the wrong sign: weights grow", with_line(rule, line, value.xreplace({wd: -wd}))
     )
     yield Edit("decay_missing", "weight decay is left out", rest)
-    amount = rule.theta - value
+    amount = 1 - value.diff(rule.theta)
     for name, other in (("decay_l1", sympy.sign(rule.theta)), ("decay_absolute", Abs(rule.theta))):
         says = (
             "weight decay is that of the L1 penalty" if name == "decay_l1" else "weight decay pulls down, not to zero"
         )
-        yield Edit(name, says, with_line(rule, line, rule.theta - sympy.cancel(amount / rule.theta) * other))
+        yield Edit(name, says, with_line(rule, line, rule.theta - amount * other))
     yield Edit("decay_after", "weight decay is applied after the step instead of before it", (*rest, rule.step[line]))
     if lr is not None:
         yield Edit(

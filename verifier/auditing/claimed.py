@@ -1,0 +1,100 @@
+"""What an audit makes of code that follows no rule of the catalogue, but nearly: which rule it means to be, and why.
+
+Code that equals a rule with one known mistake in it is held to that rule, as if it had been declared. Code that equals
+a rule written by other conventions is said to be that, and nothing is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from verifier import rules
+from verifier.conventions import shipped
+from verifier.enclosure.program import program
+from verifier.lift import apart, induction, matching
+from verifier.lift.lifted import Lift
+from verifier.lift.relatives import Relative, relative
+from verifier.mutants import mutants
+from verifier.rule import RuleError, shared
+
+RARELY: Mapping[str, Mapping[str, str]] = {"amsgrad": {"adam": "adam_amsgrad", "adamw": "adamw_amsgrad"}}
+"""Switches whose effect few runs show, and what each rule becomes with them: off, on."""
+
+MEANT = ("amsgrad", "ams_bound", "nesterov", "centered", "decoupled_weight_decay", "decouple_weight_decay",
+         "weight_decouple", "decoupled_decay")  # fmt: skip
+"""Switches that rules of the catalogue have, under the names in use: these are read before any other."""
+
+
+def relation(read: Lift, proof: induction.LiftProof | None, fixed: Mapping[str, float]) -> Relative | None:
+    """The rule that code nearly follows, given the proof of the nearest; None where it follows one, or is far from all.
+
+    Code that follows with a switch on what it should follow with the switch off has a mistake, whatever it equals.
+    """
+    if read.rule is None or proof is None:
+        return None
+    if not proof.proved:
+        return relative(read, matching.candidates(read))
+    switched = [table for name, table in RARELY.items() if fixed.get(name)]
+    meant = next((table[proof.rule] for table in switched if proof.rule in table), "")
+    if not meant:
+        return None
+    rule = rules.get(meant)
+    told = induction.prove(read, rule, mutants=mutants(rule))
+    wrong = next((m for m in mutants(rule) if m.name == told.mutant), None)
+    return Relative(meant, rule, (), wrong, proof) if wrong is not None else None
+
+
+def states(found: Relative) -> frozenset[str]:
+    """State variables that the code calls by the rule's names, where what they hold is the rule's as well."""
+    if found.proof.maps or not found.proof.proved:
+        return frozenset()
+    scalars = {s.name for s in shared(found.rule)}  # they live elsewhere, if anywhere
+    return frozenset(n for n, mine in (found.proof.states or {}).items() if n == mine) - scalars
+
+
+def holds(found: Relative) -> bool:
+    """Whether steps can be held to the rule: enclosures cover it."""
+    try:
+        program(found.rule)
+    except RuleError:
+        return False
+    return True
+
+
+def difference(found: Relative) -> str:
+    """What the code has in the place of what; of a convention nothing."""
+    return apart.difference(found.wrong, found.rule) if found.wrong is not None else ""
+
+
+def sentence(found: Relative) -> str:
+    """What the code is, in the words of the first lines of a report."""
+    written = []
+    for edit in found.conventions:
+        by = shipped(edit.name)
+        written.append(f"{edit.says} ({by})" if by else edit.says)
+    said = found.of
+    if written:
+        said += f", by {'another convention' if len(written) == 1 else 'other conventions'}: {'; '.join(written)}"
+    if found.wrong is not None:
+        more = difference(found)
+        return f"{said}, but {found.wrong.says}" + (f": {more}" if more else "")
+    return f"{said}; {PROVED if found.proof.proved else TRIED}"
+
+
+PROVED = "proved, for every number of steps"
+TRIED = "the same in every run that was tried, but not proved"
+
+
+def told(proof: Mapping[str, Any], found: Relative) -> dict[str, Any]:
+    """The `proof` of a target in the results, with what it is related to."""
+    if found.wrong is None:
+        own = found.proof.to_json()
+        return {**own, "rule": found.of, "conventions": names(found), "relation": sentence(found)}
+    wrong = {"status": "refuted", "rule": found.rule.name, "mutant": found.wrong.name, "conventions": names(found)}
+    return {**proof, **wrong, "difference": difference(found) or found.wrong.says, "relation": sentence(found)}
+
+
+def names(found: Relative) -> list[str]:
+    """The conventions, by name."""
+    return [edit.name for edit in found.conventions]

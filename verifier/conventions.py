@@ -1,0 +1,208 @@
+"""Conventions: ways to write an optimizer that somebody publishes or ships on purpose, so that they are no mistakes.
+
+`SHIPPED` says of the transformations of `mistakes` which are some, and whose; `conventions` yields those and further
+ones that are nobody's mistake. `ABSENT` are conventions only where the class has no such option at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import sympy
+from sympy import Abs, Eq, Expr, Integer, Max, Piecewise, Pow, Rational, sqrt
+
+from verifier.edits import Edit, hyper, shrinking, stepping, with_line
+from verifier.mistakes import (
+    betas,
+    branches,
+    corrections,
+    decay_of_coupled,
+    decay_of_decoupled,
+    decay_of_other,
+    epsilons,
+    momenta,
+    moments,
+    slips_of_averages,
+    slips_of_corrections,
+    slips_of_decay,
+    slips_of_eps,
+    slips_of_steps,
+    steps,
+)
+from verifier.rule import Rule, t
+
+SHIPPED: Mapping[str, str] = {
+    "decoupled_decay": "Loshchilov & Hutter 2019, SGDW and AdamW",
+    "coupled_decay": "the L2 penalty of torch's Adam",
+    "decay_l1": "the L1 penalty, as in Keras's regularizers.L1",
+    "decay_after": "AdamW of Hugging Face transformers before 5.0",
+    "decay_without_lr": "Loshchilov & Hutter 2019, Algorithm 2, whose lambda is not scaled by alpha",
+    "eps_inside_root": "TensorFlow's RMSprop; eps_root of optax",
+    "eps_outside_root": "torch's RMSprop and Adam",
+    "uncorrected": "BERT's AdamWeightDecayOptimizer; LAMB's reference code",
+    "uncorrected_beta1": "St John 2021, AdamD, arXiv:2110.10828",
+    "averaged_momentum": "optax.ema; momentum of Signum (Bernstein et al. 2018)",
+    "first_step_as_others": "optax.trace and Keras, whose buffers start from zero",
+    "dampened_first_step": "buffers that start from zero, as in Caffe2",
+    "nesterov_added": "torch's nesterov=True",
+    "nesterov_missing": "heavy-ball momentum (Polyak 1964)",
+    "threshold_low": "Liu et al. 2020, Algorithm 2, which rectifies from rho > 4 on",
+    "prev_unbranched": "Rprop without the step back (Igel & Huesken 2000, Rprop-)",
+    "zero_initial_sum": "Duchi et al. 2011, whose sum starts at zero",
+}
+"""Transformations of `mistakes` that are conventions, by name: who publishes or ships them."""
+
+ABSENT: Mapping[str, str] = {
+    "decay_missing": "weight_decay",
+    "eps_missing": "eps",
+    "undampened": "dampening",
+    "lr_missing": "lr",
+}
+"""Transformations that only say that an option is not there, and the option: to have it and not read it is no such."""
+
+REVERSED = 0.5
+"""A decay rate whose default is below names what is new, so that 1 - rate is kept (Keras's batch norm has it so)."""
+
+Transform = Callable[[Rule], Iterator[Edit]]
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """Transformations that act where some hyperparameters are not zero: `silent` are those hyperparameters."""
+
+    silent: tuple[str, ...]
+    mistakes: tuple[Transform, ...]
+    others: tuple[Transform, ...]
+
+    def slips(self, rule: Rule) -> Iterator[Edit]:
+        """The mistakes that nobody makes on purpose."""
+        for transform in self.mistakes:
+            yield from (e for e in transform(rule) if e.name not in SHIPPED and e.name not in ABSENT)
+
+    def conventions(self, rule: Rule) -> Iterator[Edit]:
+        """What somebody does on purpose."""
+        for transform in self.mistakes:
+            yield from (e for e in transform(rule) if e.name in SHIPPED or e.name in ABSENT)
+        for transform in self.others:
+            yield from transform(rule)
+
+
+def shipped(name: str) -> str:
+    """Who publishes or ships a convention; '' where it is of no one in particular, or no convention."""
+    return SHIPPED.get(name, OTHERS.get(name, ""))
+
+
+OTHERS: Mapping[str, str] = {
+    "eps_hat": "Kingma & Ba 2015, section 2; TensorFlow and Hugging Face transformers",
+    "eps_under_corrected_root": "eps_root of optax.adam",
+    "eps_inside_and_outside": "Zhuang et al. 2020, AdaBelief",
+    "eps_accumulated": "Zhuang et al. 2020, Algorithm 2, which adds eps to the average",
+    "eps_as_floor": "heavyball, which clamps the denominator from below",
+    "eps_after_maximum": "Keras's Adamax, whose eps is added to the maximum",
+    "eps_squared_inside_root": "big_vision and madgrad, whose eps is that of the root",
+    "decay_implicit": "Xie et al. 2024, Adan, whose decay divides by 1 + lr * weight_decay",
+    "decay_implicit_after": "Xie et al. 2024, Adan, Algorithm 1",
+    "corrected_maximum": "optax.amsgrad, whose maximum is of bias-corrected values",
+    "lookahead_moment": "NAdamW of timm, without a schedule of momenta",
+    "initial_one": "TensorFlow's RMSprop, whose average of squares starts at one",
+    "reversed": "averages whose rate weighs what is new, as momentum of batch norm",
+}
+
+
+def _eps_elsewhere(rule: Rule) -> Iterator[Edit]:
+    """eps added before the correction, under a root, into the average, or as a floor."""
+    eps = hyper(rule, "eps")
+    if eps is None:
+        return
+    for i, (x, e) in enumerate(rule.step):
+        line = sympy.sympify(e)
+        rest = line - eps
+        roots = sorted((p for p in line.atoms(Pow) if p.exp == Rational(1, 2) and t not in p.free_symbols), key=str)
+        roots = [p for p in roots if p.base.free_symbols & set(rule.state)]
+        if eps in sympy.Add.make_args(line) and len(roots) == 1:
+            (root,) = roots
+            forms = {
+                "eps_hat": ("eps is added before the bias is corrected", rest.xreplace({root: root + eps})),
+                "eps_under_corrected_root": ("eps is added under the corrected root", _root(rest**2 + eps)),
+                "eps_inside_and_outside": (
+                    "eps is added inside the root and outside",
+                    rest.xreplace({root: sqrt(root.base + eps)}) + eps,
+                ),
+                "eps_squared_inside_root": ("eps**2 is added inside the root", _root(rest**2 + eps**2)),
+                "eps_as_floor": ("eps is the least value of the denominator", Max(rest, eps)),
+            }
+            for name, (says, value) in forms.items():
+                yield Edit(name, says, with_line(rule, i, value))
+            squares = next((k for k, (s, _) in enumerate(rule.step) if s == root.base), None)
+            if squares is not None:
+                lines = list(with_line(rule, i, line))
+                lines[squares] = (root.base, sympy.sympify(rule.step[squares][1]) + eps)
+                yield Edit("eps_accumulated", "eps is added to the average of squares", tuple(lines))
+        added = [a for a in line.atoms(sympy.Add) if eps in a.args and a.has(Abs)]
+        if isinstance(line, Max) and added and x in rule.state:
+            lines = list(with_line(rule, i, line.xreplace({a: a - eps for a in added})))
+            last = stepping(rule)
+            lines[last] = (rule.theta, sympy.sympify(lines[last][1]).xreplace({1 / x: 1 / (x + eps)}))
+            yield Edit("eps_after_maximum", "eps is added to the maximum", tuple(lines))
+
+
+def _root(value: Expr) -> Expr:
+    return sqrt(sympy.expand(value))
+
+
+def _decay_implicit(rule: Rule) -> Iterator[Edit]:
+    """Decay by division: the proximal step of the penalty."""
+    line, wd = shrinking(rule), hyper(rule, "weight_decay")
+    if line is None or wd is None:
+        return
+    amount = 1 - rule.step[line][1].diff(rule.theta)
+    says = "weight decay divides the weight by 1 + lr * weight_decay"
+    implicit = with_line(rule, line, rule.theta / (1 + amount))
+    yield Edit("decay_implicit", says, implicit)
+    last = (*(pair for k, pair in enumerate(implicit) if k != line), implicit[line])
+    yield Edit("decay_implicit_after", f"{says}, after the step", last)
+
+
+def _moments_elsewhere(rule: Rule) -> Iterator[Edit]:
+    """Moments that start elsewhere, look ahead, or whose rates are named the other way round."""
+    last, beta1 = stepping(rule), hyper(rule, "beta1")
+    for i, (x, e) in enumerate(rule.step):
+        line = sympy.sympify(e)
+        if x in rule.state and beta1 is not None and line.has(beta1 * x) and rule.step[last][1].has(x) and i < last:
+            ahead = rule.step[last][1].xreplace({x: line})
+            yield Edit(
+                "lookahead_moment", f"the step looks ahead by another update of {x}", with_line(rule, last, ahead)
+            )
+        if x in rule.state and any(p.exp == 2 for p in line.atoms(Pow)) and rule.state[x] == 0:
+            ones = {s: Integer(1) if s == x else v for s, v in rule.state.items()}
+            yield Edit("initial_one", f"{x} starts at one", None, ones)
+        if isinstance(line, Max) and x in rule.state:
+            yield from (_renamed(e, "corrected_maximum") for e in moments(rule) if e.name == f"corrected_{x}")
+
+
+def _renamed(edit: Edit, name: str) -> Edit:
+    return Edit(name, edit.says, edit.step, edit.state)
+
+
+def _buffers(rule: Rule) -> Iterator[Edit]:
+    """Buffers that start from zero and average what is new."""
+    for edit in momenta(rule):
+        if edit.name == "averaged_momentum" and edit.step is not None:
+            plain = [(x, e.args[-1][0] if isinstance(e, Piecewise) and e.args[0][1] == Eq(t, 1) else e)
+                     for x, e in edit.step]  # fmt: skip
+            yield Edit("averaged_momentum_from_zero", f"{edit.says}, from zero on", tuple(plain))
+
+
+CORE = Aspect(
+    ("weight_decay", "eps"),
+    (corrections, betas, moments, momenta, steps, branches, slips_of_corrections, slips_of_averages, slips_of_steps),
+    (_moments_elsewhere, _buffers),
+)
+EPS = Aspect(("weight_decay",), (epsilons, slips_of_eps), (_eps_elsewhere,))
+DECAY = Aspect((), (decay_of_coupled, decay_of_decoupled, decay_of_other, slips_of_decay), (_decay_implicit,))
+
+ASPECTS: tuple[Aspect, ...] = (CORE, EPS, DECAY)
+"""In the order in which they can be told apart: where weight_decay and eps are zero, only the first shows."""
+
+__all__ = ["ABSENT", "ASPECTS", "REVERSED", "SHIPPED", "Aspect", "shipped"]

@@ -1,0 +1,262 @@
+"""Which rule lifted code nearly follows: one written by other conventions, or one with a single known mistake in it.
+
+Code that follows no rule of the catalogue is compared, in numbers, with what a few of them become by the edits of
+`conventions` and `mistakes`. Where weight_decay and eps are zero only some edits show, so the others are looked for
+only around those that agree there. What is left is then compared at more points, and proved where it can be.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import sympy
+
+from verifier.conventions import ABSENT, ASPECTS, REVERSED, Aspect
+from verifier.edits import Edit
+from verifier.equality.normal import Status
+from verifier.lift import expr, induction
+from verifier.lift.evaluate import Bounded, holds, values
+from verifier.lift.expr import Node
+from verifier.lift.lifted import Lift
+from verifier.lift.trajectory import Untranslatable, from_sympy, inputs_of, part
+from verifier.mutants import Mutant, made
+from verifier.rule import Rule, RuleError, t
+
+RULES = 4
+"""Rules of the catalogue that are tried, those most like the code first."""
+
+WIDELY = 2
+"""Rules that are tried with two edits of one aspect."""
+
+DRAWS, STEPS = 2, 4
+"""Points, and steps from the initial state, at which candidates are told apart; more follow for what is left."""
+
+OPTIONAL: Mapping[str, int] = {
+    "weight_decay": 0, "dampening": 0, "lr_decay": 0, "initial_accumulator_value": 0, "eps": 0, "lr": 1,
+}  # fmt: skip
+"""Hyperparameters that code may do without, and what it then has in their place."""
+
+
+@dataclass(frozen=True)
+class Relative:
+    """What lifted code is: `rule`, written by `conventions`, or `wrong`, which is that rule with one mistake in it.
+
+    `of` names the rule of the catalogue; `proof` is that the code follows `wrong`, or `rule` where nothing is wrong.
+    """
+
+    of: str
+    rule: Rule
+    conventions: tuple[Edit, ...]
+    wrong: Mutant | None
+    proof: induction.LiftProof
+
+    @property
+    def known(self) -> Rule:
+        """The rule that the code performs."""
+        return self.wrong or self.rule
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    rule: Rule
+    conventions: tuple[Edit, ...] = ()
+    slip: Edit | None = None
+    wrong: Mutant | None = None
+
+    @property
+    def lines(self) -> Rule:
+        return self.wrong or self.rule
+
+    @property
+    def edits(self) -> tuple[bool, int]:
+        return self.slip is not None, len(self.conventions)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Numbers for theta and all hyperparameters, a gradient for each step, and what the code makes of them."""
+
+    inputs: Mapping[str, sympy.Rational]
+    grads: Sequence[sympy.Rational]
+    code: Sequence[Bounded]
+
+
+def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
+    """The first of `rules` that the code is, by other conventions or with one mistake; None where it is none of them.
+
+    The rules are those of the catalogue that are most like the code; that it follows none of them itself is known.
+    """
+    if lifted.rule is None:
+        return None
+    found: list[tuple[tuple[bool, int, int], str, _Candidate, Lift]] = []
+    for number, (rule, given) in enumerate(itertools.islice(_fitting(lifted, rules), RULES)):
+        try:
+            for candidate in _search(given, induction.specialised(rule, given), widely=number < WIDELY):
+                found.append(((*candidate.edits, number), rule.name, candidate, given))
+        except (Untranslatable, RuleError):
+            continue
+        if any(not key[0] for key, *_ in found):
+            break
+    for _, name, candidate, given in sorted(found, key=lambda one: one[0]):
+        proof = _shown(given, candidate)
+        if proof is not None:
+            return Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof)
+    return None
+
+
+def _shown(lifted: Lift, candidate: _Candidate) -> induction.LiftProof | None:
+    """The proof that code follows a candidate, which may be undecided; None where a run refutes it."""
+    assert lifted.rule is not None
+    if part(lifted.rule, candidate.lines, lifted.literal) is not None:
+        return None
+    proof = induction.prove(lifted, candidate.lines)
+    return None if proof.status is Status.REFUTED else proof
+
+
+def _fitting(lifted: Lift, rules: Iterable[Rule]) -> Iterator[tuple[Rule, Lift]]:
+    """Rules whose hyperparameters the code has, or has a number for, and the lift with those numbers."""
+    assert lifted.rule is not None
+    mine = {s.name for s in lifted.rule.hyper}
+    for rule in rules:
+        has = mine | set(lifted.literal) | set(lifted.hyper)
+        absent = [s.name for s in rule.hyper if s.name not in has]
+        required = [name for name in absent if name not in OPTIONAL]
+        theirs = {s.name for s in rule.hyper}
+        if len(mine - theirs) > 1 or len(required) > 2:
+            continue
+        numbers = _numbers(lifted.rule) if absent else []
+        rates = [n for n in numbers if 0.3 < n < 1]
+        small = [n for n in numbers if 0 < n < 1e-3]
+        chosen = {name: float(OPTIONAL[name]) for name in absent if name in OPTIONAL}
+        if "eps" in absent and small:
+            chosen["eps"] = small[0]
+        for values_ in itertools.permutations(rates, len(required)) if required else ((),):
+            literal = {**lifted.literal, **chosen, **dict(zip(required, values_, strict=True))}
+            yield rule, replace(lifted, literal=literal)
+
+
+def _numbers(rule: Rule) -> list[float]:
+    """The numbers written in a rule's lines that are no fractions of small whole numbers."""
+    found = {n for _, e in rule.step for n in sympy.sympify(e).atoms(sympy.Rational) if n.q > 64}
+    return sorted(float(n) for n in found)
+
+
+def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[_Candidate]:
+    """The candidates that agree with the code at every point, with two edits of an aspect where asked for."""
+    survivors = [_Candidate(rule)]
+    pending: list[Aspect] = []
+    for aspect in ASPECTS:
+        pending.append(aspect)
+        points = list(_points(lifted, rule, aspect.silent))
+        if not points:
+            continue
+        known: dict[sympy.Basic, Node] = {}
+        for one in pending:
+            survivors = [*survivors, *_edited(lifted, survivors, one)]
+        agreeing = [c for c in survivors if _agrees(c.lines, points, known)]
+        if not agreeing and widely:
+            more = [c for one in pending for c in _edited(lifted, [c for c in survivors if c.slip is None][1:], one)]
+            agreeing = [c for c in more if _agrees(c.lines, points, known)]
+        if not agreeing:
+            return []
+        survivors, pending = _fewest(agreeing), []
+    return [] if pending else survivors
+
+
+def _fewest(candidates: Iterable[_Candidate]) -> list[_Candidate]:
+    """Those without a mistake, where there are any: no mistake is looked for where a convention explains the code."""
+    ordered = sorted(candidates, key=lambda c: c.edits)
+    return [c for c in ordered if c.edits[0] == ordered[0].edits[0]][:8]
+
+
+def _edited(lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect) -> Iterator[_Candidate]:
+    """Every candidate with one more convention, or with a mistake where it has none."""
+    for c in list(candidates):
+        beside = {e.name: e for e in aspect.conventions(c.wrong)} if c.wrong is not None else {}
+        for edit in aspect.conventions(c.rule):
+            if edit.name in (done.name for done in c.conventions) or not _possible(lifted, edit):
+                continue
+            if c.wrong is None:
+                yield _Candidate(_named(c.rule, edit), (*c.conventions, edit))
+            elif edit.name in beside and c.slip is not None:
+                rule = _named(c.rule, edit)
+                wrong = replace(made(c.wrong, beside[edit.name]), name=f"{rule.name}__{c.slip.name}", says=c.wrong.says)
+                yield _Candidate(rule, (*c.conventions, edit), c.slip, wrong)
+        if c.slip is None:
+            for slip in aspect.slips(c.rule):
+                if _backwards(lifted, slip):
+                    edit = replace(slip, name="reversed")
+                    yield _Candidate(_named(c.rule, edit), (*c.conventions, edit))
+                else:
+                    yield _Candidate(c.rule, c.conventions, slip, made(c.rule, slip))
+
+
+def _named(rule: Rule, edit: Edit) -> Rule:
+    """The rule as a convention has it, under a name that says that there is one."""
+    written = made(rule, edit)
+    kept = {name: getattr(written, name) for name in Rule.__dataclass_fields__}
+    return Rule(**kept | {"name": f"{rule.name.removesuffix('_variant')}_variant"})
+
+
+def _possible(lifted: Lift, edit: Edit) -> bool:
+    """Whether an option that a convention does without is none of the class."""
+    return ABSENT.get(edit.name, "") not in lifted.hyper
+
+
+def _backwards(lifted: Lift, slip: Edit) -> bool:
+    """Whether an average is only named otherwise: by how much it takes in of what is new."""
+    if not slip.name.startswith("reversed_"):
+        return False
+    rate = slip.says.partition(" and ")[0]
+    return lifted.hyper.get(rate, 1.0) < REVERSED
+
+
+def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]:
+    """Points at which the code takes steps, with the hyperparameters `silent` at zero."""
+    code = lifted.rule
+    assert code is not None
+    for seed in range(DRAWS):
+        inputs = inputs_of(code, rule, lifted.literal, seed)
+        inputs |= {name: sympy.Integer(0) for name in silent if name in inputs}
+        draw = random.Random(f"relative {seed}")
+        grads = [sympy.Rational(draw.choice((-1, 1)) * draw.randint(5, 90), 64) for _ in range(STEPS)]
+        point = {expr.sym(name): float(value) for name, value in inputs.items()}
+        if any(
+            holds(n, point) is False for n in from_sympy(c for c in lifted.path_conditions if t not in c.free_symbols)
+        ):
+            continue
+        trace = list(_trace(code, inputs, grads, {}))
+        places = [float(inputs["theta"]), *(value for value, _ in trace)]
+        if all(math.isfinite(error) for _, error in trace) and len(set(places)) > STEPS / 2:
+            yield _Point(inputs, grads, trace)
+
+
+def _agrees(rule: Rule, points: Sequence[_Point], known: dict[sympy.Basic, Node]) -> bool:
+    """Whether nothing tells the rule's theta from the code's at any of the points."""
+    for point in points:
+        steps = _trace(rule, point.inputs, point.grads, known)
+        for (mine, slack), (value, error) in zip(point.code, steps, strict=True):
+            if not abs(mine - value) <= slack + error or not math.isfinite(error):
+                return False
+    return True
+
+
+def _trace(
+    rule: Rule, inputs: Mapping[str, sympy.Rational], grads: Sequence[sympy.Rational], known: dict[sympy.Basic, Node]
+) -> Iterator[Bounded]:
+    """theta after each step, its lines taken one after the other; `known` keeps what was translated."""
+    lines = [(x.name, from_sympy([e], known)[0]) for x, e in rule.step]
+    now: dict[Node, float | Bounded] = {expr.sym(n): float(v) for n, v in inputs.items()}
+    start = values(from_sympy(rule.state.values(), known), now)
+    now |= {expr.sym(s.name): v for s, v in zip(rule.state, start, strict=True)}
+    for k, grad in enumerate(grads, 1):
+        now |= {expr.sym(rule.grad.name): float(grad), expr.sym(t.name): float(k)}
+        for name, line in lines:
+            now[expr.sym(name)] = values([line], now)[0]
+        theta = now[expr.sym(rule.theta.name)]
+        assert isinstance(theta, tuple)
+        yield theta
