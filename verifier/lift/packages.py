@@ -84,7 +84,9 @@ def stand_in(name: str) -> None:
     absent = Absent()
     absent.names.add(name)
     sys.meta_path.append(absent)
-    sys.modules[name] = _AbsentModule(name, absent)
+    module = _AbsentModule(name, absent)
+    module.__spec__ = importlib.machinery.ModuleSpec(name, absent, is_package=True)  # torch._dynamo looks for some
+    sys.modules[name] = module
 
 
 def make_importable(modules: Sequence[str], folder: Path, places: Sequence[str]) -> None:
