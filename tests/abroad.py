@@ -94,3 +94,12 @@ class ShakesByItself(TwoAdditions):
 
 
 GENERATOR = np.random.default_rng()
+
+
+class RoundsByChance(TwoAdditions):
+    """In bfloat16 it adds a little noise before it rounds; in other formats it does not."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.add_(p.grad, alpha=-group["lr"])
+        if p.dtype == torch.bfloat16:
+            p.add_(torch.rand_like(p), alpha=1 / 128)
