@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.optim.optimizer import required
 
+from verifier.lift.lifted import lift
 from verifier.subjects.torch_signature import signature
 
 
@@ -59,3 +60,62 @@ def test_torchs_mark_of_a_required_option_is_no_default() -> None:
 
     assert isinstance(found.defaults["lr"], float)
     assert 3 < len(found.option("lr").values)
+
+
+class Seeded(torch.optim.Optimizer):
+    """Its seed is a whole number, and so is the default of its decay."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: Any = 0, seed: Any = 0) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+
+def test_seed_is_a_whole_number() -> None:
+    """What counts by its name is drawn from whole numbers; a default of 0 is passed on as it is written."""
+    found = signature(f"{__name__}:Seeded", {})
+
+    assert ("int", (0.0, 2.0, 3.0)) == (found.option("seed").kind, found.option("seed").values)
+    assert int is type(found.arguments(found.defaults)["weight_decay"])
+    assert float is type(found.arguments({**found.defaults, "weight_decay": 0.5})["weight_decay"])
+
+
+class Passing(torch.optim.AdamW):
+    """Options that it does not name are those of its base; its betas are its own."""
+
+    def __init__(self, params: Any, lr: float = 0.1, share: float = 1.0, **rest: Any) -> None:
+        super().__init__(params, lr=lr, betas=(0.9, 0.95), **rest)
+        self.share = share
+
+
+class Swallowing(torch.optim.Optimizer):
+    """Whatever else it is given is lost."""
+
+    def __init__(self, params: Any, lr: float = 0.1, **rest: Any) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": 0.01})
+
+
+def test_options_passed_on_by_keyword_are_options() -> None:
+    """What **kwargs set in the groups is an option; what they do not, as it is given already or lost, is none."""
+    passing, swallowing = (signature(f"{__name__}:{name}", {}) for name in ("Passing", "Swallowing"))
+
+    assert {"lr", "share", "eps", "weight_decay", "amsgrad"} <= set(passing.defaults)
+    assert "beta1" not in passing.defaults
+    assert {"lr"} == set(swallowing.defaults)
+    assert 0.25 == passing.arguments({**passing.defaults, "weight_decay": 0.25})["weight_decay"]
+
+
+def test_decay_passed_on_by_keyword_is_read() -> None:
+    """Such an option is symbolic where code is read, as one that is named."""
+    assert "decoupled" == lift(Passing).weight_decay
+
+
+class Forwarding(torch.optim.AdamW):
+    """Everything is passed on."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+
+
+def test_constructor_that_passes_everything_on_has_the_options_of_its_base() -> None:
+    """A constructor of *args and **kwargs is documented by the one it calls."""
+    assert signature("torch.optim:AdamW", {}).defaults == signature(f"{__name__}:Forwarding", {}).defaults

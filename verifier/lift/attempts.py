@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from verifier.lift import construct
 from verifier.lift.construct import Hyper, Recipe
+from verifier.lift.keywords import REQUIRED
 
 
 def filled(recipe: Recipe) -> Recipe:
@@ -16,9 +17,9 @@ def filled(recipe: Recipe) -> Recipe:
     known = {h.argument for h in hypers} | set(fixed)
     for p in construct.arguments(recipe.build):
         left_out = p.default is None or (p.default == 0 and p.name in ("momentum", "max_unorm"))
-        if left_out and p.name in construct.REQUIRED and p.name not in known and p.name != "base_optimizer":
+        if left_out and p.name in REQUIRED and p.name not in known and p.name != "base_optimizer":
             literal.pop(p.name, None)
-            construct.argument(recipe.target, p, {p.name: construct.REQUIRED[p.name]}, set(), hypers, fixed, literal)
+            construct.argument(recipe.target, p, {p.name: REQUIRED[p.name]}, set(), hypers, fixed, literal)
     return replace(recipe, hypers=tuple(hypers), fixed=fixed, literal=literal)
 
 

@@ -15,13 +15,14 @@ from sympy import FiniteSet, Symbol
 
 from verifier.case import Case
 from verifier.errors import UsageError
-from verifier.lift.construct import DECAY_NAMES, REQUIRED, Question, _parts, resolve
+from verifier.lift.construct import DECAY_NAMES, Question, _parts, arguments, resolve
+from verifier.lift.keywords import REQUIRED, SWITCHES, by_keyword, required
 from verifier.strategies import HYPER
 
 __all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signature"]
 
-SWITCHES = ("foreach", "fused", "capturable", "differentiable", "maximize")
-"""Options that choose an implementation, or that cases have a field of their own for."""
+COUNTS = re.compile("seed|steps?$|iter|epoch|warmup|start|every|freq|interval|period|size|ndim|dims?$")
+"""Names of options that are whole numbers, though their default of 0 does not say so."""
 
 DRAWS = "it draws random numbers"
 """Why contracts that compare runs say nothing of an optimizer whose steps do."""
@@ -44,6 +45,7 @@ class Option:
     kind: str  # float, int, switch, word
     values: tuple[float, ...]
     words: tuple[str, ...] = ()
+    whole: bool = False  # whether the default of a float is written as a whole number, and so passed on
 
     @property
     def default(self) -> float:
@@ -53,7 +55,7 @@ class Option:
         """The Python value that the float stands for."""
         if self.kind == "switch":
             return bool(value)
-        if self.kind == "int":
+        if self.kind == "int" or (self.whole and value == self.default):
             return int(value)
         return self.words[int(value)] if self.kind == "word" else float(value)
 
@@ -174,13 +176,14 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
     name, build = resolve(target)
     given = dict(args or {})
     try:
-        parameters = list(inspect.signature(build).parameters.values())
+        parameters = arguments(build)
     except (TypeError, ValueError) as error:
         raise UsageError(f"has no signature: {error}", where=name) from error
     known = [p.name for p in parameters]
     if (unknown := sorted(set(given) - set(known))) and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         raise UsageError(f"has no option {unknown[0]!r}", where=name, given=unknown[0], accepted=known)
     first = next((p.name for p in parameters if p.name in PARAMETERS), known[0] if known else "params")
+    parameters += by_keyword(build, first, parameters, required(parameters, first) | given)
     options: list[Option] = []
     fixed: dict[str, Any] = dict(given)
     unexamined: dict[str, str] = {}
@@ -253,11 +256,13 @@ def _options(p: inspect.Parameter) -> list[Option]:
     if not _is_number(default):
         return []
     whole = isinstance(default, int) and p.name not in HYPER and p.name not in DECAY_NAMES
-    whole = whole and (default >= 1 or p.annotation in (int, "int")) and "float" not in str(p.annotation)
+    whole = whole and (default >= 1 or p.annotation in (int, "int") or COUNTS.search(p.name) is not None)
+    whole = whole and "float" not in str(p.annotation)
     if whole:
         others = [v for v in (2, 3, default // 2) if 0 < v != default]
         return [Option(p.name, p.name, None, "int", (float(default), *map(float, dict.fromkeys(others))))]
-    return [Option(p.name, p.name, None, "float", _floats(p.name, float(default)))]
+    plainly = isinstance(default, int) and "float" not in str(p.annotation)
+    return [Option(p.name, p.name, None, "float", _floats(p.name, float(default)), whole=plainly)]
 
 
 def _floats(name: str, default: float) -> tuple[float, ...]:
