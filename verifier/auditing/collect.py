@@ -110,9 +110,12 @@ class Collector:
                 self.told.add(record["target"])
                 evidence.append(self.path, record)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Puts everything back that a target changed in this process, so that the next test is as it would be alone."""
+        """Puts everything back that a target changed in this process, so that the next test is as it would be alone.
+
+        It is the innermost wrapper: inside pytest's capture, which would keep all that a target writes to the end.
+        """
         if not isinstance(getattr(item, "parent", None), TargetModule):
             return (yield)
         from verifier.subjects.torch_surroundings import snapshot
