@@ -157,6 +157,15 @@ CONTRACTS = (
         signatures=True,
     ),
     Row(
+        "tall_matrices",
+        "Where the order of rows and columns does not matter to matrices of one shape, it matters to those of none.",
+        "steps=2, tensors=1",
+        ("check.reorders_matrices(subject, case)",),
+        because="What is transposed for a step, so that it has fewer rows than columns, is transposed back.",
+        about="parameters",
+        signatures=True,
+    ),
+    Row(
         "mixed_dtypes",
         "A parameter of another dtype in the same list changes nothing for the others.",
         PLAIN,

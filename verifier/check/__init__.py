@@ -56,6 +56,7 @@ from verifier.check.state import (
 from verifier.check.steps import can_step, decays
 from verifier.check.surroundings import leaves_surroundings
 from verifier.check.symmetry import permuted, same_state, scaled
+from verifier.check.transposed import reorders_matrices
 
 __all__ = [
     "acts_on_all",
@@ -98,6 +99,7 @@ __all__ = [
     "reads_all",
     "refuses_bad_options",
     "reordered",
+    "reorders_matrices",
     "rests_without_rate",
     "resumes",
     "same_run",

@@ -13,7 +13,7 @@ def leaves_surroundings(subject: Subject, case: Case) -> None:
 
     Asked twice where something changed, as the first run may import what adds filters of warnings, or names.
     """
-    from verifier.subjects.torch_surroundings import snapshot
+    from verifier.subjects.torch_surroundings import reseeds, snapshot
 
     before = snapshot()
     changed = before.changes() if run(subject, case).theta.size else []
@@ -22,6 +22,8 @@ def leaves_surroundings(subject: Subject, case: Case) -> None:
         run(subject, case)
         changed = [what for what in before.changes() if what in changed]
         before.restore()
+    if not changed and reseeds(subject.run.args[0], case):  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
+        changed = ["the seed of torch's random numbers"]
     current().compared(1)
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""

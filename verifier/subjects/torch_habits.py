@@ -11,7 +11,7 @@ import torch
 
 from verifier.case import Case, Group, Trajectory
 from verifier.floats import FORMATS, FP16, same_bits
-from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_conventions import case_of, torchs_own
 from verifier.subjects.torch_foreign import MISSPELT, Foreign
 from verifier.subjects.torch_life import Life
 from verifier.subjects.torch_signature import Signature
@@ -23,7 +23,7 @@ Note = tuple[str, str]
 
 def habits(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """The conventions and notes, as (kind, sentence). `taken`: whether the constructor and a step take some options."""
-    own = (_resting, _checks, _groups, _swallows_nan, _vanishing_eps, _single_precision)
+    own = (_resting, _decayed_shapes, _checks, _groups, _swallows_nan, _vanishing_eps, _single_precision, _shares)
     for look in (*own, moves_at_rest, prefers_a_sign, idle_options):
         try:
             yield from look(signature, shape, taken)
@@ -44,6 +44,22 @@ def _resting(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iter
         yield "note", "lr = 0 is accepted and makes parameters NaN"
     elif not same_bits(seen[-1], seen[0]).all():
         yield "convention", "lr = 0 still moves parameters"
+
+
+def _decayed_shapes(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """Weight decay that acts on parameters of some numbers of dimensions alone."""
+    if not signature.decays:
+        return
+    acts = {}
+    for other in ((), (3,), (3, 2), (2, 3, 2, 2)):
+        if not signature.least_dimensions <= len(other) <= signature.most_dimensions:
+            continue
+        case = case_of(signature, [other], {**signature.defaults, **signature.decays}, 2)
+        off = case.with_(hyper={**case.hyper, **dict.fromkeys(signature.decays, 0.0)})
+        acts[len(other)] = not same_bits(_ran(signature, case).theta, _ran(signature, off).theta).all()
+    if any(acts.values()) and not all(acts.values()):
+        words = ", ".join(str(count) for count, decayed in acts.items() if not decayed)
+        yield "convention", f"weight decay leaves parameters of {words} dimensions as they are, and acts on others"
 
 
 def _checks(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
@@ -99,3 +115,19 @@ def _single_precision(signature: Signature, shape: tuple[int, ...], taken: Taken
     names = sorted(n for n, v in single.items() if v.numel() == 1 and not float(v).is_integer())
     if names:
         yield "note", f"keeps {', '.join(names)} in float32, so that steps of float64 parameters are no better"
+
+
+def _shares(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
+    """State that a load_state_dict of its own takes from a state_dict without a copy, where torch's would cast it."""
+    load = getattr(signature.build, "load_state_dict", torch.optim.Optimizer.load_state_dict)
+    if load is torch.optim.Optimizer.load_state_dict or not torchs_own(
+        load
+    ):  # what is none of torch's, a contract asks
+        return
+    case = case_of(signature, [shape], signature.defaults).with_(events={2: ("resume:deepcopy",)})
+    life = Life(Foreign(signature, FORMATS["bfloat16"]), case)
+    life.run()
+    state = next((s for s in life.optimizer.state.values() if isinstance(s, dict)), {})
+    wider = {n for n, v in state.items() if isinstance(v, torch.Tensor) and v.dim() and v.dtype is torch.float32}
+    if names := sorted(wider & {name for shared in life.facts["shared"] for name in shared}):
+        yield "note", f"load_state_dict takes {', '.join(names)} without a copy: later steps change what was loaded"

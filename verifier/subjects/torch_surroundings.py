@@ -46,6 +46,20 @@ _OURS = frozenset({"_"})
 """`builtins._` belongs to the interactive prompt."""
 
 
+def reseeds(subject: Any, case: Any) -> bool:
+    """Whether a run leaves torch's random number generator in one state, whatever state it was in before."""
+    from verifier.subjects.torch_life import Life
+
+    generator = torch.default_generator
+    before, after = generator.get_state(), []
+    for seed in (1, 2):
+        generator.manual_seed(seed)
+        Life(subject, case).run()
+        after.append(generator.get_state())
+    generator.set_state(before)
+    return torch.equal(*after)
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """A snapshot; `changes` says what differs from it now, `restore` puts it back."""
