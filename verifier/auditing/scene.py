@@ -347,6 +347,9 @@ def _literal(value: Any) -> str:
         return str(value)
     if isinstance(value, float | np.floating) and not math.isfinite(value):
         return f"float('{value}')"
+    if isinstance(value, type):
+        place = "torch.optim" if value.__module__.startswith("torch.optim.") else value.__module__
+        return f"{place}.{value.__qualname__}"
     if isinstance(value, tuple):
         return "(" + ", ".join(_literal(v) for v in value) + ("," if len(value) == 1 else "") + ")"
     return repr(value)
