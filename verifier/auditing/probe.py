@@ -326,7 +326,8 @@ def _lift(module: Any, known: Signature, implementation: str, literal: list[str]
     for symbolic in (literal, []):
         try:
             read = module.lift(
-                known.build, implementation, symbolic=symbolic, shapes=shapes, args=args, name=known.name, **switches
+                known.build, implementation, symbolic=symbolic, shapes=shapes, args={**known.fixed, **args},
+                name=known.name, **switches
             )
         except (Exception, SystemExit):  # foreign code under an interpreter: nothing read, and the contracts still run
             continue

@@ -39,7 +39,7 @@ class Forms:
         self, signature: Signature, args: Mapping[str, Any] | None = None, known: Mapping[Any, Any] | None = None
     ) -> None:
         self._signature = signature
-        self._args = dict(args or {})
+        self._args = {**signature.fixed, **(args or {})}  # what is required and never drawn is no symbol
         self._lifts: dict[Any, lifts.Lift | None] = dict(known or {})
         self._forms: dict[Any, Form | None] = {}
 
