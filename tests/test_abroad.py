@@ -115,3 +115,8 @@ def test_chance_in_one_format_is_no_order_of_parameters() -> None:
     """Who draws numbers where values are rounded is asked nothing there that compares two runs; elsewhere it is."""
     assert ["", ""] == [said("RoundsByChance", law, "bfloat16", "float32") for law in ("order", "neighbours")]
     assert "order" not in (learnt("RoundsByChance").signature or learnt("Shakes").signature).exempt  # type: ignore[union-attr]
+
+
+def test_state_dict_of_another_layout_is_no_error() -> None:
+    """A state_dict without the entry that torch's have is loaded as any other."""
+    assert ["", ""] == [said("KeepsItsOwnWay", law, "float32") for law in ("state_dtypes", "resume")]

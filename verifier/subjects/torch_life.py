@@ -216,7 +216,7 @@ class Life:
         fresh = self._built(subject, hyper, own=how != "other")
         fresh.load_state_dict(travelled)
         self.facts["moved"].append(any(not same(a, b) for a, b in zip(before, self.parameters, strict=True)))
-        self.facts["shared"].append(sorted(shared(travelled["state"], fresh.state_dict()["state"])))
+        self.facts["shared"].append(sorted(shared(travelled.get("state", {}), fresh.state_dict().get("state", {}))))
         now = self._dtypes(fresh)
         changed = sorted(f"{name} {dtypes[name]} -> {now[name]}" for name in now if dtypes[name] != now[name])
         self.facts["dtypes"].append(changed)
