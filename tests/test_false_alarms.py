@@ -13,6 +13,7 @@ from verifier.auditing import collect as audit_collect
 from verifier.auditing import overdue
 from verifier.auditing.probe import Found, learn, with_class
 from verifier.auditing.request import Request
+from verifier.auditing.scene import Scene, built
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_signature import resolve
 
@@ -188,6 +189,21 @@ def test_groups_that_a_class_makes_itself_are_left_alone() -> None:
     assert {"added_group", "groups", "schedule", "options_read"} <= set(signature.exempt)
     assert signature.group_options == frozenset()
     assert "" == said("ByName", "order")
+
+
+def test_required_option_that_is_never_drawn_is_the_number_it_was_given() -> None:
+    """The rule read out of the code has that number in it, so that no case takes another one."""
+    assert "" == said("Needs", "step_follows")
+
+
+def test_scripts_give_what_a_constructor_needs() -> None:
+    """Options without a default are written out, though no case changes them."""
+    signature = learnt("Needs").signature
+    assert signature is not None
+    text = built(Scene(signature, "forloop", "float32", {}), case_of(signature, [(2,)], signature.defaults), {}, [0])
+
+    assert "momentum=" in text
+    assert "nu=" in text
 
 
 def test_step_sizes_in_a_list_are_rounded_apart() -> None:

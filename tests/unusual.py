@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch.optim import Optimizer
+from torch.optim.optimizer import required
 
 
 class TwoAdditions(Optimizer):
@@ -211,6 +212,19 @@ class ByName(TwoAdditions):
     def __init__(self, named_parameters: Any, lr: float = 0.1, weight_decay: float = 0.01) -> None:
         groups = [{"params": [p], "name": name} for name, p in named_parameters]
         Optimizer.__init__(self, groups, dict(lr=lr, weight_decay=weight_decay))
+
+
+class Needs(TwoAdditions):
+    """Options of which it has no defaults: one that cases draw, and one that they do not know."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: Any = required, nu: Any = required) -> None:
+        assert momentum >= 0
+        Optimizer.__init__(self, params, dict(lr=lr, momentum=momentum, nu=nu))
+
+    def one(self, p: Any, group: Any) -> None:
+        buf = self.state[p].setdefault("buf", torch.zeros_like(p))
+        buf.mul_(group["momentum"]).add_(p.grad)
+        p.add_(buf, alpha=-group["lr"] * group["nu"])
 
 
 class ListedRates(TwoAdditions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -168,7 +169,10 @@ def built(scene: Scene, case: Case, hyper: Mapping[str, float], joined: Sequence
     """The expression that makes the optimizer of the groups that have joined."""
     signature = scene.signature
     plain, defaults = scene.arguments(hyper), signature.arguments(signature.defaults)
-    options = {n: v for n, v in plain.items() if v != defaults.get(n) or n in signature.fixed or n == "lr"}
+    asked = inspect.signature(signature.build).parameters.values()
+    needed = {p.name for p in asked if p.default is p.empty or type(p.default).__name__ == "_RequiredParameter"}
+    always = {"lr", *signature.fixed, *needed}
+    options = {n: v for n, v in plain.items() if v != defaults.get(n) or n in always}
     if "tensor_lr" in case.events.get(0, ()) and "lr" in options:
         options["lr"] = Text(f"torch.tensor({options['lr']!r}, dtype=torch.float64)")
     options |= {MISSPELT: 0.1} if "misspelt" in case.events.get(0, ()) else {}
