@@ -113,3 +113,23 @@ class KeepsItsOwnWay(TwoAdditions):
 
     def load_state_dict(self, state_dict: Any) -> None:
         super().load_state_dict(state_dict["mine"])
+
+
+class Forgets(Projects):
+    """Which implementation runs is decided by the constructor; the momentum is kept where no state_dict has it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01, foreach: bool = False) -> None:
+        super().__init__(params, lr, weight_decay, foreach)
+        self.kept: dict[Any, Any] = {}
+
+    def projected(self, p: Any, group: Any) -> Any:
+        found = super().projected(p, {"foreach": self.defaults["foreach"]})
+        self.kept[p] = found + 0.5 * self.kept.get(p, 0)
+        return self.kept[p]
+
+
+class Switches(Projects):
+    """Which implementation runs is decided by the constructor, whatever state_dict is loaded."""
+
+    def projected(self, p: Any, group: Any) -> Any:
+        return super().projected(p, {"foreach": self.defaults["foreach"]})

@@ -120,3 +120,11 @@ def test_chance_in_one_format_is_no_order_of_parameters() -> None:
 def test_state_dict_of_another_layout_is_no_error() -> None:
     """A state_dict without the entry that torch's have is loaded as any other."""
     assert ["", ""] == [said("KeepsItsOwnWay", law, "float32") for law in ("state_dtypes", "resume")]
+
+
+def test_resumed_by_another_implementation_it_may_round() -> None:
+    """A run that goes on in foreach may round otherwise; one that has lost its momentum on the way may not."""
+    formats = ("float64", "float32")
+
+    assert "" == said("Switches", "resume_across", *formats)
+    assert "goes on differently" in said("Forgets", "resume_across", *formats)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from verifier.case import Case, Refused, Subject, Trajectory
-from verifier.check.alike import breach, during, middle
+from verifier.check.alike import breach, during, explained, middle
 from verifier.check.bits import same_trajectory
+from verifier.check.judged import decided
 from verifier.check.pairs import compared
 from verifier.check.seen import run
 from verifier.floats import FP32, same_bits
@@ -46,6 +47,8 @@ EVENTS = {
 def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
     """A state_dict loaded into a new optimizer continues the run bit for bit; loading moves no parameter.
 
+    So it does in another implementation, but for roundings of the rule read out of the code.
+
     `how`: memory, file, pickle or deepcopy for the way it travels; "other" for a constructor given other values;
     the name of an implementation for one built to run another.
     """
@@ -55,10 +58,14 @@ def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
     seen = run(subject, other)
     if any(seen.facts.get("moved", ())):
         raise breach("load_state_dict moved a parameter", subject, other, "another value", "the same value")
+    what, expected = f"resumed from a state_dict ({how}), it goes on differently", run(subject, case)
     with compared(other, case):
-        same_trajectory(
-            f"resumed from a state_dict ({how}), it goes on differently", subject, other, seen, run(subject, case)
-        )
+        try:
+            same_trajectory(what, subject, other, seen, expected)
+        except Violation as found:
+            if how not in ("forloop", "foreach", "fused") or isinstance(subject.rule, Rule):
+                raise
+            decided(what, explained(subject, other, case, seen, expected), found)  # another implementation may round
 
 
 def keeps_state_dtypes(subject: Subject, case: Case) -> None:
