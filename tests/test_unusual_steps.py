@@ -108,3 +108,34 @@ def test_tensor_that_is_skipped_as_a_whole_is_a_convention() -> None:
     assert ("convention", words) in signature_of("SkipsTensors").notes
     assert {"nan_stays", "infinity_stays"} <= set(signature_of("SkipsTensors").exempt)
     assert "reaches others" in said("SkipsHalf", "infinity_stays")
+
+
+def test_generator_of_its_own_is_chance_too() -> None:
+    """Where steps are rounded by chance, from a generator the optimizer holds, nothing is asked that compares runs."""
+    assert ["", ""] == [said("RoundsByItsGenerator", law, ("bfloat16", "float32")) for law in ("order", "as_read")]
+    assert "order" not in signature_of("RoundsByItsGenerator").exempt
+
+
+def test_decay_of_matrices_alone_is_said() -> None:
+    """The kind of decay is that of matrices where vectors have none; and vectors are no proof that it was forgotten."""
+    found = learnt("DecaysMatrices")
+
+    words = "coupled (of tensors of two dimensions and more; vectors are not decayed)"
+    assert ("coupled", words) == (found.described["weight_decay"], found.described["lift"]["decay"])
+    assert "claimed" not in [held.source for held in found.held]
+
+
+def test_decay_of_nothing_is_no_decay_of_matrices() -> None:
+    """Where matrices are not decayed either, there is none."""
+    found = learnt("ForgetsDecay")
+
+    assert "none" == found.described["weight_decay"]
+    assert "decay" not in found.described["lift"]
+
+
+def test_decay_of_another_kind_is_said_in_words() -> None:
+    """A rate of its own is none of the kinds that have a name: the first lines say what it does."""
+    found = learnt("DecaysByItsOwnRate")
+
+    assert "other" == found.described["weight_decay"]
+    assert "shrinks by shrink * weight_decay of itself" in found.described["lift"]["decay"]

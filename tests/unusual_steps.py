@@ -188,3 +188,61 @@ class SkipsHalf(SkipsTensors):
 
     def share(self, grad: Tensor) -> float:
         return 0.5 if grad.isinf().any() else 1.0
+
+
+class RoundsByItsGenerator(SkipsTensors):
+    """In bfloat16 alone, steps are rounded by chance, from a generator of the optimizer's own."""
+
+    def __init__(self, params: Any, lr: float = 0.1, seed: int = 0) -> None:
+        super().__init__(params, lr)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def share(self, grad: Tensor) -> float:
+        return 1.0 if grad.dtype != torch.bfloat16 else float(torch.rand((), generator=self.generator))
+
+
+class DecaysMatrices(Optimizer):
+    """Momentum; parameters of two dimensions and more are decayed, biases and norms are not."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.01) -> None:
+        super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    grad = p.grad.add(p, alpha=group["weight_decay"]) if self.decays(p) else p.grad
+                    state = self.state[p]
+                    if not state:
+                        state["momentum_buffer"] = torch.zeros_like(p)
+                    state["momentum_buffer"].mul_(group["momentum"]).add_(grad)
+                    p.add_(state["momentum_buffer"], alpha=-group["lr"])
+        return loss
+
+    def decays(self, p: Tensor) -> bool:
+        return p.dim() > 1
+
+
+class ForgetsDecay(DecaysMatrices):
+    """Nothing is decayed."""
+
+    def decays(self, p: Tensor) -> bool:
+        return False
+
+
+class DecaysByItsOwnRate(Optimizer):
+    """Parameters shrink by a rate of their own, whose name is none of a learning rate's."""
+
+    def __init__(self, params: Any, lr: float = 0.1, shrink: float = 0.5, weight_decay: float = 0.01) -> None:
+        super().__init__(params, dict(lr=lr, shrink=shrink, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.mul_(1 - group["shrink"] * group["weight_decay"]).add_(p.grad, alpha=-group["lr"])
+        return loss

@@ -211,7 +211,7 @@ def _nothing() -> None:
 
 def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
     """The rules the target is held to, the proofs that it follows them, and what it is in words."""
-    from verifier.auditing import claimed, implementations
+    from verifier.auditing import claimed, decay, implementations
     from verifier.lift import construct, lifted, matching
 
     declared = None
@@ -229,7 +229,9 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
         if not fixed:
             described["lift"] = _lift_words(read)
             described["one_element"] = read is not None and read.rule is not None and not read.scope
-            described["weight_decay"] = read.weight_decay if read is not None else "unknown"
+            again = functools.partial(_lift, lifted, known, "forloop", [], {}, dict(request.args), ((2, 2),))
+            described["weight_decay"], words = decay.said(read, known, again)
+            described["lift"] |= {"decay": words} if words else {}
         if read is None or read.rule is None:
             continue
         if not fixed:
@@ -238,6 +240,8 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
         if not fixed and proof is not None:
             described["proof"] = proof.to_json() | ({"rule": proof.rule})
         near = claimed.relation(read, proof, fixed) if declared is None else None
+        if near is not None and near.wrong is not None and read.weight_decay == "none" != described["weight_decay"]:
+            near = None  # what is read of vectors lacks a decay that acts on matrices alone
         if near is not None and not fixed:
             described["proof"] = claimed.told(described["proof"], near)
         if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
@@ -320,14 +324,27 @@ def _variants(known: Signature, *, thorough: bool) -> list[dict[str, float]]:
     return [{}, *turned[: 6 if thorough else 2]]
 
 
-def _lift(module: Any, known: Signature, implementation: str, literal: list[str], switches: Any, args: Any) -> Any:
+def _lift(
+    module: Any,
+    known: Signature,
+    implementation: str,
+    literal: list[str],
+    switches: Any,
+    args: Any,
+    shapes: tuple[tuple[int, ...], ...] | None = None,
+) -> Any:
     """The lift of one implementation, None where it cannot be built for reading."""
-    shapes = None if known.least_dimensions < 2 else ((2, 2),)
+    shapes = ((2, 2),) if known.least_dimensions > 1 else shapes
     for symbolic in (literal, []):
         try:
             read = module.lift(
-                known.build, implementation, symbolic=symbolic, shapes=shapes, args={**known.fixed, **args},
-                name=known.name, **switches
+                known.build,
+                implementation,
+                symbolic=symbolic,
+                shapes=shapes,
+                args={**known.fixed, **args},
+                name=known.name,
+                **switches,
             )
         except (Exception, SystemExit):  # foreign code under an interpreter: nothing read, and the contracts still run
             continue
@@ -342,6 +359,8 @@ def _lift_words(read: Any) -> dict[str, Any]:
     from verifier.lift.identity import match
 
     words: dict[str, Any] = read.to_json()["lift"]
+    if words["path_conditions"] and words["formula"]:
+        words["formula"] += f", where {' and '.join(words['path_conditions'])}"
     whole = match(read)
     return words if whole is None else words | {"whole_tensors": whole.sentence}
 

@@ -53,7 +53,7 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
         ]
     lift = described.get("lift") or {}
     lines += _headed("formula", str(lift.get("formula") or f"not read: {lift.get('stopped_by')}"))
-    lines += _headed("weight decay", str(described.get("weight_decay")))
+    lines += _headed("weight decay", str(lift.get("decay") or described.get("weight_decay")))
     proof = described.get("proof") or {}
     if lift.get("whole_tensors"):
         lines += _headed("rule", lift["whole_tensors"])
@@ -64,7 +64,7 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     elif described.get("rule_source") == "declared":
         lines += _headed("rule", f"{described['rule']}, as declared")
     elif proof.get("relation"):
-        lines += _headed("rule", str(proof["relation"]))
+        lines += _headed("rule", str(proof["relation"]) + (", of vectors alone" if described.get("of_vectors") else ""))
     elif proof.get("rule"):
         words = f"none known; nearest {proof['rule']}"
         words += f", which {_as_mutant(proof)}" if proof.get("mutant") else ""

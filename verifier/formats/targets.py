@@ -27,7 +27,11 @@ def described(report: Report) -> list[Described]:
 
 def _described(one: Target) -> Described:
     formula = str(one.lift.get("formula") or f"not read: {one.lift.get('stopped_by')}")
-    facts = (("formula", formula), ("weight decay", one.weight_decay), ("rule", _rule(one)))
+    facts = (
+        ("formula", formula),
+        ("weight decay", str(one.lift.get("decay") or one.weight_decay)),
+        ("rule", _rule(one)),
+    )
     told = {kind: tuple(text for k, text in one.notes if k == kind) for kind in ("convention", "note")}
     return Described(one.target, facts, told["convention"], told["note"])
 

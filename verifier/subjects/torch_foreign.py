@@ -20,7 +20,7 @@ from verifier.subjects.initial import initial_state
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_life import DTYPES, Life
 from verifier.subjects.torch_signature import Signature
-from verifier.subjects.torch_travel import contained
+from verifier.subjects.torch_travel import contained, generators
 
 SWITCHED: dict[str, dict[str, bool]] = {
     "forloop": {"foreach": False},
@@ -258,8 +258,10 @@ def _run(subject: Foreign, case: Case) -> Trajectory:
     started = generator.get_state()
     try:
         with contained():
-            found = Life(subject, case).run()
-        if torch.equal(started, generator.get_state()):
+            life = Life(subject, case)
+            own = generators(life.optimizer)
+            found = life.run()
+        if torch.equal(started, generator.get_state()) and own == generators(life.optimizer):
             return found
         return replace(found, facts={**found.facts, "random": (True,)})
     finally:

@@ -134,11 +134,20 @@ def tensors(held: Any, seen: set[int]) -> Iterator[Tensor]:
 def numbers(living: Any) -> dict[str, Any]:
     """The attributes that are numbers, or dictionaries or lists of nothing else: what steps may be counted in."""
     found = {}
-    for name, value in vars(living).items():
+    for name, value in getattr(living, "__dict__", {}).items():
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)
         if name != "defaults" and all(isinstance(part, int | float) for part in parts):
             found[name] = value
     return found
+
+
+def generators(living: Any) -> dict[str, bytes]:
+    """The states of the random number generators among the attributes and in the groups, by name."""
+    groups = getattr(living, "param_groups", None) or [{}]
+    held = {**getattr(living, "__dict__", {}), **(groups[0] if isinstance(groups[0], Mapping) else {})}
+    return {
+        name: value.get_state().numpy().tobytes() for name, value in held.items() if isinstance(value, torch.Generator)
+    }
 
 
 def same(a: Tensor, b: Tensor) -> bool:
