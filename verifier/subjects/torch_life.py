@@ -271,7 +271,8 @@ class Life:
             others = [(p.detach() * 2 + 1).requires_grad_(p.requires_grad) for p in self.parameters]
             groups = tuple(Group(group.tensors) for group in self.case.all_groups)
             case = self.case.with_(hyper=self.subject.another(self.case.hyper), groups=groups)
-            self._neighbour = self.subject.optimizer(case, others), others
+            with refusals():
+                self._neighbour = self.subject.optimizer(case, others), others
         optimizer, others = self._neighbour
         for p in others:
             p.grad = torch.full_like(p, 3.0)
