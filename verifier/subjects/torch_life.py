@@ -273,12 +273,11 @@ class Life:
             case = self.case.with_(hyper=self.subject.another(self.case.hyper), groups=groups)
             with refusals():
                 self._neighbour = self.subject.optimizer(case, others), others
-        optimizer, others = self._neighbour
-        for p in others:
+        for p in self._neighbour[1]:
             p.grad = torch.full_like(p, 3.0)
         closure = [lambda: torch.zeros(())] if getattr(self.subject, "always_closure", False) else []
         with refusals():
-            optimizer.step(*closure)
+            self._neighbour[0].step(*closure)
 
     # -- a step
 

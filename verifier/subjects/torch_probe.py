@@ -20,6 +20,7 @@ from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
 from verifier.subjects.torch_closures import reads_loss
 from verifier.subjects.torch_combinations import covering
+from verifier.subjects.torch_chance import by_chance, draws
 from verifier.subjects.torch_conventions import (
     ACROSS_TENSORS,
     ELEMENTWISE,
@@ -27,7 +28,6 @@ from verifier.subjects.torch_conventions import (
     SHAPED,
     STRUCTURE,
     case_of,
-    drawn_elsewhere,
     source,
     takes_closure,
     torchs_own,
@@ -140,7 +140,12 @@ class Probe:
             refused_alone = [v for v in option.values[1:] if v not in taken]
             taken += [v for v in refused_alone if self._with_help(option.name, v)]
             options.append(replace(option, values=(option.default, *taken)))
-        self.signature = replace(self.signature, options=tuple(options))
+        switches = {o.name: list(o.values[1:]) for o in options if o.kind == "switch"}
+        drawing = dict.fromkeys(by_chance(self.signature, self.shape, switches), DRAWS)
+        self.notes += [("convention", f"draws random numbers where {n} is turned, which it was not") for n in drawing]
+        options = [replace(o, values=(o.default,)) if o.name in drawing else o for o in options]
+        unexamined = {**self.signature.unexamined, **drawing}
+        self.signature = replace(self.signature, options=tuple(options), unexamined=unexamined)
         self.signature = replace(
             self.signature,
             configurations=tuple(covering(self.signature.defaults, options, self._usable)),
@@ -281,7 +286,7 @@ class Probe:
         size = int(np.prod(shape))
         pair = case_of(self.signature, [shape, shape], hyper, 4)
         one = pair.with_(shapes=(shape,), theta=pair.theta[:size], grads=pair.grads[:, :size])
-        if self._draws(one):
+        if draws(self.signature, one):
             self.notes.append(("convention", f"{DRAWS}: its steps follow torch's generator"))
             self._leave_out(DRAWS, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
                                   "options_read", "maximize", "closure", "saving", "copying", "pickling",
@@ -327,16 +332,6 @@ class Probe:
         changed = case.grads.copy()
         changed[::2, -1] *= -1.75
         return not _same(self.run(case.with_(grads=changed)).theta[:, :-1], plain.theta[:, :-1])
-
-    def _draws(self, case: Case) -> bool:
-        """Whether a run advances a random number generator: torch's, numpy's or Python's."""
-        from verifier.subjects.torch_life import Life
-
-        before, others = torch.default_generator.get_state(), drawn_elsewhere()
-        Life(Foreign(self.signature, FORMATS["float64"]), case).run()
-        drew = not torch.equal(before, torch.default_generator.get_state()) or others != drawn_elsewhere()
-        torch.default_generator.set_state(before)
-        return drew
 
     def _leave_out(self, why: str, names: Iterable[str]) -> None:
         for name in names:
