@@ -206,6 +206,24 @@ def test_scripts_give_what_a_constructor_needs() -> None:
     assert "nu=" in text
 
 
+def test_option_by_which_a_format_is_rounded_by_chance_is_left_alone() -> None:
+    """It is told, and no case turns it, so that runs can be compared."""
+    signature = learnt("RoundsByChance").signature
+    assert signature is not None
+
+    assert (0.0,) == signature.option("stochastic").values
+    assert ("convention", "draws random numbers where stochastic is turned, which it was not") in signature.notes
+    assert "" == said("RoundsByChance", "order", ("bfloat16",))
+
+
+def test_elements_that_are_read_through_a_mask_are_a_convention() -> None:
+    """A mean over the tensor of signs that agree is seen, though the first step does not need it."""
+    signature = learnt("ReadsTheMask").signature
+    assert signature is not None
+
+    assert "partition" in signature.exempt
+
+
 def test_step_sizes_in_a_list_are_rounded_apart() -> None:
     """A product that is rounded before it is added, because tensors differ in their step size, is no mistake."""
     assert "" == said("ListedRates", "late_parameters")

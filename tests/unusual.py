@@ -227,6 +227,29 @@ class Needs(TwoAdditions):
         p.add_(buf, alpha=-group["lr"] * group["nu"])
 
 
+class RoundsByChance(TwoAdditions):
+    """bfloat16 parameters may be rounded by chance."""
+
+    def __init__(self, params: Any, lr: float = 0.1, stochastic: bool = False) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, stochastic=stochastic))
+
+    def one(self, p: Any, group: Any) -> None:
+        step = p.grad * group["lr"]
+        if group["stochastic"] and p.dtype is torch.bfloat16:
+            step += torch.rand_like(step) * 2**-8
+        p.sub_(step)
+
+
+class ReadsTheMask(TwoAdditions):
+    """What goes against the average is left out, and the rest made larger for it: from the second step on."""
+
+    def one(self, p: Any, group: Any) -> None:
+        average = self.state[p].setdefault("average", torch.zeros_like(p))
+        mask = (average * p.grad >= 0).to(p.dtype)
+        average.lerp_(p.grad, 0.5)
+        p.sub_(average * mask / mask.mean().clamp(min=1e-3), alpha=group["lr"])
+
+
 class ListedRates(TwoAdditions):
     """foreach multiplies by step sizes where tensors differ in them, and gives one to the kernel where they do not."""
 
