@@ -18,9 +18,9 @@ import torch
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
 from verifier.strategies import ROUND_STATE
+from verifier.subjects.torch_chance import by_chance, draws
 from verifier.subjects.torch_closures import reads_loss
 from verifier.subjects.torch_combinations import covering
-from verifier.subjects.torch_chance import by_chance, draws
 from verifier.subjects.torch_conventions import (
     ACROSS_TENSORS,
     ELEMENTWISE,
