@@ -167,9 +167,8 @@ def _shows(printed: str, known: Mapping[str, Any]) -> bool:
     if not known["message"]:  # it cannot be run at all
         return "Traceback" in printed
     raised = re.search(r"raised instead of stepping: observed (\w+)", str(known["message"]))
-    ended = printed.strip().splitlines()[-1:] or [""]
-    if raised is not None or "Traceback" in printed:
-        return raised is not None and re.match(rf"(\w+\.)*{raised[1]}\b", ended[0]) is not None
+    if raised is not None or "Traceback" in printed:  # a message may have several lines
+        return raised is not None and re.search(rf"^(\w+\.)*{raised[1]}\b", printed, re.MULTILINE) is not None
     found = re.search(r"^observed (\S+) expected", printed, re.MULTILINE)
     if found is None:  # it compares two runs of its own, or says what is wrong in words
         return re.search(r"^\w*Error\b", printed, re.MULTILINE) is None
