@@ -133,3 +133,17 @@ class Switches(Projects):
 
     def projected(self, p: Any, group: Any) -> Any:
         return super().projected(p, {"foreach": self.defaults["foreach"]})
+
+
+class AsksOfGroups(TwoAdditions):
+    """Every group must say whether its matrices are to be turned into rotations; vectors cannot be."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01) -> None:
+        params = list(params)
+        for group in params:
+            if "rotate" not in group:
+                raise ValueError("`rotate` must be set")
+        super().__init__(params, lr, weight_decay)
+
+    def one(self, p: Any, group: Any) -> None:
+        p.add_(p.grad / p.grad.shape[0], alpha=-group["lr"] * (1 + group["rotate"]))

@@ -128,3 +128,14 @@ def test_resumed_by_another_implementation_it_may_round() -> None:
 
     assert "" == said("Switches", "resume_across", *formats)
     assert "goes on differently" in said("Forgets", "resume_across", *formats)
+
+
+def test_what_every_group_must_say_is_said() -> None:
+    """A key without which the constructor refuses a group is given, and told; shapes that then raise are not taken."""
+    signature = learnt("AsksOfGroups").signature
+    assert signature is not None
+
+    assert {"rotate": True} == signature.keys
+    assert ("convention", "every group must say rotate; True was said") in signature.notes
+    assert 1 == signature.least_dimensions
+    assert ["", ""] == [said("AsksOfGroups", law, "float32") for law in ("groups", "added_group")]

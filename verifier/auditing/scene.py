@@ -194,7 +194,8 @@ def built(scene: Scene, case: Case, hyper: Mapping[str, float], joined: Sequence
 
 def _group(scene: Scene, hyper: Mapping[str, float], group: Group) -> str:
     plain, theirs = scene.arguments(hyper), scene.arguments({**hyper, **group.hyper})
-    own = "".join(f", {n!r}: {_literal(v)}" for n, v in theirs.items() if v != plain[n])
+    own = "".join(f", {n!r}: {_literal(v)}" for n, v in scene.signature.keys.items())
+    own += "".join(f", {n!r}: {_literal(v)}" for n, v in theirs.items() if v != plain[n])
     return f"{{'params': [{', '.join(f'p[{k}]' for k in group.tensors)}]{own}}}"
 
 

@@ -252,8 +252,8 @@ class Life:
         group = self.case.all_groups[number]
         own = self._options(self.case.hyper_at(step, group))
         plain = self._options(self.case.hyper)
-        differing = {name: value for name, value in own.items() if value != plain[name]}
-        self.optimizer.add_param_group({"params": [self.parameters[k] for k in group.tensors], **differing})
+        given = {**self.subject.signature.keys, **{n: value for n, value in own.items() if value != plain[n]}}
+        self.optimizer.add_param_group({"params": [self.parameters[k] for k in group.tensors], **given})
         self.waiting.remove(number)
         self.joined.append(number)
 

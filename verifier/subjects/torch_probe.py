@@ -96,6 +96,7 @@ class Probe:
     def _first_step(self) -> None:
         """A first step with the default options, on the first shape that is taken."""
         errors: list[Exception] = []
+        self.notes += [("convention", f"every group must say {k}; True was said") for k in self.signature.keys]
         for closure in (False, True):
             self.signature = replace(self.signature, needs_closure=closure)
             for shape in SHAPES:
@@ -112,10 +113,8 @@ class Probe:
         first = errors[0]
         if "a leaf Variable that requires grad" in str(first):  # torch's words: no parameter can be stepped like this
             raise Misstep("its step changes parameters in place with gradients enabled, which autograd forbids")
-        text = str(first).splitlines()[0] if str(first) else ""
-        raise Untestable(
-            f"its first step raises {text if isinstance(first, Refused) else f'{type(first).__name__}: {text}'}"
-        )
+        kind = "" if isinstance(first, Refused) else f"{type(first).__name__}: "
+        raise Untestable(f"its first step raises {kind}{str(first).partition(chr(10))[0]}")
 
     def _taken(self, hyper: Mapping[str, float]) -> bool:
         """Whether the constructor and a step take these options; an error that is not the optimizer's own counts."""
@@ -163,7 +162,8 @@ class Probe:
         taken = []
         for shape in ((), (3,), (3, 2), (2, 2, 2), (2, 3, 2, 2)):
             error = self.error(case_of(self.signature, [shape], self.signature.defaults))
-            if error is None or not (isinstance(error, Refused) or len(shape) > 2 or self.shape != SHAPES[0]):
+            least = isinstance(error, Refused) or len(shape) > 2 or self.shape != SHAPES[0] or self.signature.keys
+            if error is None or not least:
                 taken.append(len(shape))
             elif isinstance(error, Refused):
                 self.notes.append(("convention", f"takes no parameters of {len(shape)} dimensions: {error}"))

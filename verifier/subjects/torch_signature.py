@@ -18,6 +18,7 @@ from verifier.errors import UsageError
 from verifier.lift.construct import DECAY_NAMES, Question, _parts, arguments, resolve
 from verifier.lift.keywords import REQUIRED, SWITCHES, by_keyword, required
 from verifier.strategies import HYPER
+from verifier.subjects.torch_keys import keys_of
 
 __all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signature"]
 
@@ -90,6 +91,7 @@ class Signature:
     unavailable: Mapping[str, str] = field(default_factory=dict)  # implementation, dtype or both -> why not
     notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
     switches: tuple[str, ...] = ()
+    keys: Mapping[str, Any] = field(default_factory=dict)  # what every group must say, as `torch_keys` finds it
     forms: Any = None  # `torch_forms.Forms`: the rules read out of the code, where somebody may ask for them
 
     theta = Symbol("theta", real=True)
@@ -210,6 +212,7 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
         name=stem(name),
         build=build,
         first=first,
+        keys=keys_of(build),
         options=tuple(options),
         fixed=fixed,
         implementations=implementations,
