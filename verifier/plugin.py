@@ -94,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(audit_collect.of(config), "verifier-audit")
         if config.option.verifier_evidence:
-            config.pluginmanager.register(overdue.Overdue(Path(config.option.verifier_evidence)), "verifier-overdue")
+            config.pluginmanager.register(overdue.Overdue(config), "verifier-overdue")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -123,7 +123,10 @@ class AuditReport:
             return 3, "nothing could be verified"
         if self.stale:
             return 4, f"the list of expected failures is stale: {self.stale[0]}"
-        return 0, f"nothing new is wrong: {verdicts.count('held'):,} rows held"
+        named = {str(row.get("target")) for row in self.rows}
+        tested = {str(row.get("target")) for row in self.rows if row["verdict"] != "untestable"}
+        left = f"; {len(named - tested)} of {len(named)} targets could not be tested" if named - tested else ""
+        return 0, f"nothing new is wrong: {verdicts.count('held'):,} rows held{left}"
 
     @property
     def last_line(self) -> str:

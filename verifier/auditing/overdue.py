@@ -2,6 +2,7 @@
 
 What does not end in time is said to be just that, and not taken for a crash, as a busy machine is slow too. A row that
 ends its process is asked once more, in another one: a thread, or memory, that another row spoilt may have ended it.
+A worker whose memory rows have filled ends itself before the next one, which is asked in another worker too.
 A target whose import ended a worker, or held it up, is imported by no worker after it.
 """
 
@@ -12,11 +13,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 from pluggy import HookimplMarker
+
+from verifier.subjects.torch_sandbox import memory_is_scarce
 
 hookimpl = HookimplMarker("pytest")  # pytest.hookimpl, for those who have no pytest yet and only ask for marks
 
@@ -34,10 +37,11 @@ class Overdue:
     In the controller, it has rows that ended their process asked again, once.
     """
 
-    def __init__(self, evidence: Path) -> None:
-        self.evidence = evidence
-        self.marks = marks(evidence)
-        self.running = running(evidence) / str(os.getpid())
+    def __init__(self, config: Any) -> None:
+        self.evidence = Path(config.option.verifier_evidence)
+        self.in_worker = hasattr(config, "workerinput")
+        self.marks = marks(self.evidence)
+        self.running = running(self.evidence) / str(os.getpid())
         self.asked: set[str] = set()
 
     @hookimpl(optionalhook=True)
@@ -48,6 +52,28 @@ class Overdue:
         self.asked.add(crashitem)
         report.when = "again"  # not the mark of a worker that died, of which a row is made
         sched.mark_test_pending(crashitem)
+
+    @hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Leaves every row at least half of the memory that a target may take."""
+        if self.in_worker and memory_is_scarce():
+            os._exit(1)
+
+    @hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, Any, Any]:
+        """A row that is out of memory outside of the target's code ends its worker: what it says is worth nothing."""
+        try:
+            return (yield)
+        except MemoryError:
+            if self.in_worker:
+                os._exit(1)
+            raise
+
+    @hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excinfo: Any) -> None:
+        """So does pytest itself."""
+        if self.in_worker and isinstance(excinfo.value, MemoryError):
+            os._exit(1)
 
     @hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: Any, settings: Any) -> bool | None:

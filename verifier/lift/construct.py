@@ -116,8 +116,8 @@ def _neighbours(missing: str) -> list[str]:
 def _from_file(path: Path) -> ModuleType:
     """The module of a file, which finds what lies beside it, last of all places, as it would if it were run."""
     if not path.is_file():
-        beside = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
-        near = nearest(path.name, beside)
+        files = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        near = nearest(path.name, files)
         raise UsageError(f"no file {path}" + (f"; did you mean {str(path.with_name(near))!r}?" if near else ""))
     name = f"verifier_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

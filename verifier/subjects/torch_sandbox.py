@@ -31,6 +31,17 @@ def limit_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (size if hard < 0 else min(size, hard), hard))
 
 
+def memory_is_scarce() -> bool:
+    """Whether this process has taken more than half of what it may; never where no system tells, or none is set."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            taken = int(file.read().split()[5]) * resource.getpagesize()  # data and stack
+    except OSError:
+        return False
+    return 0 <= limit < 2 * taken
+
+
 def half_of_memory() -> int:
     """Half of the machine's memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
