@@ -120,7 +120,7 @@ class Foreign:
         for group in case.all_groups:
             own = self.options(case.hyper_at(0, group))
             differing = {name: value for name, value in own.items() if not _equal(value, plain[name])}
-            groups.append({"params": [parameters[k] for k in group.tensors], **differing})
+            groups.append({"params": [parameters[k] for k in group.tensors], **signature.keys, **differing})
         chosen = switched(signature, self.implementation)
         if case.maximize:
             chosen["maximize"] = True
