@@ -30,6 +30,11 @@ def test_a_default_that_counts_is_given_back_as_a_whole_number(name: str, kind: 
     assert (int if kind == "int" else float) is type(found.arguments(found.defaults)[name])
 
 
+def test_a_fraction_is_no_whole_number_whatever_the_default() -> None:
+    """A rule that was read may be asked of a half where the default is written as 1: it is given as it is."""
+    assert 0.5 == signature(f"{__name__}:Asking", {}).option("every").plain(0.5)
+
+
 class Refusing(torch.optim.Optimizer):
     """Its own default of lr is refused by it; that of rate is not."""
 

@@ -56,7 +56,7 @@ class Option:
         """The Python value that the float stands for."""
         if self.kind == "switch":
             return bool(value)
-        if self.kind == "int" or (self.whole and value == self.default):
+        if (self.kind == "int" and float(value).is_integer()) or (self.whole and value == self.default):
             return int(value)
         return self.words[int(value)] if self.kind == "word" else float(value)
 
