@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.broken import lines, matrix, more
+from tests.broken import apart, lines, matrix, more
 from tests.broken import optimizers as broken
 from tests.broken.matrix import audited
 from verifier import contracts, record
@@ -17,21 +17,6 @@ FAST = hypothesis.settings(matrix.SHORT, max_examples=12, phases=(hypothesis.Pha
 
 FEW = 4
 """Contracts that may reject a broken optimizer for it to be one contract's own; those that resume are one."""
-
-
-NOT_ALONE = frozenset(
-    {
-        "all_parameters",
-        "determinism",
-        "nan_stays",
-        "neighbours",
-        "options_read",
-        "partition",
-        "state_apart",
-        "written_memory",
-    }
-)
-"""Contracts whose broken optimizers are rejected by many others too, or are not in the table yet."""
 
 
 def rejects(module: Any, law: str) -> str:
@@ -48,7 +33,7 @@ def test_rejects_what_breaks_it(wrong: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "law"), more.REJECTED + lines.REJECTED, ids=lambda one: getattr(one, "__name__", one)
+    ("wrong", "law"), more.REJECTED + lines.REJECTED + apart.REJECTED, ids=lambda one: getattr(one, "__name__", one)
 )
 def test_rejects_what_breaks_it_elsewhere(wrong: type, law: str) -> None:
     """Contracts about files, copies, formats, threads and refusals reject what breaks them too."""
@@ -69,19 +54,19 @@ def test_rare_contracts_hold_of_what_keeps_them(right: str, law: str) -> None:
 
 def test_every_contract_rejects_something() -> None:
     """No contract is in the table that rejects none of the broken optimizers."""
-    rejecting = {*broken.REJECTED.values(), *(law for _, law in more.REJECTED + lines.REJECTED)}
+    rejecting = {*broken.REJECTED.values(), *(law for _, law in more.REJECTED + lines.REJECTED + apart.REJECTED)}
 
     assert {row.name for row in CONTRACTS} - rejecting == set()
 
 
 def test_contracts_have_a_broken_optimizer_of_their_own() -> None:
-    """For each contract, those that are named apart, there is an optimizer that it rejects, and few others do."""
+    """For each contract there is an optimizer that it rejects, and few others do."""
     table = matrix.written()
     rows = {row.name: "resumes" if "check.resumes" in row.body[-1] else row.name for row in CONTRACTS}
     few = {name for names in table.values() if len({rows[n] for n in names}) <= FEW for name in names}
 
     assert set(table) <= {wrong.__name__ for wrong, _ in matrix.MEANT}
-    assert set(rows) - few == NOT_ALONE
+    assert set(rows) - few == set()
 
 
 @pytest.mark.parametrize("wrong", [lines.EndsAtIdleGroup, more.IgnoresTensorRate], ids=lambda one: one.__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.broken import lines, matrix, more
+from tests.broken import apart, lines, matrix, more
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -23,7 +23,7 @@ from verifier.auditing.scene import Scene
 WRONG = dict.fromkeys(
     [
         (wrong.__module__, wrong.__name__, law)
-        for wrong, law in (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED)
+        for wrong, law in (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED, *apart.REJECTED)
     ]
 )
 """Each broken optimizer, and the contract that rejects it."""

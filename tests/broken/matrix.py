@@ -13,7 +13,7 @@ from typing import Any
 
 import hypothesis
 
-from tests.broken import lines, more
+from tests.broken import apart, lines, more
 from tests.broken import optimizers as broken
 from verifier import record
 from verifier.auditing import collect as audit_collect
@@ -22,7 +22,7 @@ from verifier.auditing.request import Request
 
 FILE = Path(__file__).with_name("matrix.toml")
 
-MEANT: tuple[tuple[type, str], ...] = (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED)
+MEANT: tuple[tuple[type, str], ...] = (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED, *apart.REJECTED)
 """Each broken optimizer and the contract it is made for; an optimizer may be there for several."""
 
 SHORT = hypothesis.settings(

@@ -51,7 +51,7 @@ def _decayed_shapes(signature: Signature, shape: tuple[int, ...], taken: Taken) 
     if not signature.decays:
         return
     acts = {}
-    for other in ((), (3,), (3, 2), (2, 3, 2, 2)):
+    for other in ((3,), (3, 2), (2, 3, 2, 2)):  # of single numbers a ratio of norms hides it
         if not signature.least_dimensions <= len(other) <= signature.most_dimensions:
             continue
         case = case_of(signature, [other], {**signature.defaults, **signature.decays}, 2)
