@@ -73,7 +73,7 @@ def sentence(found: Relative) -> str:
     for edit in found.conventions:
         by = shipped(edit.name)
         written.append(f"{edit.says} ({by})" if by else edit.says)
-    said = found.of
+    said = f"{found.of} without {' and '.join(found.absent)}" if found.absent else found.of
     if written:
         said += f", by {'another convention' if len(written) == 1 else 'other conventions'}: {'; '.join(written)}"
     if found.wrong is not None:

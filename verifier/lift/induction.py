@@ -13,6 +13,7 @@ from sympy import Expr, Symbol
 
 from verifier.equality.normal import Decision, Status, equal
 from verifier.lift import statemap
+from verifier.lift.apart import of_nearest
 from verifier.lift.lifted import Lift
 from verifier.lift.trajectory import Parting, part
 from verifier.printing import to_text
@@ -23,7 +24,8 @@ from verifier.rule import Rule, t, transition
 class LiftProof:
     """What is known of 'this code follows this rule'.
 
-    `difference` is the term by which a variable's new value departs, `witness` the inputs of a run that shows it,
+    `difference` is the term by which a variable's new value departs, `apart` what the code has in the place of what, in
+    words, where that is short; `witness` the inputs of a run that shows it,
     `mutant` the known mistake the code equals, if it equals one; `states` maps the rule's state names to the code's.
     Where the code keeps its state in another form, `maps` gives the rule's state after step t in terms of the code's.
     """
@@ -34,6 +36,7 @@ class LiftProof:
     method: str
     where: tuple[str, ...] = ()
     difference: str = ""
+    apart: str = ""
     variable: str = ""
     witness: Mapping[str, str] | None = None
     mutant: str = ""
@@ -53,6 +56,7 @@ class LiftProof:
             "method": self.method,
             "where": list(self.where),
             "difference": self.difference,
+            "apart": self.apart,
             "variable": self.variable,
             "witness": dict(self.witness) if self.witness else None,
             "mutant": self.mutant,
@@ -102,7 +106,7 @@ def _prove(lifted: Lift, rule: Rule) -> LiftProof:
     variable, term = difference(code, declared)
     return proof(
         Status.REFUTED, "a run of both from the initial state", difference=term, variable=variable,
-        witness=_witness(parted),
+        witness=_witness(parted), apart=of_nearest(code, declared),
     )  # fmt: skip
 
 

@@ -32,6 +32,9 @@ RULES = 4
 WIDELY = 2
 """Rules that are tried with two edits of one aspect."""
 
+MOST = 2
+"""Edits of a candidate that gets another one where aspects cannot be told apart."""
+
 DRAWS, STEPS = 2, 4
 """Points, and steps from the initial state, at which candidates are told apart; more follow for what is left."""
 
@@ -46,6 +49,7 @@ class Relative:
     """What lifted code is: `rule`, written by `conventions`, or `wrong`, which is that rule with one mistake in it.
 
     `of` names the rule of the catalogue; `proof` is that the code follows `wrong`, or `rule` where nothing is wrong.
+    `absent` are hyperparameters of the rule that the code does without.
     """
 
     of: str
@@ -53,6 +57,7 @@ class Relative:
     conventions: tuple[Edit, ...]
     wrong: Mutant | None
     proof: induction.LiftProof
+    absent: tuple[str, ...] = ()
 
     @property
     def known(self) -> Rule:
@@ -92,20 +97,31 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
     """
     if lifted.rule is None:
         return None
+    fitting = list(itertools.islice(_fitting(lifted, rules), RULES))
+    for widely in (False, True):
+        found = _found(fitting[: WIDELY if widely else RULES], widely)
+        for name, candidate, given in found:
+            proof = _shown(given, candidate)
+            if proof is not None:
+                absent = tuple(
+                    n for n in given.literal if n not in lifted.literal and OPTIONAL.get(n) == given.literal[n]
+                )
+                return Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof, absent)
+    return None
+
+
+def _found(fitting: Iterable[tuple[Rule, Lift]], widely: bool) -> list[tuple[str, _Candidate, Lift]]:
+    """The candidates that agree with the code, those with the fewest edits first."""
     found: list[tuple[tuple[bool, int, int], str, _Candidate, Lift]] = []
-    for number, (rule, given) in enumerate(itertools.islice(_fitting(lifted, rules), RULES)):
+    for number, (rule, given) in enumerate(fitting):
         try:
-            for candidate in _search(given, induction.specialised(rule, given), widely=number < WIDELY):
+            for candidate in _search(given, induction.specialised(rule, given), widely=widely):
                 found.append(((*candidate.edits, number), rule.name, candidate, given))
         except (Untranslatable, RuleError):
             continue
-        if any(not key[0] for key, *_ in found):
+        if any(key[:2] == (False, 0) for key, *_ in found):
             break
-    for _, name, candidate, given in sorted(found, key=lambda one: one[0]):
-        proof = _shown(given, candidate)
-        if proof is not None:
-            return Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof)
-    return None
+    return [(name, candidate, given) for _, name, candidate, given in sorted(found, key=lambda one: one[0])]
 
 
 def _shown(lifted: Lift, candidate: _Candidate) -> induction.LiftProof | None:
@@ -114,6 +130,8 @@ def _shown(lifted: Lift, candidate: _Candidate) -> induction.LiftProof | None:
     if part(lifted.rule, candidate.lines, lifted.literal) is not None:
         return None
     proof = induction.prove(lifted, candidate.lines)
+    if candidate.slip is not None and not proof.proved:  # nobody is told of a mistake without a proof
+        return None
     return None if proof.status is Status.REFUTED else proof
 
 
@@ -122,8 +140,9 @@ def _fitting(lifted: Lift, rules: Iterable[Rule]) -> Iterator[tuple[Rule, Lift]]
     assert lifted.rule is not None
     mine = {s.name for s in lifted.rule.hyper}
     for rule in rules:
-        has = mine | set(lifted.literal) | set(lifted.hyper)
-        absent = [s.name for s in rule.hyper if s.name not in has]
+        has = mine | set(lifted.literal)
+        unread = set(lifted.hyper) - OPTIONAL.keys()
+        absent = [s.name for s in rule.hyper if s.name not in has | unread]
         required = [name for name in absent if name not in OPTIONAL]
         theirs = {s.name for s in rule.hyper}
         if len(mine - theirs) > 1 or len(required) > 2:
@@ -156,9 +175,12 @@ def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[_Candidate]:
             continue
         known: dict[sympy.Basic, Node] = {}
         for one in pending:
-            survivors = [*survivors, *_edited(lifted, survivors, one)]
+            survivors = [
+                *survivors,
+                *_edited(lifted, [c for c in survivors if len(pending) == 1 or sum(c.edits) < MOST], one),
+            ]
         agreeing = [c for c in survivors if _agrees(c.lines, points, known)]
-        if not agreeing and widely:
+        if not agreeing and widely and len(pending) == 1:
             more = [c for one in pending for c in _edited(lifted, [c for c in survivors if c.slip is None][1:], one)]
             agreeing = [c for c in more if _agrees(c.lines, points, known)]
         if not agreeing:
@@ -225,9 +247,8 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
         draw = random.Random(f"relative {seed}")
         grads = [sympy.Rational(draw.choice((-1, 1)) * draw.randint(5, 90), 64) for _ in range(STEPS)]
         point = {expr.sym(name): float(value) for name, value in inputs.items()}
-        if any(
-            holds(n, point) is False for n in from_sympy(c for c in lifted.path_conditions if t not in c.free_symbols)
-        ):
+        asked = () if silent else lifted.path_conditions  # formulas may be compared where no code performs them
+        if any(holds(n, point) is False for n in from_sympy(c for c in asked if t not in c.free_symbols)):
             continue
         trace = list(_trace(code, inputs, grads, {}))
         places = [float(inputs["theta"]), *(value for value, _ in trace)]
