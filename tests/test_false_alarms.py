@@ -224,6 +224,13 @@ def test_elements_that_are_read_through_a_mask_are_a_convention() -> None:
     assert "partition" in signature.exempt
 
 
+def test_loss_beside_other_things_is_returned() -> None:
+    """An option may ask for more than the loss; the loss in a tuple of its own is none."""
+    assert ["", "step(closure) does not return the loss"] == [
+        said(name, "closure").partition(": ")[2].partition(" at ")[0] for name in ("ReturnsMore", "ReturnsTuple")
+    ]
+
+
 def test_step_sizes_in_a_list_are_rounded_apart() -> None:
     """A product that is rounded before it is added, because tensors differ in their step size, is no mistake."""
     assert "" == said("ListedRates", "late_parameters")

@@ -250,6 +250,28 @@ class ReadsTheMask(TwoAdditions):
         p.sub_(average * mask / mask.mean().clamp(min=1e-3), alpha=group["lr"])
 
 
+class ReturnsMore(TwoAdditions):
+    """With `verbose` a step returns the loss and what there is to know besides; or the loss in a tuple of its own."""
+
+    rest: tuple[Any, ...] = ({},)
+
+    def __init__(self, params: Any, lr: float = 0.1, verbose: bool = False) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, verbose=verbose))
+
+    def step(self, closure: Any = None) -> Any:
+        loss = super().step(closure)
+        return (loss, *self.rest) if self.param_groups[0]["verbose"] else loss
+
+    def one(self, p: Any, group: Any) -> None:
+        p.add_(p.grad, alpha=-group["lr"])
+
+
+class ReturnsTuple(ReturnsMore):
+    """A comma too many."""
+
+    rest = ()
+
+
 class ListedRates(TwoAdditions):
     """foreach multiplies by step sizes where tensors differ in them, and gives one to the kernel where they do not."""
 

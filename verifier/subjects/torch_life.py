@@ -36,7 +36,7 @@ from verifier.case import Case, Group, Trajectory
 from verifier.floats import Array, Format
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_scaling import announced, refuses, scale_of
-from verifier.subjects.torch_travel import numbers, pickled, refusals, same, shared, sparse, tensors, travel
+from verifier.subjects.torch_travel import loss_of, numbers, pickled, refusals, same, shared, sparse, tensors, travel
 
 DTYPES: dict[str, torch.dtype] = {
     "float64": torch.float64,
@@ -327,9 +327,8 @@ class Life:
             p.grad = None
         with refusals():
             returned = self._timed(self.optimizer.step, evaluate)
-        value = float(returned) if isinstance(returned, Tensor | int | float) else None
         again = [all(map(same, a, b)) for a, b in pairwise(places)]
-        self.facts["closure"].append((len(calls), all(calls), value, all(again) and bool(again)))
+        self.facts["closure"].append((len(calls), all(calls), loss_of(returned), all(again) and bool(again)))
 
     def _timed(self, step: Callable[..., Any], *arguments: Any) -> Any:
         """A step of the optimizer, its own time noted."""

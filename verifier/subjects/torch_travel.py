@@ -21,6 +21,12 @@ class Escaped(RuntimeError):
     """The optimizer raised something that is no ordinary exception, or one that cannot be printed."""
 
 
+def loss_of(returned: Any) -> float | None:
+    """The number that step(closure) returned, alone or first of several things; None where there is none."""
+    first = returned[0] if isinstance(returned, tuple) and len(returned) > 1 else returned
+    return float(first) if isinstance(first, torch.Tensor | int | float) else None
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turns what an optimizer raises into what a run may raise.
