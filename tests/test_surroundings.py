@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import gc
+import json
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch._dynamo  # whatever imports it first changes the environment: here, and not in the midst of a test
 
 from verifier.subjects.torch_surroundings import snapshot
 
@@ -36,8 +38,10 @@ CHANGES: dict[str, Callable[[], object]] = {
     "decimal arithmetic": lambda: setattr(decimal.getcontext(), "prec", 3),
     "the standard streams": lambda: setattr(sys, "stdout", sys.stderr),
     "the hooks for exceptions": lambda: setattr(threading, "excepthook", print),
+    "sys.exit": lambda: setattr(sys, "exit", print),
+    "json.dumps": lambda: setattr(json, "dumps", str),
     "tracing": lambda: sys.setprofile(lambda *_: None),
-    "whether an alarm is set": lambda: signal.setitimer(
+    "the timers that are set": lambda: signal.setitimer(
         signal.ITIMER_REAL, 0 if signal.getitimer(signal.ITIMER_REAL)[0] else 3600
     ),
     "the handlers of signals": lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
@@ -67,6 +71,21 @@ def test_a_change_is_named_and_put_back(what: str) -> None:
     named = [one.partition(" from ")[0] for one in said]
     assert [what] == [name for name in named if name != "torch.Storage"]  # which follows the default dtype
     assert [] == before.changes()
+
+
+@pytest.mark.parametrize("timer", [signal.ITIMER_VIRTUAL, signal.ITIMER_PROF])
+def test_a_timer_that_was_set_is_stopped(timer: int) -> None:
+    """A timer that counts what we compute would end the process in the middle of another row."""
+    before = snapshot()
+
+    signal.setitimer(timer, 3600)
+    try:
+        said = before.changes()
+    finally:
+        before.restore()
+
+    assert ["the timers that are set"] == [one.partition(" from ")[0] for one in said]
+    assert 0.0 == signal.getitimer(timer)[0]
 
 
 def test_a_folder_that_was_left_is_gone_back_to(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import decimal
 import gc
+import json
 import locale
 import math
 import operator
@@ -38,6 +39,7 @@ NAMESPACES: tuple[tuple[str, Any], ...] = (
     ("copy", copy),
     ("os", os),
     ("time", time),
+    ("json", json),
     ("builtins", builtins),
 )
 """Where nobody but their owners may assign: (name, module or class)."""
@@ -69,7 +71,7 @@ class Surroundings:
     environment: dict[str, str]
     generators: tuple[Any, Any, Any]
     names: tuple[dict[str, Any], ...]
-    alarm: tuple[float, float]  # seconds until SIGALRM comes, and between the next ones; 0: never
+    alarms: tuple[tuple[float, float], ...]  # of each timer: seconds until its signal, and between the next
 
     def changes(self) -> list[str]:
         """What differs now, a phrase each. Drawing random numbers is not a change."""
@@ -146,26 +148,32 @@ class Surroundings:
             locale.setlocale(locale.LC_ALL, settings["the locale"])
         sys.stdin, sys.stdout, sys.stderr = settings["the standard streams"]
         sys.excepthook, threading.excepthook = settings["the hooks for exceptions"]
+        sys.exit = settings["sys.exit"]
         trace, profile = settings["tracing"]
         if sys.gettrace() is not trace:
             sys.settrace(trace)
         if sys.getprofile() is not profile:
             sys.setprofile(profile)
         if threading.current_thread() is threading.main_thread():
-            if _alarm() != settings["whether an alarm is set"]:
-                signal.setitimer(signal.ITIMER_REAL, *self.alarm)
+            if _alarms() != settings["the timers that are set"]:
+                for timer, ends in zip(TIMERS.values(), self.alarms, strict=True):
+                    signal.setitimer(timer, *ends)
             for number, handler in zip(SIGNALS, settings["the handlers of signals"], strict=True):
                 if handler is not None and signal.getsignal(number) is not handler:
                     signal.signal(number, handler)
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD, signal.SIGPIPE)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD, signal.SIGPIPE,
+           signal.SIGPROF, signal.SIGVTALRM)  # fmt: skip
 """Signals whose handlers are put back."""
 
+TIMERS = {"real": signal.ITIMER_REAL, "virtual": signal.ITIMER_VIRTUAL, "profiling": signal.ITIMER_PROF}
+"""What sends a signal when its time is over: ours, or that of our computing."""
 
-def _alarm() -> bool:
-    """Whether SIGALRM will come."""
-    return signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+def _alarms() -> tuple[str, ...]:
+    """The timers that will send a signal."""
+    return tuple(name for name, timer in TIMERS.items() if signal.getitimer(timer)[0] > 0)
 
 
 def _folder() -> str:
@@ -195,8 +203,9 @@ def _python() -> dict[str, Any]:
         "the locale": locale.setlocale(locale.LC_ALL),
         "the standard streams": (sys.stdin, sys.stdout, sys.stderr),
         "the hooks for exceptions": (sys.excepthook, threading.excepthook),
+        "sys.exit": sys.exit,
         "tracing": (sys.gettrace(), sys.getprofile()),
-        "whether an alarm is set": _alarm(),
+        "the timers that are set": _alarms(),
         "the handlers of signals": tuple(signal.getsignal(number) for number in SIGNALS),
     }
 
@@ -224,7 +233,7 @@ def snapshot() -> Surroundings:
         environment=dict(os.environ),
         generators=(torch.get_rng_state(), random.getstate(), np.random.get_state()),
         names=tuple(dict(vars(owner)) for _, owner in NAMESPACES),
-        alarm=signal.getitimer(signal.ITIMER_REAL),
+        alarms=tuple(signal.getitimer(timer) for timer in TIMERS.values()),
     )
 
 
