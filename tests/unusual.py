@@ -259,7 +259,8 @@ class ReturnsMore(TwoAdditions):
         Optimizer.__init__(self, params, dict(lr=lr, verbose=verbose))
 
     def step(self, closure: Any = None) -> Any:
-        loss = super().step(closure)
+        loss = closure() if closure is not None else None
+        super().step()
         return (loss, *self.rest) if self.param_groups[0]["verbose"] else loss
 
     def one(self, p: Any, group: Any) -> None:
