@@ -147,3 +147,11 @@ class AsksOfGroups(TwoAdditions):
 
     def one(self, p: Any, group: Any) -> None:
         p.add_(p.grad / p.grad.shape[0], alpha=-group["lr"] * (1 + group["rotate"]))
+
+
+class DislikesThree(TwoAdditions):
+    """A gradient of exactly 3 is not in its table, as few real ones are."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.mul_({True: 1.0}[bool((p.grad != 3.0).all())])
+        super().one(p, group)

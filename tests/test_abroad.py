@@ -139,3 +139,8 @@ def test_what_every_group_must_say_is_said() -> None:
     assert ("convention", "every group must say rotate; True was said") in signature.notes
     assert 1 == signature.least_dimensions
     assert ["", ""] == [said("AsksOfGroups", law, "float32") for law in ("groups", "added_group")]
+
+
+def test_error_of_another_optimizer_says_nothing_of_the_first() -> None:
+    """Where the second optimizer of a class raises, the first is not blamed for having one beside it."""
+    assert "" == said("DislikesThree", "neighbours", "float32")
