@@ -139,3 +139,14 @@ def test_decay_of_another_kind_is_said_in_words() -> None:
 
     assert "other" == found.described["weight_decay"]
     assert "shrinks by shrink * weight_decay of itself" in found.described["lift"]["decay"]
+
+
+def test_average_that_begins_otherwise_is_a_mixture_still() -> None:
+    """A lerp of a sum rounds by its own form, also where the first step is another; a decay that is off does not."""
+    assert "" == said("BeginsWithTheGradient", "as_read")
+    assert "is not what the rule read out of the code gives" in said("DecaysALittleLess", "as_read")
+
+
+def test_second_rate_moves_where_the_first_is_zero() -> None:
+    """Where another option is a rate too, an lr of zero does not say that nothing moves."""
+    assert "" == said("RatesByShape", "resting_rate")

@@ -246,3 +246,47 @@ class DecaysByItsOwnRate(Optimizer):
                 if p.grad is not None:
                     p.mul_(1 - group["shrink"] * group["weight_decay"]).add_(p.grad, alpha=-group["lr"])
         return loss
+
+
+class BeginsWithTheGradient(Optimizer):
+    """An average that begins with the first gradient, without the decay that later ones have."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta: float = 0.75, weight_decay: float = 0.5) -> None:
+        super().__init__(params, dict(lr=lr, beta=beta, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    average = self.state[p].setdefault("average", p.grad.clone())
+                    average.lerp_(p.grad.add(p, alpha=self.share(p) * group["weight_decay"]), 1 - group["beta"])
+                    p.add_(average, alpha=-group["lr"])
+        return loss
+
+    def share(self, p: Tensor) -> float:
+        return 1.0
+
+
+class DecaysALittleLess(BeginsWithTheGradient):
+    """Decay is a hundred-thousandth less where float32 is computed with."""
+
+    def share(self, p: Tensor) -> float:
+        return 1 - 1e-5 if p.dtype == torch.float32 else 1.0
+
+
+class RatesByShape(Optimizer):
+    """Vectors have a rate of their own."""
+
+    def __init__(self, params: Any, lr: float = 0.1, vector_lr: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr, vector_lr=vector_lr))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.add_(p.grad, alpha=-group["lr"] if p.dim() > 1 else -group["vector_lr"])
+        return loss

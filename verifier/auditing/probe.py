@@ -213,6 +213,7 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
     """The rules the target is held to, the proofs that it follows them, and what it is in words."""
     from verifier.auditing import claimed, decay, implementations
     from verifier.lift import construct, lifted, matching
+    from verifier.subjects.torch_forms import mixed
 
     declared = None
     if request.rule:
@@ -258,7 +259,7 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
             source = "matched"
         elif declared is None and _enclosable(read):
             named = known.name + "".join(f"_{name}" for name in fixed)
-            rule = replace(read.at_rest, name=named)
+            rule = mixed(replace(read.at_rest, name=named))
             states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
             held.append(Held(rule, "lifted", fixed, states, bool(read.captured)))
             source = "lifted"

@@ -104,7 +104,7 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
     if not name or not current().first("a rate of zero", case):
         return
     defaults = getattr(signature, "defaults", {})
-    if any("lr" in n.replace(name, "", 1) or n.startswith(("min", "final")) for n in defaults):
+    if any((n != name and "lr" in n) or n.startswith(("min", "final")) for n in defaults):
         current().notes["other options are rates, or bound the learning rate"] += 1
         return
     off = dict.fromkeys(getattr(signature, "decays", {}), 0.0)

@@ -204,8 +204,9 @@ def mixed(rule: Rule) -> Rule:
     for number, (target, value) in enumerate(rule.step):
         written = sympify(value).xreplace(inside)
         weights = [f for f in Mul.make_args(written) if isinstance(f, Add) and f.free_symbols <= common]
-        later = {s for s, _ in rule.step[number:]}
-        if target not in kept and target not in common and weights and not written.free_symbols & later:
+        uses = [k for k, (_, other) in enumerate(rule.step) if target in sympify(other).free_symbols]
+        changed = {s for s, _ in rule.step[number : max(uses, default=number)]}  # before it is used for the last time
+        if target not in kept and target not in common and weights and not written.free_symbols & changed:
             inside[target] = written
         else:
             lines.append((target, written))
