@@ -14,7 +14,7 @@ ASKED = re.compile(r"""if ['"](\w+)['"] not in (?:param_)?group:\s+raise\b""")
 def keys_of(build: Callable[..., Any]) -> Mapping[str, Any]:
     """The keys without which a class's constructor refuses a group, each switched on; none where no source is had."""
     try:
-        text = inspect.getsource(build.__init__)  # type: ignore[misc]
+        text = inspect.getsource(build.__init__)
     except (OSError, TypeError, AttributeError):
         return {}
     return dict.fromkeys(ASKED.findall(text), True)

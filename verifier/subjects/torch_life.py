@@ -250,9 +250,9 @@ class Life:
 
     def _join(self, number: int, step: int) -> None:
         group = self.case.all_groups[number]
-        own = self._options(self.case.hyper_at(step, group))
-        plain = self._options(self.case.hyper)
-        given = {**self.subject.signature.keys, **{n: value for n, value in own.items() if value != plain[n]}}
+        own, plain = self._options(self.case.hyper_at(step, group)), self._options(self.case.hyper)
+        said = getattr(getattr(self.subject, "signature", None), "keys", {})
+        given = {**said, **{name: value for name, value in own.items() if value != plain[name]}}
         self.optimizer.add_param_group({"params": [self.parameters[k] for k in group.tensors], **given})
         self.waiting.remove(number)
         self.joined.append(number)
