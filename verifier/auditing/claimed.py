@@ -98,3 +98,32 @@ def told(proof: Mapping[str, Any], found: Relative) -> dict[str, Any]:
 def names(found: Relative) -> list[str]:
     """The conventions, by name."""
     return [edit.name for edit in found.conventions]
+
+
+NEUTRAL = ("my", "custom", "old", "new", "simple", "naive", "plain", "manual", "pure", "torch", "ref", "reference",
+           "fused", "foreach", "legacy", "basic", "optimizer", "v2")  # fmt: skip
+"""Words in the name of a class that say nothing of its rule."""
+
+
+def named(name: str, described: Mapping[str, Any]) -> str:
+    """A note on a class that is named after a rule and is another, or none that is known; '' on any other class.
+
+    It is no more than a note: of the published classes named so, all that are none of the forms known here are on
+    purpose what they are (heavyball.AdamW, optimi.RAdam and ten more of the packages surveyed).
+    """
+    own, before = name.rpartition(":")[2].lower(), ""
+    while own != before:
+        before = own
+        for word in NEUTRAL:
+            own = own.removeprefix(word).removesuffix(word).strip("_")
+    own = {"nag": "sgd_nesterov", "sgdm": "sgd_momentum"}.get(own, own)
+    if own not in rules.names() or described.get("rule_source") not in ("matched", "lifted"):
+        return ""
+    proof = described.get("proof") or {}
+    known = described["rule"] if described["rule_source"] == "matched" else proof.get("relation", "")
+    if not known:
+        return f"is named {own}, and its formula is no form of {own} that is known here"
+    family = {own.removesuffix("_decoupled"), "adam" if own == "adamw" else own}
+    if own == "adamw" and described.get("weight_decay") == "coupled":
+        return f"is named {own}, and is {known}"
+    return "" if any(known.startswith(word) for word in family) else f"is named {own}, and is {known}"

@@ -127,6 +127,7 @@ def learn(request: Request) -> Found:
     import torch
 
     torch.set_num_threads(1)
+    from verifier.auditing import claimed
     from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_probe import examined
     from verifier.subjects.torch_signature import signature
@@ -141,8 +142,13 @@ def learn(request: Request) -> Found:
     if turns := described.pop("turns", []):
         words = f"takes other steps from about step {', '.join(map(str, turns))} on, a number that is no option"
         known = replace(known, notes=(*known.notes, ("convention", words)))
+    if words := claimed.named(request.target, described):
+        known = replace(known, notes=(*known.notes, ("note", words)))
     for words in described.pop("switched", []):
         known = replace(known, notes=(*known.notes, ("convention", words)))
+    if any(t in step.free_symbols for one in held for _, step in one.rule.step):
+        words = "where the number of the step enters, float32's digits are asked, since a counter may be a float32 tensor"
+        known = replace(known, notes=(*known.notes, ("note", words)))
     sent = replace(known, build=_nothing)
     found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.readings)
     described["of_vectors"] = found.of_vectors
@@ -377,7 +383,9 @@ def _prove(matching: Any, read: Any, declared: Rule | None) -> Any:
 
 
 def _read(proof: Any, implementation: str, rule: Rule) -> Read:
-    return Read(implementation, rule.name, proof.status.value, proof.difference or proof.method, proof.mutant)
+    return Read(
+        implementation, rule.name, proof.status.value, proof.apart or proof.difference or proof.method, proof.mutant
+    )
 
 
 def described_source(build: Any) -> str:

@@ -6,11 +6,13 @@ import difflib
 import importlib.util
 from collections.abc import Iterable
 
+import sympy
+
 from verifier import rules
 from verifier.lift.induction import LiftProof, prove
 from verifier.lift.lifted import Lift
 from verifier.lift.trajectory import part
-from verifier.rule import Rule, maximized, transition
+from verifier.rule import Rule, maximized, t, transition
 
 
 def mutants_of(rule: Rule) -> Iterable[Rule]:
@@ -61,4 +63,11 @@ def _likeness(lifted: Lift, rule: Rule) -> float:
     score += len(mine & theirs) - 0.5 * len(mine ^ theirs)
     ours = {s.name: e for s, e in transition(code).items()}
     score += sum(3.0 for s, e in transition(rule).items() if ours.get(s.name) == e)
+    score -= 2.0 * len(_functions(code) ^ _functions(rule))
     return score + difflib.SequenceMatcher(None, code.name, rule.name).ratio()
+
+
+def _functions(rule: Rule) -> set[type]:
+    """Branches, extremes and signs, which make a rule another one; a first step that is taken apart is none."""
+    lines = [sympy.sympify(e).xreplace({sympy.Eq(t, 1): sympy.false}) for _, e in rule.step]
+    return {kind for kind in (sympy.Piecewise, sympy.Max, sympy.Min, sympy.sign) if any(e.has(kind) for e in lines)}
