@@ -159,7 +159,7 @@ CONTRACTS = (
     Row(
         "tall_matrices",
         "Where the order of rows and columns does not matter to matrices of one shape, it matters to those of none.",
-        "steps=2, tensors=1",
+        "steps=1, tensors=1",
         ("check.reorders_matrices(subject, case)",),
         because="What is transposed for a step, so that it has fewer rows than columns, is transposed back.",
         about="parameters",

@@ -39,8 +39,9 @@ FACTS: Mapping[str, Sequence[str]] = {
         "before = look()",
         "run()",
         "changed = [k for k, (x, y) in enumerate(zip(before, look())) if x != y]",
-        "print('what a step changed of the process:', changed)",
-        "raise SystemExit(len(changed) > 0)",
+        "ends = [torch.manual_seed(k) and (run(), torch.get_rng_state())[1] for k in (1, 2)]",
+        "print('what a step changed of the process:', changed, 'and whether it set the seed:', torch.equal(*ends))",
+        "raise SystemExit(len(changed) > 0 or torch.equal(*ends))",
     ),
     "bad_options": _accepted("lr = -1"),
     "misspelt_option": _accepted("an option that does not exist"),
@@ -101,6 +102,8 @@ def of_closures(found: Violation) -> list[str]:
     """What a closure's life should have been, for the part of the contract that is broken: (step, returned, calls)."""
     if "never calls" in found.what:
         told = "any(not calls for _, _, calls in seen)"
+    elif "calls the closure again" in found.what:
+        told = "any(len(calls) > 1 for _, _, calls in seen)"
     elif "return" in found.what:
         told = "any(returned != step for step, returned, _ in seen)"
     else:

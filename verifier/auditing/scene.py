@@ -246,7 +246,7 @@ def _event(scene: Scene, case: Case, step: int, name: str, joined: Sequence[int]
         lines = [
             "q = [(2 * x.detach() + 1).requires_grad_() for x in p]",
             "[setattr(x, 'grad', torch.full_like(x, 3.0)) for x in q]",
-            f"{beside}.step()",
+            f"near = {beside}; near.step()",
         ]
     if not lines:
         raise ValueError(f"it needs {kind}")

@@ -69,8 +69,8 @@ def _reordered(case: Case, shape: tuple[int, int]) -> tuple[Case, Case, Index]:
     draw = np.random.default_rng(rows)
     plain = case.with_(
         shapes=(shape,),
-        theta=draw.uniform(0.25, 1, rows * columns) * draw.choice((-1.0, 1.0), rows * columns),
-        grads=draw.standard_normal((case.steps, rows * columns)),
+        theta=draw.integers(2, 9, rows * columns) / 8 * draw.choice((-1.0, 1.0), rows * columns),  # short to write
+        grads=draw.integers(1, 17, (1, rows * columns)) / 8 * draw.choice((-1.0, 1.0), rows * columns),
         groups=(),
         schedule={},
         absent=frozenset(),
