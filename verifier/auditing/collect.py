@@ -93,7 +93,7 @@ class Collector:
             return
         target = item.parent.nodeid.rpartition("/")[0]
         if target in self.dead:
-            pytest.skip(f"{CRASHES} of its rows ended their process; the rest was left alone")
+            pytest.skip(f"{CRASHES} of its rows did not end, or ended their process; the rest was left alone")
         if self.spoilt.get(target):
             pytest.skip(self.spoilt[target])
 

@@ -14,7 +14,7 @@ from sympy.core.relational import Relational
 
 from verifier import rules
 from verifier.auditing import known
-from verifier.auditing.read import Read
+from verifier.auditing.read import Read, computes_with_t
 from verifier.auditing.request import Request, argument
 from verifier.enclosure.program import program
 from verifier.errors import UsageError
@@ -146,8 +146,8 @@ def learn(request: Request) -> Found:
         known = replace(known, notes=(*known.notes, ("note", words)))
     for words in described.pop("switched", []):
         known = replace(known, notes=(*known.notes, ("convention", words)))
-    if any(t in step.free_symbols for one in held for _, step in one.rule.step):
-        words = "where the number of the step enters, float32's digits are asked, since a counter may be a float32 tensor"
+    if any(computes_with_t(one.rule) for one in held):
+        words = "what is computed of the number of the step is held to float32's digits: a float32 tensor may count it"
         known = replace(known, notes=(*known.notes, ("note", words)))
     sent = replace(known, build=_nothing)
     found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.readings)

@@ -1,8 +1,13 @@
-"""What comparing code with a rule said, as plain data."""
+"""What comparing code with a rule said, as plain data; and what a rule that was read computes with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from sympy import true
+from sympy.core.relational import Relational
+
+from verifier.rule import Rule, t
 
 
 @dataclass(frozen=True)
@@ -14,3 +19,9 @@ class Read:
     status: str
     difference: str
     mutant: str = ""
+
+
+def computes_with_t(rule: Rule) -> bool:
+    """Whether the number of the step enters a value, and not only the choice of one."""
+    chosen = (step.xreplace(dict.fromkeys(step.atoms(Relational), true)) for _, step in rule.step)
+    return any(t in step.free_symbols for step in chosen)
