@@ -7,6 +7,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import torch
 
 from verifier import check, record
 from verifier.auditing import collect as audit_collect
@@ -14,7 +15,7 @@ from verifier.auditing import overdue
 from verifier.auditing.probe import Found, learn, with_class
 from verifier.auditing.request import Request
 from verifier.auditing.scene import Scene, built
-from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_conventions import case_of, source
 from verifier.subjects.torch_signature import resolve
 
 FAST = hypothesis.settings(
@@ -229,6 +230,12 @@ def test_loss_beside_other_things_is_returned() -> None:
     assert ["", "step(closure) does not return the loss"] == [
         said(name, "closure").partition(": ")[2].partition(" at ")[0] for name in ("ReturnsMore", "ReturnsTuple")
     ]
+
+
+def test_what_torch_supports_says_nothing_of_a_step_that_is_another() -> None:
+    """Complex numbers are asked of torch's Adam, and not of a class over it that steps by itself."""
+    assert "is_complex" in source(torch.optim.AdamW)
+    assert "is_complex" not in source(resolve("tests.unusual:StepsItself")[1])
 
 
 def test_step_sizes_in_a_list_are_rounded_apart() -> None:

@@ -273,6 +273,21 @@ class ReturnsTuple(ReturnsMore):
     rest = ()
 
 
+class StepsItself(torch.optim.Adam):
+    """torch's Adam in name: its step is its own, and takes no complex numbers."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, lr=lr)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.sub_(torch.maximum(p.grad, -p.grad), alpha=group["lr"])
+        return None
+
+
 class ListedRates(TwoAdditions):
     """foreach multiplies by step sizes where tensors differ in them, and gives one to the kernel where they do not."""
 

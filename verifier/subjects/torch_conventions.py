@@ -24,12 +24,19 @@ RESUMES = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy
 
 
 def source(build: Any) -> str:
-    """The source of the modules that define the class and its bases, torch's base class apart; "" where unknown."""
+    """The source of the modules that define the class and its bases, torch's base class apart; "" where unknown.
+
+    Where a class has a step of its own that leaves nothing to its bases, what torch's among them support says nothing.
+    """
     found = []
+    own = False
     for cls in getattr(build, "__mro__", (build,)):
         module = sys.modules.get(cls.__module__)
-        if cls.__module__ in ("builtins", "torch.optim.optimizer") or module is None:
+        torchs = own and cls.__module__.startswith("torch.optim")
+        if cls.__module__ in ("builtins", "torch.optim.optimizer") or module is None or torchs:
             continue
+        code = getattr(inspect.unwrap(vars(cls).get("step", len)), "__code__", None)
+        own = own or (code is not None and "super" not in code.co_names)
         try:
             found.append(inspect.getsource(module))
         except (OSError, TypeError):
