@@ -17,6 +17,40 @@ EPS = "in float16 eps = 1e-08 rounds to zero, and a gradient of zero makes the p
 SINGLE = "keeps mu_product in float32, so that steps of float64 parameters are no better"
 
 
+SHAPES = "weight decay leaves parameters of 1 dimensions as they are, and acts on others"
+SHARED = "load_state_dict takes momentum without a copy: later steps change what was loaded"
+ROUNDED = "steps float64 parameters in float32: they lose the digits that float32 has not"
+
+
+class DecaysNoVectors(Right):
+    """Vectors are not decayed."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        return super().gradient(p, {**group, "weight_decay": group["weight_decay"] if p.dim() != 1 else 0.0})
+
+
+class KeepsFloat32(Right):
+    """The momentum is in float32, and what is loaded is taken as it is."""
+
+    def one(self, p: Any, group: Any) -> None:
+        if not self.state[p]:
+            self.state[p] = {"step": 0, "momentum": torch.zeros_like(p, dtype=torch.float32)}
+        super().one(p, group)
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        super().load_state_dict(state_dict)
+        for p, saved in zip(self.param_groups[0]["params"], state_dict["state"].values(), strict=True):
+            self.state[p]["momentum"] = saved["momentum"]
+
+
+class RoundsItsParameters(Right):
+    """Parameters are rounded to float32 after every step."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        p.copy_(p.float())
+
+
 class ChecksGroups(Right):
     """Every group is checked."""
 
@@ -32,7 +66,10 @@ class ChecksGroups(Right):
         (torch.optim.ASGD, {GROUPS}, {NAN, EPS}),
         (torch.optim.Rprop, {NAN}, {EPS, SINGLE}),
         (torch.optim.NAdam, {EPS, SINGLE}, {NAN}),
-        (Right, {GROUPS}, {NAN, EPS, SINGLE}),
+        (Right, {GROUPS}, {NAN, EPS, SINGLE, SHAPES, SHARED, ROUNDED}),
+        (DecaysNoVectors, {SHAPES}, {SHARED, ROUNDED}),
+        (KeepsFloat32, {SHARED}, {SHAPES, ROUNDED}),
+        (RoundsItsParameters, {ROUNDED}, {SHAPES, SHARED}),
         (ChecksGroups, set(), {GROUPS}),
     ],
 )

@@ -107,9 +107,12 @@ def _vanishing_eps(signature: Signature, shape: tuple[int, ...], taken: Taken) -
 
 
 def _single_precision(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
-    """Scalars of the state that have fewer digits than float64 parameters, and need them."""
+    """Steps, or scalars of the state, that have fewer digits than float64 parameters, and need them."""
     life = Life(Foreign(signature, FORMATS["float64"]), case_of(signature, [shape], signature.defaults))
-    life.run()
+    theta = life.run().theta
+    if same_bits(theta[1:], FORMATS["float32"].round(theta[1:])).all():
+        yield "convention", "steps float64 parameters in float32: they lose the digits that float32 has not"
+        return
     state = next((s for s in life.optimizer.state.values() if isinstance(s, dict)), {})
     single = {n: v for n, v in state.items() if isinstance(v, torch.Tensor) and v.dtype is torch.float32}
     names = sorted(n for n, v in single.items() if v.numel() == 1 and not float(v).is_integer())
@@ -120,9 +123,7 @@ def _single_precision(signature: Signature, shape: tuple[int, ...], taken: Taken
 def _shares(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """State that a load_state_dict of its own takes from a state_dict without a copy, where torch's would cast it."""
     load = getattr(signature.build, "load_state_dict", torch.optim.Optimizer.load_state_dict)
-    if load is torch.optim.Optimizer.load_state_dict or not torchs_own(
-        load
-    ):  # what is none of torch's, a contract asks
+    if load is torch.optim.Optimizer.load_state_dict or not torchs_own(load):  # a contract asks of what is not torch's
         return
     case = case_of(signature, [shape], signature.defaults).with_(events={2: ("resume:deepcopy",)})
     life = Life(Foreign(signature, FORMATS["bfloat16"]), case)
