@@ -37,7 +37,7 @@ The audit tells these as conventions or notes. Each may cost somebody a day; non
 SHOWN = {
     "adafactor_foreach_mixed_dtypes": "audit of Adafactor: `mixed_dtypes`",
     "adagrad_group_accumulator": "audit of Adagrad: `starting_options`",
-    "asgd_lr_acts_late": "audit of ASGD: a convention",
+    "asgd_lr_acts_late": "audit of ASGD: `scheduled_lr`",
     "differentiable_single_precision": "audit of Adam, AdamW, NAdam: `implementations`",
     "differentiable_zero_lr_nan": "audit of Adam, AdamW: `stays_finite`",
     "empty_parameters": "audit of Adafactor, Muon, LBFGS: `shapes`",

@@ -25,6 +25,9 @@ FILE = Path(__file__).with_name("matrix.toml")
 MEANT: tuple[tuple[type, str], ...] = (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED, *apart.REJECTED)
 """Each broken optimizer and the contract it is made for; an optimizer may be there for several."""
 
+UNSTEADY = frozenset({"ReadsUnwritten", "Varying"})
+"""What is wrong with these shows or not as memory lay, and how often others ran: they are not in the table."""
+
 SHORT = hypothesis.settings(
     max_examples=4,
     database=None,
@@ -80,7 +83,7 @@ def written() -> dict[str, list[str]]:
 def main() -> None:
     """Computes the table and writes it."""
     rows = ["# Contracts that reject each broken optimizer: python -m tests.broken.matrix"]
-    for wrong in sorted({wrong for wrong, _ in MEANT}, key=lambda one: one.__name__):
+    for wrong in sorted({one for one, _ in MEANT if one.__name__ not in UNSTEADY}, key=lambda one: one.__name__):
         names = ", ".join(f'"{name}"' for name in rejecting(wrong))
         rows.append(f"{wrong.__name__} = [{names}]")
         print(rows[-1], flush=True)
