@@ -30,7 +30,10 @@ def unlike(one: sympy.Basic, two: sympy.Basic) -> tuple[sympy.Basic, sympy.Basic
         pairs = _paired(rest, other)
         if pairs is not None:
             return _telling(pairs, one, two)
-        return _telling((one.func(*rest), one.func(*other)), one, two)
+        left = one.func(*rest), one.func(*other)
+        if isinstance(one, sympy.Add) and not (rest and other) and not sum(left).is_Number:
+            return left  # a term that only one of them has
+        return _telling(left, one, two)
     if one.func == two.func and len(one.args) == len(two.args) and one.args:
         apart = [(a, b) for a, b in zip(one.args, two.args, strict=True) if a != b]
         if len(apart) == 1 and not (one.is_Pow and one.args[0] == two.args[0]):  # a power is read as one

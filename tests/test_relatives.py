@@ -1,0 +1,250 @@
+"""Code that follows no rule, but nearly: a known mistake is named, and what is done on purpose is no mistake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sympy
+
+from tests.test_audit_power import DECAY, learnt, source
+from verifier import rules
+from verifier.auditing.claimed import named
+from verifier.auditing.probe import Found
+from verifier.conventions import ABSENT, ASPECTS, OTHERS, SHIPPED, shipped
+from verifier.lift import apart
+from verifier.lift.lifted import Lift
+from verifier.lift.matching import candidates, nearest
+from verifier.lift.relatives import Relative, relative
+from verifier.mistakes import MISTAKES
+from verifier.mutants import made, mutants, says
+from verifier.rule import Rule
+
+BIAS2 = 'bias2 = 1 - beta2 ** state["step"]'
+SECOND = "exp_avg_sq.mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)"
+DENOM = 'denom = (exp_avg_sq.sqrt() / math.sqrt(bias2)).add_(group["eps"])'
+
+
+def read(rule: Rule, **defaults: float) -> Lift:
+    """What a lift of code that performs `rule` would be."""
+    own = Rule(**{name: getattr(rule, name) for name in Rule.__dataclass_fields__} | {"name": "code"})
+    return Lift("code", "forloop", "lifted", own, hyper={s.name: 0.9 for s in rule.hyper} | defaults)
+
+
+def related(rule: Rule, **defaults: float) -> Relative | None:
+    """What code that performs `rule` is found to be."""
+    code = read(rule, **defaults)
+    return relative(code, candidates(code))
+
+
+def written(tmp_path: Path, line: str, becomes: str) -> Found:
+    """What an audit learns of AdamW as a plain loop with one line written otherwise."""
+    text = source("AdamWLoop")
+    assert line in text
+    file = tmp_path / "mine.py"
+    file.write_text(text.replace(line, becomes, 1), encoding="utf-8")
+    return learnt(f"{file}:AdamWLoop")
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("adamw", "ahead_beta2"),
+        ("adamw", "fresh_beta1_exp_avg_sq"),
+        ("adamw", "decay_lr_squared"),
+        ("adamw", "eps_multiplied"),
+        ("adamw", "ascends"),
+        ("adamax", "unforgotten_exp_inf"),
+        ("adadelta", "upside_down_delta"),
+        ("adadelta", "lr_in_acc_delta"),
+        ("sgd_nesterov", "unfactored_ahead"),
+        ("nadam", "power_mu_product"),
+        ("rmsprop_centered", "added_grad_avg"),
+    ],
+)
+def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistake: str) -> None:
+    """The rule it means to be and the mistake are named, with a proof that it is that mistake."""
+    wrong = next(m for m in mutants(rules.get(name)) if m.name == f"{name}__{mistake}")
+
+    found = related(wrong, **{s.name: 0.9 for s in rules.get(name).hyper})
+
+    assert found is not None
+    assert (name, f"{name}__{mistake}") == (found.of, found.wrong.name if found.wrong else "")
+    assert found.proof.proved
+
+
+@pytest.mark.parametrize(
+    ("name", "conventions"),
+    [
+        ("adamw", ("eps_hat",)),
+        ("adamw", ("decay_after",)),
+        ("adamw", ("eps_hat", "decay_after")),
+        ("adamw", ("uncorrected", "eps_inside_root", "decay_without_lr")),
+        ("adamw", ("decay_implicit_after",)),
+        ("sgd_momentum", ("averaged_momentum_from_zero",)),
+        ("sgd_momentum", ("decoupled_decay",)),
+        ("rmsprop", ("initial_one", "eps_inside_root")),
+        ("adamax", ("eps_after_maximum",)),
+    ],
+)
+def test_what_somebody_does_on_purpose_is_no_mistake(name: str, conventions: tuple[str, ...]) -> None:
+    """Conventions are named, however many there are at once, and nothing is wrong."""
+    rule: Rule = rules.get(name)
+    for wanted in conventions:
+        edit = next(e for aspect in ASPECTS for e in aspect.conventions(rule) if e.name == wanted)
+        rule = made(rule, edit)
+
+    found = related(rule)
+
+    assert found is not None
+    assert found.wrong is None
+    assert set(conventions) == {edit.name for edit in found.conventions}
+
+
+def test_a_mistake_beside_conventions_is_found() -> None:
+    """The rule is the one with the conventions in it, and the mistake is apart from them."""
+    rule: Rule = rules.get("adamw")
+    for wanted in ("eps_hat", "decay_after"):
+        rule = made(rule, next(e for aspect in ASPECTS for e in aspect.conventions(rule) if e.name == wanted))
+    wrong = made(rule, next(e for transform in MISTAKES for e in transform(rule) if e.name == "ahead_beta2"))
+
+    found = related(wrong)
+
+    assert found is not None and found.wrong is not None
+    assert "adamw_variant__ahead_beta2" == found.wrong.name
+    assert {"eps_hat", "decay_after"} == {edit.name for edit in found.conventions}
+
+
+def test_code_that_is_no_rule_with_one_mistake_is_left_alone() -> None:
+    """Another optimizer, and one with a mistake nobody knows, are neither accused nor explained."""
+    adamw = rules.get("adamw")
+    x, value = adamw.step[1]
+    lion = (x, sympy.sign(value))
+    cubed = (x, value + adamw.grad**3)
+
+    assert related(replace(adamw, step=(adamw.step[0], lion, *adamw.step[2:]))) is None
+    assert related(replace(adamw, step=(adamw.step[0], cubed, *adamw.step[2:]))) is None
+
+
+def test_an_option_that_the_class_has_is_no_convention_to_go_without() -> None:
+    """Code without the option goes without decay; code that has it and does not read it does nothing on purpose."""
+    adamw = rules.get("adamw")
+    without = made(adamw, next(e for aspect in ASPECTS for e in aspect.conventions(adamw) if e.name == "decay_missing"))
+
+    found = related(without)
+
+    assert found is not None and found.wrong is None
+    assert ("weight_decay",) == found.absent
+
+
+def test_a_rate_that_weighs_what_is_new_is_a_convention() -> None:
+    """Of a rate with a small default, 1 - rate is what is kept; of one near 1 it is a mistake."""
+    rule = rules.get("rmsprop")
+    wrong = next(m for m in mutants(rule) if m.name == "rmsprop__reversed_square_avg")
+    small, large = related(wrong, alpha=0.01), related(wrong, alpha=0.99)
+
+    assert small is not None and small.wrong is None
+    assert large is not None and large.wrong is not None
+
+
+def test_every_convention_is_somebodys_and_is_met_in_some_rule() -> None:
+    """No name in the tables is out of date, and none stands for a mistake as well."""
+    seen, slips = set(), set()
+    for name in rules.names():
+        for aspect in ASPECTS:
+            seen |= {edit.name for edit in aspect.conventions(rules.get(name))}
+            slips |= {edit.name for edit in aspect.slips(rules.get(name))}
+
+    assert not seen & slips
+    assert set(SHIPPED) | set(ABSENT) | (set(OTHERS) - {"reversed"}) <= seen
+    assert "" == shipped("ascends") and "Loshchilov" in shipped("decay_without_lr")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        ("ahead_beta2", "the code has beta2^(t + 1) where adamw has beta2^t"),
+        ("fresh_beta1_exp_avg_sq", "the code has 1 - beta1 where adamw has 1 - beta2"),
+        ("decay_twice", "the code has (1 - lr * weight_decay)^2 where adamw has 1 - lr * weight_decay"),
+        ("late_exp_avg", ""),
+    ],
+)
+def test_what_differs_is_shown_as_small_as_it_gets(mistake: str, words: str) -> None:
+    """One part of the code, and what the rule has in its place; nothing where lines only stand in another order."""
+    adamw = rules.get("adamw")
+    wrong = next(m for m in mutants(adamw) if m.name == f"adamw__{mistake}")
+
+    assert words == apart.difference(wrong, adamw)
+
+
+def test_expressions_that_are_alike_do_not_differ() -> None:
+    """The order of a sum is no difference; a part that is there twice over is one."""
+    x, y, z = sympy.symbols("x y z")
+
+    assert apart.unlike(x + y, y + x) is None
+    assert (y**2, z**2) == apart.unlike(x + sympy.sqrt(1 + y**2), x + sympy.sqrt(1 + z**2))
+
+
+def test_the_nearest_rule_branches_only_where_the_code_does() -> None:
+    """Code without a rectified branch is nearer to Adam than to RAdam, and the difference is said in words."""
+    adamw = rules.get("adamw")
+    other = (*adamw.step[:2], (adamw.step[2][0], adamw.step[2][1] + adamw.grad**4), *adamw.step[3:])
+
+    found = nearest(read(replace(adamw, step=other)))
+
+    assert found is not None
+    assert "adamw" == found.rule
+    assert "g^4, which adamw has not" in found.apart
+
+
+def test_a_mistake_in_words() -> None:
+    """The rule and the mistake, as a person says it; nothing of a mistake that the rule cannot have."""
+    assert "adamw, but weight decay is applied twice" == says(rules.get("adamw"), "decay_twice")
+    assert "" == says(rules.get("sgd"), "ahead_beta2")
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes", "words"),
+    [
+        (BIAS2, BIAS2.replace('state["step"]', '(state["step"] + 1)'), "counts a step too many"),
+        (SECOND, SECOND.replace("1 - beta2", "1 - beta1"), "1 - beta1 instead of 1 - beta2"),
+    ],
+)
+def test_an_audit_holds_code_to_the_rule_it_has_one_mistake_in(
+    line: str, becomes: str, words: str, tmp_path: Path
+) -> None:
+    """With no rule declared: the rule is claimed, its refutation is a row, and the first lines say what is wrong."""
+    found = written(tmp_path, line, becomes)
+
+    assert ("adamw", "claimed") == (found.described["rule"], found.described["rule_source"])
+    assert words in found.described["proof"]["relation"]
+    assert [("adamw", "claimed")] == [(held.rule.name, held.source) for held in found.held]
+    assert ["refuted"] == [proof.status for proof in found.proofs]
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes", "words"),
+    [
+        (DENOM, 'denom = (exp_avg_sq / bias2 + group["eps"]).sqrt_()', "eps is added under the corrected root"),
+        (DECAY, 'p.div_(1 + group["lr"] * group["weight_decay"])', "divides the weight by 1 + lr * weight_decay"),
+    ],
+)
+def test_an_audit_names_a_convention(line: str, becomes: str, words: str, tmp_path: Path) -> None:
+    """The first lines say by which convention the code is the rule it is; only a mistake is held against it."""
+    found = written(tmp_path, line, becomes)
+
+    assert words in found.described["proof"]["relation"]
+    assert not any(held.source == "claimed" for held in found.held)
+    assert not any(proof.status == "refuted" for proof in found.proofs)
+
+
+def test_a_class_named_after_another_rule_has_a_note() -> None:
+    """The name is compared without words that say nothing; a class of the rule's own family has no note."""
+    adam = {"rule": "adam", "rule_source": "matched", "weight_decay": "coupled", "proof": {}}
+    none = {"rule": "x", "rule_source": "lifted", "weight_decay": "none", "proof": {}}
+
+    assert "is named adamw, and is adam" == named("pkg:MyAdamW", adam)
+    assert "" == named("pkg:CustomAdam", adam)
+    assert "no form of adamw that is known" in named("pkg:AdamW", none)
+    assert "" == named("pkg:Lion", none)
