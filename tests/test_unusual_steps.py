@@ -150,3 +150,9 @@ def test_average_that_begins_otherwise_is_a_mixture_still() -> None:
 def test_second_rate_moves_where_the_first_is_zero() -> None:
     """Where another option is a rate too, an lr of zero does not say that nothing moves."""
     assert "" == said("RatesByShape", "resting_rate")
+
+
+def test_steps_that_a_format_loses_are_no_zeros_that_stay() -> None:
+    """Zeros whose steps are less than the smallest number of float16 stay there; those that have no step are found."""
+    assert "" == said("ScalesByNorm", "zero_parameters", ("float16", "float32"))
+    assert "is never moved" in said("NeverLeavesZero", "zero_parameters", ("float16",))

@@ -290,3 +290,30 @@ class RatesByShape(Optimizer):
                 if p.grad is not None:
                     p.add_(p.grad, alpha=-group["lr"] if p.dim() > 1 else -group["vector_lr"])
         return loss
+
+
+class ScalesByNorm(Optimizer):
+    """Steps are in proportion to the root of the mean square of a parameter, and at least a millionth of a rate."""
+
+    def __init__(self, params: Any, lr: float = 1e-3) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and p.numel():
+                    size = max(float(p.double().square().mean().sqrt()), self.least(p))
+                    p.add_(p.grad, alpha=-group["lr"] * size)
+        return loss
+
+    def least(self, p: Tensor) -> float:
+        return 1e-6
+
+
+class NeverLeavesZero(ScalesByNorm):
+    """In float16 there is no least step."""
+
+    def least(self, p: Tensor) -> float:
+        return 1.0 if p.dtype != torch.float16 else 0.0

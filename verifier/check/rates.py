@@ -6,6 +6,7 @@ import numpy as np
 
 from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.check.alike import breach
+from verifier.check.judged import in_format
 from verifier.check.pairs import compared
 from verifier.check.seen import run
 from verifier.floats import FP32, same_bits
@@ -117,7 +118,11 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
         if not moved.any() or not np.isfinite(seen).all():
             return
         alone = run(subject, resting.with_(grads=np.zeros_like(resting.grads))).theta
-        if not same_bits(alone[1:], alone[:-1]).all() or _begins(subject, still, name, run(subject, still)):
+        usual = run(subject, still)
+        if not same_bits(alone[1:], alone[:-1]).all() or _begins(subject, still, name, usual):
+            return
+        if same_bits(usual.theta, seen).all() and _matters(subject, still, name):
+            current().notes["other options decide whether the learning rate matters, and by default it does not"] += 1
             return
     except (Refused, Violation) as no:
         current().violation = None
@@ -129,10 +134,21 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
     raise breach(what, subject, resting, value, before, step + 1, tensor=0, element=element)
 
 
+def _matters(subject: Subject, case: Case, name: str) -> bool:
+    """Whether the learning rate changes a run under some combination of the other options."""
+    for hyper in getattr(subject.rule, "configurations", ()):
+        rates = (case.hyper[name], 0.0)
+        one, other = (run(subject, case.with_(hyper={**case.hyper, **hyper, name: rate})) for rate in rates)
+        if not same_bits(one.theta, other.theta).all():
+            return True
+    return False
+
+
 def leaves_zero(subject: Subject, case: Case) -> None:
     """A parameter that is zero everywhere is moved by its gradients, where zeros among other numbers are.
 
-    Where those stay as well, steps are multiples of the parameter, and that is how the optimizer is made.
+    Where those stay as well, steps are multiples of the parameter, and that is how the optimizer is made. Steps that
+    are less than the smallest number of the format, as float64 has them, are lost in it and no mistake.
     """
     if not current().first("a parameter of zeros", case):
         return
@@ -143,5 +159,9 @@ def leaves_zero(subject: Subject, case: Case) -> None:
     seen, moved = run(subject, zeros).theta, run(subject, some).theta
     current().compared(seen[-1].size)
     if not seen.any() and np.isfinite(moved[-1]).all() and moved[-1, ::2].all():
+        longest = np.abs(np.diff(in_format(subject, "float64")(zeros).theta, axis=0)).max()
+        if 0 < longest < subject.format.tiny:
+            current().notes["steps of zeros are less than the format's smallest number"] += 1
+            return
         what = "a parameter that is zero everywhere is never moved, though a zero among other numbers is"
         raise breach(what, subject, zeros, "0.0", "another value", case.steps, tensor=0, element=0)
