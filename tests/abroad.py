@@ -155,3 +155,21 @@ class DislikesThree(TwoAdditions):
     def one(self, p: Any, group: Any) -> None:
         p.mul_({True: 1.0}[bool((p.grad != 3.0).all())])
         super().one(p, group)
+
+
+class MakesItsRate(TwoAdditions):
+    """The rate is made of the number of steps, unless `relative_step` is off; then it is lr."""
+
+    def __init__(self, params: Any, lr: float = 0.1, relative_step: bool = True) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, relative_step=relative_step))
+
+    def one(self, p: Any, group: Any) -> None:
+        self.state[p]["step"] = self.state[p].get("step", 0) + 1
+        p.add_(p.grad, alpha=-0.5 / self.state[p]["step"] if group["relative_step"] else -group["lr"])
+
+
+class HasNoRate(MakesItsRate):
+    """lr is read nowhere."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, {**group, "lr": 0.1})

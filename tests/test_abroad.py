@@ -144,3 +144,9 @@ def test_what_every_group_must_say_is_said() -> None:
 def test_error_of_another_optimizer_says_nothing_of_the_first() -> None:
     """Where the second optimizer of a class raises, the first is not blamed for having one beside it."""
     assert "" == said("DislikesThree", "neighbours", "float32")
+
+
+def test_rate_that_an_option_switches_off_is_no_mistake() -> None:
+    """Steps that make their rate themselves move at lr = 0, as another option says; where none does, lr is not read."""
+    assert "" == said("MakesItsRate", "resting_rate", "float64")
+    assert "although lr is 0" in said("HasNoRate", "resting_rate", "float64")
