@@ -129,6 +129,12 @@ def test_package_means_all_its_optimizers() -> None:
         (["audit", "torch.optim:AdamW", "--rule", "adamww"], "adamw"),
         (["audit", "torch.optim:AdamW", "--profile", "smok"], "smoke"),
         (["audit", "torch.optim:AdamW", "--arg", "lr"], "NAME=VALUE"),
+        (["audit", "adamw"], "did you mean 'torch.optim:AdamW'?"),
+        (["audit", "my.py.Lion"], "did you mean 'my.py:Lion'?"),
+        (["audit", "."], "nor a package as it is imported"),
+        (["audit", "torch.optim:AdamW", "--workers", "0"], "a whole number above 0"),
+        (["audit", "torch.optim:AdamW", "--memory", "-1"], "a number above 0"),
+        (["audit", "torch.optim:AdamW", "--memory", "much"], "should be a number"),
         (["replay", "zzzzz"], "no recorded failure"),
     ],
 )

@@ -86,6 +86,9 @@ def test_the_schema_that_ships_is_made_of_the_table() -> None:
         ("seed = true", False),
         ("memory = true", False),
         ("out = 3", False),
+        ("workers = 2", True),
+        ("workers = 0", False),
+        ("memory = -0.5", False),
     ],
 )
 def test_the_schema_and_the_parser_agree(tmp_path: Path, text: str, taken: bool) -> None:

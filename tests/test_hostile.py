@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import faulthandler
 import importlib
 import os
 import pickle
+import resource
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +24,7 @@ import torch._dynamo  # the first optimizer that is built imports it: here, and 
 
 from tests.hostile import optimizers as hostile
 from verifier.auditing.audit import SECONDS_A_ROW, audit
-from verifier.subjects.torch_sandbox import Died, in_child
+from verifier.subjects.torch_sandbox import Died, in_child, limit_memory, memory_is_scarce
 from verifier.subjects.torch_surroundings import snapshot
 
 MEMORY = 4 << 30
@@ -136,6 +141,31 @@ def test_changes_the_process_when_imported() -> None:
     assert len(in_child(changes, seconds=30)) > 3
 
 
+def test_hangs_when_a_worker_imports_it() -> None:
+    """Alone, the import ends; where a worker of pytest does it, it does not."""
+
+    def imported(in_worker: bool) -> str:
+        os.environ.pop("PYTEST_XDIST_WORKER", None)
+        os.environ.update({"PYTEST_XDIST_WORKER": "gw0"} if in_worker else {})
+        return importlib.import_module("tests.hostile.again").__name__
+
+    assert "tests.hostile.again" == in_child(lambda: imported(False), seconds=30)
+    assert "does not return" in in_child(lambda: imported(True), seconds=3).how
+
+
+def test_kills_its_parent_when_run_alone() -> None:
+    """The process that started the step is gone after it, and the step's own goes with it."""
+
+    def killed() -> int:
+        parent = os.fork()
+        if parent == 0:
+            stepped("KillsItsParent")
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(parent, 0)[1])
+
+    assert -signal.SIGKILL == in_child(killed, seconds=30)
+
+
 def forks(optimizer: Any, _: Any) -> bool:
     mine = os.getpid()
     optimizer.step()
@@ -197,6 +227,27 @@ def raises_in_del(optimizer: Any, _: Any) -> bool:
     return False
 
 
+def leaves_a_daemon(_: Any, __: Any) -> bool:
+    optimizer, _ = built("LeavesADaemon", torch.bfloat16, float("nan"))
+    session = os.getsid(0)
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: its grandchild becomes ours
+    optimizer.step()
+    os.wait()
+    time.sleep(0.5)
+    left = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    hidden = [int(one) for one in left if os.getsid(int(one)) != session]
+    for one in hidden:
+        os.kill(one, signal.SIGKILL)
+    return len(hidden) == 1
+
+
+def hoards(optimizer: Any, _: Any) -> bool:
+    before = int(Path("/proc/self/statm").read_text().split()[5])
+    for _ in range(100):
+        optimizer.step()
+    return int(Path("/proc/self/statm").read_text().split()[5]) - before > 10_000
+
+
 OTHERWISE: dict[str, Callable[[Any, Any], bool]] = {
     "Forks": forks,
     "ForksAtStateDict": forks_when_saved,
@@ -206,6 +257,8 @@ OTHERWISE: dict[str, Callable[[Any, Any], bool]] = {
     "ClosesStreams": closes_streams,
     "EndsAtExit": ends_late,
     "RaisesInDel": raises_in_del,
+    "LeavesADaemon": leaves_a_daemon,
+    "Hoards": hoards,
 }
 """Targets, and whether they do what they are here for."""
 
@@ -214,6 +267,31 @@ OTHERWISE: dict[str, Callable[[Any, Any], bool]] = {
 def test_misbehaves_otherwise_when_run_alone(name: str) -> None:
     """A hostile target really does what it is here for, where that neither ends its process nor raises."""
     assert in_child(lambda: OTHERWISE[name](*built(name)), seconds=30) is True
+
+
+def test_memory_is_scarce_once_half_of_it_is_taken() -> None:
+    """A worker that may take three times what it has goes on; one that has taken most of it does not."""
+    taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+
+    def scarce(size: int) -> bool:
+        limit_memory(size)
+        return memory_is_scarce()
+
+    assert in_child(lambda: scarce(3 * taken)) is False
+    assert in_child(lambda: scarce(taken + taken // 2)) is True
+
+
+def test_what_a_target_writes_is_kept_by_nobody(tmp_path: Path) -> None:
+    """Neither the process of its row nor its report holds what a step printed, half a megabyte each time."""
+    (tmp_path / "conftest.py").write_text(
+        "def pytest_runtest_teardown(item):\n    assert sum(len(text) for *_, text in item._report_sections) == 0\n"
+    )
+    words = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), str(tmp_path)]
+    words += ["--verifier-target", "tests.hostile.optimizers:Floods", "-k", "nan_stays and float64-forloop"]
+    done = subprocess.run(words, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
+
+    assert "1 passed" in done.stdout, done.stdout[-2000:]
+    assert "error" not in done.stdout
 
 
 def rows_of(*targets: str, out: Path) -> list[dict[str, Any]]:
@@ -240,7 +318,9 @@ TOGETHER = {
                 "ExitsGenerators", "ExitsAtStateDict", "InterruptsAtStateDict", "CannotSayWhy", "Nameless"],
     "changing": ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch", "ClosesStreams",
                  "ChangesWhenImported"],
-    "spreading": ["Forks", "ForksAtStateDict", "Floods", "CannotBePickled", "RaisesInDel", "EndsAtExit"],
+    "spreading": ["Forks", "ForksAtStateDict", "Floods", "CannotBePickled", "RaisesInDel", "EndsAtExit",
+                  "LeavesADaemon", "Hoards"],
+    "importing": ["HangsWhenImportedAgain", "KillsItsParent"],
 }  # fmt: skip
 """Targets that are audited in one go, with the well-behaved one among them."""
 
@@ -254,6 +334,8 @@ HARMLESS = {
     "ClosesStreams",
     "KillsLater",
     "ChangesWhenImported",
+    "LeavesADaemon",
+    "Hoards",
 }
 """What these do breaks no promise that could be told from outside: it only must harm nobody."""
 
@@ -268,7 +350,7 @@ def test_hostile_targets_get_their_rows_and_harm_no_other(
     monkeypatch.setitem(SECONDS_A_ROW, "smoke", 30)
     names = TOGETHER[kind]
 
-    places = {"ChangesWhenImported": "importing"}
+    places = {"ChangesWhenImported": "importing", "HangsWhenImportedAgain": "again"}
     targets = [f"tests.hostile.{places.get(name, 'optimizers')}:{name}" for name in names]
     rows = rows_of(*targets, RIGHT, out=tmp_path)
 

@@ -42,6 +42,20 @@ def dies():
 def raises():
     raise ValueError
 
+def hides(path):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            open(path, "w").write(str(os.getpid()))
+            time.sleep(600)
+        os._exit(0)
+    while not os.path.exists(path) or not open(path).read():
+        time.sleep(0.05)
+
+def scratches(path):
+    import tempfile
+    open(path, "w").write(tempfile.mkdtemp())
+
 def sleeps(path):
     open(path, "w").write(str(os.getpid()))
     time.sleep(600)
@@ -90,6 +104,24 @@ def test_who_waits_no_longer_kills_the_fork(warm: Warm, tmp_path: Path) -> None:
 
     assert warm.ended(asked, 0.1) is None
     assert eventually(lambda: not alive(process))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to who asks for them")
+def test_what_hides_in_a_session_of_its_own_is_ended_too(warm: Warm, tmp_path: Path) -> None:
+    """A grandchild that left the group of its fork is gone once another fork was asked for."""
+    path = tmp_path / "id"
+    assert 0 == warm.ended(warm.start("forked:hides", str(path)))
+    assert 0 == warm.ended(warm.start("forked:ends", "0"))
+
+    assert eventually(lambda: not alive(int(path.read_text())))
+
+
+def test_temporary_files_go_with_the_warm_process(warm: Warm, tmp_path: Path) -> None:
+    """What a target writes to the folder for temporary files lies in the warm process's own, which is taken away."""
+    path = tmp_path / "folder"
+    assert 0 == warm.ended(warm.start("forked:scratches", str(path)))
+
+    assert warm.folder in Path(path.read_text()).parents
 
 
 def test_an_interpreter_does_what_pythons_would(warm: Warm) -> None:

@@ -145,6 +145,35 @@ class ForksAtStateDict(Right):
         return super().state_dict()
 
 
+class KillsItsParent(SGD):
+    def step(self, closure: Any = None) -> Any:
+        os.kill(os.getppid(), signal.SIGKILL)
+        return super().step(closure)
+
+
+class LeavesADaemon(Right):
+    """Where a bfloat16 gradient is NaN, it leaves a process that hides in a session of its own."""
+
+    def step(self, closure: Any = None) -> Any:
+        if late(self) and os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                time.sleep(3600)
+            os._exit(0)
+        return super().step(closure)
+
+
+HOARD: list[torch.Tensor] = []
+
+
+class Hoards(Right):
+    """Keeps half a megabyte of every step, for as long as its process lives."""
+
+    def step(self, closure: Any = None) -> Any:
+        HOARD.append(torch.ones(1 << 17))
+        return super().step(closure)
+
+
 class CannotSayWhy(Right):
     """What it raises when it is loaded cannot be printed."""
 

@@ -33,6 +33,13 @@ def refused(folder: Path, target: str, rule: str, args: str, profile: str) -> st
     return beside.read_text(encoding="utf-8") if beside.is_file() else ""
 
 
+def lost(folder: Path, target: str, rule: str, args: str, profile: str, answer: Any) -> None:
+    """Writes an answer for a process that was to learn of the target and ended before it wrote one."""
+    path = folder / _name(Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile))
+    if not path.exists():
+        path.write_bytes(pickle.dumps(answer))
+
+
 def recall(request: Request) -> Any:
     """What `keep` wrote: what a child answered that learnt of the target; None where nothing was written."""
     path = place(request)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from verifier.auditing import known
 from verifier.auditing.warm import Warm
 from verifier.errors import UsageError
+from verifier.subjects.torch_sandbox import Died
 
 if TYPE_CHECKING:
     import socket
@@ -27,17 +28,19 @@ class Learning:
         self._warm = warm
         self._rest = (options.rule, json.dumps(options.args), options.profile)
         self._named = [target for target in targets if target in named]
-        self._asked: list[socket.socket] = [
-            warm.start("verifier.auditing.probe:learn_and_keep", target, *self._rest, str(memory)) for target in targets
-        ]
+        self._asked: dict[socket.socket, str] = {
+            warm.start("verifier.auditing.probe:learn_and_keep", target, *self._rest, str(memory)): target
+            for target in targets
+        }
 
     def look(self) -> None:
         """Takes note of the forks that ended; after the last, UsageError where a person named what cannot work."""
         if not self._asked:
             return
-        for asked in select.select(self._asked, [], [], 0)[0]:
-            self._asked.remove(asked)
-            self._warm.ended(asked)
+        for asked in select.select(list(self._asked), [], [], 0)[0]:
+            target = self._asked.pop(asked)
+            if self._warm.ended(asked) != 0:
+                known.lost(self._warm.folder, target, *self._rest, Died("ends the process that started its own"))
         if not self._asked:
             for target in self._named:
                 if why := known.refused(self._warm.folder, target, *self._rest):

@@ -33,7 +33,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from verifier.auditing import known
-from verifier.subjects.torch_sandbox import limit_memory
+from verifier.subjects.torch_sandbox import end_with_parent, limit_memory
 
 IMPORTED = (
     "torch",
@@ -252,6 +252,7 @@ class _Server:
         code = 1
         try:
             os.setsid()
+            end_with_parent()
             gc.set_threshold(*COLLECTED)
             self.listening.close()
             for other in (*self.waiting, *self.running):
