@@ -5,7 +5,7 @@ from adamp.adamp import AdamP
 def run():
     p = [torch.nn.Parameter(torch.tensor([], dtype=torch.float32).reshape((3, 0))), torch.nn.Parameter(torch.full((2, 2), 1.0, dtype=torch.float32))]
     opt = AdamP(p, lr=0.001)
-    rows = [[torch.tensor([], dtype=torch.float32).reshape((3, 0)), torch.full((2, 2), 1.0, dtype=torch.float32)]]
+    rows = [[torch.tensor([], dtype=torch.float32).reshape((3, 0)), torch.tensor([1.0, 1.125, 1.25, 1.375], dtype=torch.float32).reshape((2, 2))]]
     for step, grads in enumerate(rows, 1):
         for x, g in zip(p, grads): x.grad = g
         opt.step()

@@ -8,8 +8,6 @@ def run():
     rows = [[torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
         if step == 2: [g.update({'betas': (0.9, 0.999)}) for g in opt.param_groups]
-        if step == 3: [g.update({'betas': (0.0, 0.999)}) for g in opt.param_groups]
-        if step == 4: [g.update({'betas': (0.9, 0.999)}) for g in opt.param_groups]
         for x, g in zip(p, grads): x.grad = g
         opt.step()
     return torch.cat([x.detach().double().flatten() for x in p])

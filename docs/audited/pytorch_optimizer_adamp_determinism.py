@@ -7,7 +7,6 @@ def run():
     opt = AdamP(p, lr=0.001, foreach=False)
     rows = [[torch.tensor([2.0], dtype=torch.float32), torch.full((2, 3, 2, 2), 2.0, dtype=torch.float32).mT.contiguous().mT]]
     for step, grads in enumerate(rows, 1):
-        [torch.full((16 * n,), float('0')) for n in range(1, 65) for _ in range(4)]
         for x, g in zip(p, grads): x.grad = g
         opt.step()
     return torch.cat([x.detach().double().flatten() for x in p])

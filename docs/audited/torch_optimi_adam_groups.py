@@ -1,17 +1,17 @@
-"""optimi:Adam: a group moves otherwise than alone at step 1, tensor 0, element 0"""
+"""optimi.adam:Adam: a group moves otherwise than alone at step 1, tensor 0, element 0"""
 import torch
-from optimi import Adam
+from optimi.adam import Adam
 
 def run(changed):
     p = ([torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32)), torch.nn.Parameter(torch.full((2,), 1.0, dtype=torch.float32))]) if changed else ([torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))])
-    opt = (Adam([{'params': [p[0]], 'lr': 1.0, 'weight_decay': 0.5, 'eps': 0.03, 'decouple_wd': True, 'gradient_release': True}, {'params': [p[1]], 'weight_decay': 0.5, 'decouple_wd': True}], lr=0.007, decouple_lr=True, foreach=False)) if changed else (Adam(p, lr=1.0, weight_decay=0.5, eps=0.03, decouple_wd=True, decouple_lr=True, gradient_release=True, foreach=False))
+    opt = (Adam([{'params': [p[0]], 'lr': 1.0}, {'params': [p[1]]}], lr=0.007, weight_decay=0.5, decouple_lr=True, foreach=False)) if changed else (Adam(p, lr=1.0, weight_decay=0.5, decouple_lr=True, foreach=False))
     rows = ([[torch.tensor([2.0], dtype=torch.float32), torch.full((2,), 2.0, dtype=torch.float32)]]) if changed else ([[torch.tensor([2.0], dtype=torch.float32)]])
     for step, grads in enumerate(rows, 1):
         for x, g in zip(p, grads): x.grad = g
         opt.step()
     return (torch.cat([x.detach().double().flatten() for x in p])[0:1]) if changed else (torch.cat([x.detach().double().flatten() for x in p]))
 
-observed, expected = run(True), run(False)
+expected, observed = run(False), run(True)
 wrong = ~((observed == expected) | (observed.isnan() & expected.isnan()))
 i = wrong.nonzero().flatten()[:1].tolist()
 print('element', i, 'observed', observed[i].tolist(), 'expected', expected[i].tolist())

@@ -1,6 +1,6 @@
-"""optimi:Adam: .grad was changed by the step at step 1, tensor 0, element 0"""
+"""optimi.adam:Adam: .grad was changed by the step at step 1, tensor 0, element 0"""
 import torch
-from optimi import Adam
+from optimi.adam import Adam
 
 def run():
     p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]

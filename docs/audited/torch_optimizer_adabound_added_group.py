@@ -1,18 +1,18 @@
-"""torch_optimizer:AdaBound: a group added in the middle of a run moves otherwise than alone at step 1, tensor 0,"""
+"""torch_optimizer.adabound:AdaBound: a group added in the middle of a run moves otherwise than alone at step 1, """
 import torch
-from torch_optimizer import AdaBound
+from torch_optimizer.adabound import AdaBound
 
 def run(changed):
     p = ([torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32)), torch.nn.Parameter(torch.full((2,), 1.0, dtype=torch.float32))]) if changed else ([torch.nn.Parameter(torch.full((2,), 1.0, dtype=torch.float32))])
-    opt = (AdaBound([{'params': [p[0]], 'final_lr': 0.55, 'gamma': 0.5005, 'amsbound': True}], lr=0.001)) if changed else (AdaBound(p, lr=0.001, final_lr=0.55, gamma=0.5005, amsbound=True))
+    opt = (AdaBound([{'params': [p[0]]}], lr=0.001)) if changed else (AdaBound(p, lr=0.001))
     rows = ([[torch.tensor([2.0], dtype=torch.float32), torch.full((2,), 2.0, dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32), torch.full((2,), 2.0, dtype=torch.float32)]]) if changed else ([[torch.full((2,), 2.0, dtype=torch.float32)]])
     for step, grads in enumerate(rows, 1):
-        if changed and step == 2: opt.add_param_group({'params': [p[1]], 'final_lr': 0.55, 'gamma': 0.5005, 'amsbound': True})
+        if changed and step == 2: opt.add_param_group({'params': [p[1]]})
         for x, g in zip(p, grads): x.grad = g
         opt.step()
     return (torch.cat([x.detach().double().flatten() for x in p])[1:3]) if changed else (torch.cat([x.detach().double().flatten() for x in p]))
 
-observed, expected = run(True), run(False)
+expected, observed = run(False), run(True)
 wrong = ~((observed == expected) | (observed.isnan() & expected.isnan()))
 i = wrong.nonzero().flatten()[:1].tolist()
 print('element', i, 'observed', observed[i].tolist(), 'expected', expected[i].tolist())

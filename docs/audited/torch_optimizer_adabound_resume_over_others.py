@@ -1,6 +1,6 @@
-"""torch_optimizer:AdaBound: resumed from a state_dict (other), it goes on differently at step 2, tensor 0, eleme"""
+"""torch_optimizer.adabound:AdaBound: resumed from a state_dict (other), it goes on differently at step 2, tensor"""
 import torch
-from torch_optimizer import AdaBound
+from torch_optimizer.adabound import AdaBound
 
 def run(changed):
     p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
@@ -15,7 +15,7 @@ def run(changed):
         opt.step()
     return torch.cat([x.detach().double().flatten() for x in p])
 
-observed, expected = run(True), run(False)
+expected, observed = run(False), run(True)
 wrong = ~((observed == expected) | (observed.isnan() & expected.isnan()))
 i = wrong.nonzero().flatten()[:1].tolist()
 print('element', i, 'observed', observed[i].tolist(), 'expected', expected[i].tolist())

@@ -1,0 +1,14 @@
+"""parameterfree.kt:KT: raised instead of stepping"""
+import torch
+from parameterfree.kt import KT
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32)), torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32)), torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
+    opt = KT([{'params': [p[0], p[1]]}, {'params': [p[2]]}])
+    rows = [[torch.tensor([2.0], dtype=torch.float32), torch.tensor([2.0], dtype=torch.float32), torch.tensor([2.0], dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return torch.cat([x.detach().double().flatten() for x in p])
+
+run()  # raises, and so exits 1
