@@ -14,7 +14,7 @@ import pytest
 from verifier.auditing import ecosystem
 from verifier.errors import UsageError
 from verifier.lift import packages
-from verifier.subjects.torch_probe import _torchs_own
+from verifier.subjects.torch_conventions import torchs_own
 
 ROOT = Path(__file__).parent.parent
 SURVEY: list[dict[str, Any]] = [
@@ -86,8 +86,8 @@ def test_loading_that_is_left_to_torch_is_torchs() -> None:
         def load_state_dict(self, state: Any) -> None:
             self.state = state
 
-    assert _torchs_own(Passes.load_state_dict)
-    assert not _torchs_own(Own.load_state_dict)
+    assert torchs_own(Passes.load_state_dict)
+    assert not torchs_own(Own.load_state_dict)
 
 
 def test_every_finding_is_judged(table: Any) -> None:
