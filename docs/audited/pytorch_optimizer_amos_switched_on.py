@@ -8,8 +8,6 @@ def run():
     rows = [[torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
         if step == 2: [g.update({'momentum': 0.5}) for g in opt.param_groups]
-        if step == 3: [g.update({'momentum': 0.0}) for g in opt.param_groups]
-        if step == 4: [g.update({'momentum': 0.5}) for g in opt.param_groups]
         for x, g in zip(p, grads): x.grad = g
         opt.step()
     return torch.cat([x.detach().double().flatten() for x in p])
