@@ -6,6 +6,7 @@ import atexit
 import ctypes
 import faulthandler
 import importlib
+import inspect
 import os
 import pickle
 import resource
@@ -211,6 +212,23 @@ def closes_streams(optimizer: Any, _: Any) -> bool:
     return not os.path.exists("/proc/self/fd/1")
 
 
+def says_no_text(_: Any, __: Any) -> bool:
+    optimizer, _ = built("SaysNoText", torch.bfloat16, float("nan"))
+    try:
+        optimizer.step()
+    except OSError as error:
+        return not str(error).isprintable()
+    return False
+
+
+def has_no_signature(_: Any, __: Any) -> bool:
+    try:
+        inspect.signature(hostile.HasNoSignature)
+    except TypeError:
+        return True
+    return False
+
+
 def ends_late(optimizer: Any, _: Any) -> bool:
     before = atexit._ncallbacks()
     type(optimizer)([torch.nn.Parameter(torch.ones(1))], lr=0.1)
@@ -253,6 +271,8 @@ OTHERWISE: dict[str, Callable[[Any, Any], bool]] = {
     "CannotBePickled": cannot_be_pickled,
     "CannotSayWhy": cannot_say_why,
     "ClosesStreams": closes_streams,
+    "SaysNoText": says_no_text,
+    "HasNoSignature": has_no_signature,
     "EndsAtExit": ends_late,
     "RaisesInDel": raises_in_del,
     "LeavesADaemon": leaves_a_daemon,
@@ -300,7 +320,8 @@ TOGETHER = {
     "ending": ["Segfaults", "Exits", "DiesWhenBuilt", "DiesLater", "KillsLater", "Hangs", "StopsItself", "HoldsTheLock",
                "HangsAtNaN"],
     "raising": ["SystemExits", "FillsMemory", "RaisesOddly", "RaisesBase", "Recurses", "StopsIteration",
-                "ExitsGenerators", "ExitsAtStateDict", "InterruptsAtStateDict", "CannotSayWhy", "Nameless"],
+                "ExitsGenerators", "ExitsAtStateDict", "InterruptsAtStateDict", "CannotSayWhy", "Nameless",
+                "SaysNoText", "HasNoSignature"],
     "changing": ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch", "ClosesStreams",
                  "ChangesWhenImported"],
     "spreading": ["Forks", "ForksAtStateDict", "Floods", "CannotBePickled", "RaisesInDel", "EndsAtExit",

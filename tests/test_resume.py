@@ -76,3 +76,12 @@ def test_the_fingerprint_follows_contents_and_choices_alone(tmp_path: Path) -> N
     assert same != resume.fingerprint((here,), seed=1)
     (here / "a.py").write_text("x = 2\n", encoding="utf-8")
     assert same != resume.fingerprint((here,), seed=0)
+
+
+def test_words_of_targets_that_are_no_text_are_written_as_escapes(tmp_path: Path) -> None:
+    """A surrogate or a control character in what a target says can be printed; line feeds and other words stay."""
+    append(tmp_path / "e.jsonl", {"reason": "bad \udcff \x1b[31m red\n\tblå", "rows": [("\x00", 1.5, None)]})
+
+    assert [{"reason": "bad \\udcff \\x1b[31m red\n\tblå", "rows": [["\\x00", 1.5, None]]}] == list(
+        read(tmp_path / "e.jsonl")
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -103,6 +104,23 @@ class Evidence:
         return cls(**known)
 
 
+def printable(told: Any) -> Any:
+    """A record whose strings any terminal and file can take: what a target says may be no text at all.
+
+    Surrogates and control characters, but line feeds and tabs, are written as escapes.
+    """
+    if isinstance(told, str):
+        return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), told)
+    if isinstance(told, Mapping):
+        return {printable(key): printable(value) for key, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [printable(value) for value in told]
+    return told
+
+
+_UNPRINTABLE = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+
+
 def append(path: Path, record: Mapping[str, Any]) -> None:
     """Adds one JSON line to `path`, flushed to the operating system: a killed process loses no finished row."""
     append_all(path, (record,))
@@ -110,7 +128,7 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
 
 def append_all(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Adds JSON lines to `path` in one write, so that two processes that append do not mix their lines."""
-    lines = "".join(json.dumps(record, sort_keys=True, allow_nan=True) + "\n" for record in records)
+    lines = "".join(json.dumps(printable(record), sort_keys=True, allow_nan=True) + "\n" for record in records)
     with path.open("ab", buffering=0) as file:
         file.write(lines.encode("utf-8"))
 

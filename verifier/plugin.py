@@ -167,8 +167,7 @@ def evidence_id(item: pytest.Item) -> tuple[str, str]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out rows already measured, and says how many there are in all."""
-    state = config.stash[STATE]
-    ours = [item for item in items if _is_ours(item)]
+    state, ours = config.stash[STATE], [item for item in items if _is_ours(item)]
     if not ours:
         return
     done = [item for item in ours if _row_key(item) in state.done]
@@ -226,7 +225,7 @@ def pytest_runtest_makereport(
     settled = report.when == "call" or (report.when == "setup" and not report.passed)
     if not (_is_ours(item) and settled):
         return report
-    row = _row(item, call, report)
+    row = evidence.printable(_row(item, call, report))
     listed = item.config.stash[STATE].expectations(item.path.parent)
     if row["verdict"] == "violated":
         row["expected_failure"] = expected.reason(listed, row["id"])
@@ -236,6 +235,8 @@ def pytest_runtest_makereport(
     elif row["verdict"] == "inconclusive" and report.passed:
         report.outcome = "skipped"
         report.longrepr = (str(item.path), 0, f"Inconclusive: {row['reason']}")
+    elif report.failed and evidence.printable(text := report.longreprtext) != text:  # a worker could not send it
+        report.longrepr = evidence.printable(text)
     return report
 
 

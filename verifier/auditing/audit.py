@@ -243,7 +243,7 @@ def _explained(findings: Sequence[Finding], options: Options, warm: Warm) -> lis
         words = (str(given), str(wanted), str(options.out))
         if warm.ended(warm.start("verifier.auditing.explain:main", *words), EXPLAINING) != 0:
             return list(findings)
-        known = json.loads(wanted.read_text(encoding="utf-8"))
+        known = evidence.printable(json.loads(wanted.read_text(encoding="utf-8")))
     return [finding.with_(more) for finding, more in zip(findings, known, strict=True)]
 
 

@@ -14,6 +14,9 @@ from verifier.auditing.request import Request, argument
 FOLDER = "VERIFIER_KNOWN"
 """The variable of the environment that names the folder; without one nothing is kept."""
 
+BLAMELESS = {"UsageError", "Question", "NoSignature", "Untestable", "ImportError", "ModuleNotFoundError"}
+"""Errors that say a target cannot be tested here, and not that it does wrong."""
+
 
 def place(request: Request) -> Path | None:
     """The file that holds what is known of the target of a request."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import signal
 from collections.abc import Callable, Mapping
@@ -85,7 +84,14 @@ def probe(request: Request) -> Found:
         return Found(target, reason=f"it {answer.how}", wrong=not answer.late)
     if isinstance(answer, tuple):
         kind, text = answer
-        wrong = kind not in ("UsageError", "Question", "Untestable", "ImportError", "ModuleNotFoundError")
+        wrong = kind not in (
+            "UsageError",
+            "Question",
+            "NoSignature",
+            "Untestable",
+            "ImportError",
+            "ModuleNotFoundError",
+        )
         told = text if not wrong or kind == "Misstep" else f"it raises {kind}: {text}"
         return Found(target, reason=told, wrong=wrong)
     found: Found = answer
@@ -386,11 +392,3 @@ def _read(proof: Any, implementation: str, rule: Rule) -> Read:
     return Read(
         implementation, rule.name, proof.status.value, proof.apart or proof.difference or proof.method, proof.mutant
     )
-
-
-def described_source(build: Any) -> str:
-    """Where the class is defined, for a person: file and line, or its module."""
-    try:
-        return f"{inspect.getsourcefile(build)}:{inspect.getsourcelines(build)[1]}"
-    except (OSError, TypeError):
-        return str(getattr(build, "__module__", ""))

@@ -10,11 +10,14 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Lets what is written to the standard streams go nowhere: pytest would keep it in memory, and it may be much."""
-    kept = [(number, os.dup(number)) for number in (1, 2)]
+    """Lets what is written to the standard streams go nowhere: pytest would keep it in memory, and it may be much.
+
+    A target may close any of the three: all are opened again, or the next file that is opened would get its number.
+    """
+    kept = [(number, os.dup(number)) for number in (0, 1, 2)]
     streams = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        for number, _ in kept:
+        for number in (1, 2):
             os.dup2(nowhere.fileno(), number)
         sys.stdout = sys.stderr = nowhere
         try:

@@ -165,6 +165,10 @@ def plain(
             yield found
 
 
+class NoSignature(UsageError):
+    """A constructor whose arguments Python cannot tell: nothing can be run, and no other target is concerned."""
+
+
 def stem(target: str) -> str:
     """The name a class gives its laws: torch.optim:AdamW is adamw."""
     return re.sub(r"\W", "_", target.rpartition(":")[2]).lower()
@@ -180,7 +184,7 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
     try:
         parameters = arguments(build)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"has no signature: {error}", where=name) from error
+        raise NoSignature(f"its constructor has no signature that can be read: {error}", where=name) from error
     known = [p.name for p in parameters]
     if (unknown := sorted(set(given) - set(known))) and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         raise UsageError(f"has no option {unknown[0]!r}", where=name, given=unknown[0], accepted=known)
