@@ -70,7 +70,7 @@ def test_python_dash_m_is_the_same_program(program: Program) -> None:
         (["verify", "--device", "cudda"], "verifier: unknown device 'cudda'; did you mean 'cuda'?"),
         (["verify", "--profile", "nightli"], "verifier: unknown profile 'nightli'; did you mean 'nightly'?"),
         (["verify", "--profil", "ci"], "verifier: unknown option --profil; did you mean '--profile'?"),
-        (["verify", "--seed", "x"], "verifier: Invalid value for '--seed': 'x' is not a valid integer (exit 2)"),
+        (["verify", "--seed", "x"], "verifier: --seed 'x' should be a whole number (exit 2)"),
         (["derive", "adamv"], "verifier: there is no rule 'adamv'; did you mean 'adam'?"),
         (["explain", "torch.optim:AdmW"], "verifier: torch.optim has no 'AdmW'; did you mean 'AdamW'?"),
         (["explain", "torch.optim:SGD", "--arg", "x"], "verifier: --arg 'x' should be NAME=VALUE"),

@@ -43,7 +43,7 @@ def test_holds(subject):
 SLOW = """
 def test_slow(subject):
     record.current().compared(1)
-    time.sleep(1.5)
+    time.sleep(2.5)
 """
 
 VIOLATED = """

@@ -35,9 +35,6 @@ def run(subject: Subject, case: Case, *, stumbling: bool = False) -> Trajectory:
     seen.saw(case, options_of(case))
     try:
         found = subject.run(case)
-        if found.facts.get("random") and not _draws(subject):
-            raise Refused(f"it draws random numbers in {subject.format.name}, and else not")
-        return found
     except Refused:
         raise
     except Exception as error:  # foreign code: whatever it raises on a legitimate case is what was observed
@@ -46,6 +43,9 @@ def run(subject: Subject, case: Case, *, stumbling: bool = False) -> Trajectory:
         raise violation(
             RAISED, subject, case, observed=f"{type(error).__name__}: {error}", expected="a step"
         ) from error
+    if found.facts.get("random") and not _draws(subject):
+        raise Refused(f"it draws random numbers in {subject.format.name}, and else not")
+    return found
 
 
 def _draws(subject: Subject) -> bool:
