@@ -84,7 +84,7 @@ WRONG = (
     Wrong("AdamWLoop", FIRST, FIRST.replace("p.grad", "p.grad.mul_(2)"), "purity", ".grad was changed"),
     # formulas: known mistakes are named without a rule, others by a declared rule alone
     Wrong("AdamWLoop", 'bias2 = 1 - beta2 ** state["step"]', "bias2 = 1 - beta2", "implements", "constant_beta2"),
-    Wrong("AdamForeach", "torch.maximum(xs[i], vs[i], out=xs[i])", "xs[i].copy_(vs[i])", "implements", "maximum_missing"),
+    Wrong("AdamForeach", "torch.maximum(xs[i], vs[i], out=xs[i])", "xs[i].copy_(vs[i])", "implements", "maximum_miss"),
     Wrong("AdamWLoop", DECAY, 'p.mul_(1 - group["weight_decay"])', "implements", "adamw", rule="adamw"),
     Wrong("AdamWLoop", MOVE, MOVE.replace(" / bias1", ""), "implements", "adamw", rule="adamw"),
 )  # fmt: skip
