@@ -19,10 +19,6 @@ FEW = 4
 """Contracts that may reject a broken optimizer for it to be one contract's own; those that resume are one."""
 
 
-NOT_ALONE = frozenset({"order", "schedule"})
-"""Contracts whose broken optimizers are rejected by four others or more."""
-
-
 def rejects(module: Any, law: str) -> str:
     """What the law finds wrong, over the float32 subjects; empty where it holds."""
     return matrix.rejects(module, law, FAST)
@@ -64,13 +60,13 @@ def test_every_contract_rejects_something() -> None:
 
 
 def test_contracts_have_a_broken_optimizer_of_their_own() -> None:
-    """For each contract, two apart, there is an optimizer that it rejects, and few others do."""
+    """For each contract there is an optimizer that it rejects, and few others do."""
     table = matrix.written()
     rows = {row.name: "resumes" if "check.resumes" in row.body[-1] else row.name for row in CONTRACTS}
     few = {name for names in table.values() if len({rows[n] for n in names}) <= FEW for name in names}
 
     assert set(table) <= {wrong.__name__ for wrong, _ in matrix.MEANT}
-    assert set(rows) - few == NOT_ALONE
+    assert set(rows) - few == set()
 
 
 @pytest.mark.parametrize("wrong", [lines.EndsAtIdleGroup, more.IgnoresTensorRate], ids=lambda one: one.__name__)

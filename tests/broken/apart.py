@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch.optim import Optimizer
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from tests.broken.optimizers import Right
 
@@ -97,6 +98,25 @@ class SeedsItsSteps(Right):
         return super().step(closure)
 
 
+class SlowsAfterVectors(Right):
+    """A matrix goes half as far where the list begins with a vector."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        slow = p.dim() > 1 and group["params"][0].dim() == 1
+        return super().rate(p, group, state) / (2 if slow else 1)
+
+
+class HoldsFirstRate(Right):
+    """A parameter moves at the rate of the first step that it takes, whatever its group says later."""
+
+    def __init__(self, params: Any, lr: float = 0.1, **options: Any) -> None:
+        self.first: Any = WeakTensorKeyDictionary()
+        super().__init__(params, lr=lr, **options)
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        return super().rate(p, {**group, "lr": self.first.setdefault(p, group["lr"])}, state)
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (VariesAscending, "determinism"),
     (GoesSlowlyInTurns, "neighbours"),
@@ -107,5 +127,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (LeavesZeros, "zero_parameters"),
     (TurnsTallMatrices, "tall_matrices"),
     (SeedsItsSteps, "surroundings"),
+    (SlowsAfterVectors, "order"),
+    (HoldsFirstRate, "schedule"),
 )
 """Each mistake, and a contract that must reject it."""
