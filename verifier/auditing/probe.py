@@ -84,14 +84,7 @@ def probe(request: Request) -> Found:
         return Found(target, reason=f"it {answer.how}", wrong=not answer.late)
     if isinstance(answer, tuple):
         kind, text = answer
-        wrong = kind not in (
-            "UsageError",
-            "Question",
-            "NoSignature",
-            "Untestable",
-            "ImportError",
-            "ModuleNotFoundError",
-        )
+        wrong = kind not in known.BLAMELESS
         told = text if not wrong or kind == "Misstep" else f"it raises {kind}: {text}"
         return Found(target, reason=told, wrong=wrong)
     found: Found = answer
