@@ -173,3 +173,25 @@ class HasNoRate(MakesItsRate):
 
     def one(self, p: Any, group: Any) -> None:
         super().one(p, {**group, "lr": 0.1})
+
+
+class LerpsToTheOld(TwoAdditions):
+    """Its average is a lerp from the gradient towards what was there, of which torch rounds the weight first."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta: float = 0.998) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, beta=beta))
+
+    def one(self, p: Any, group: Any) -> None:
+        mean = self.state[p].setdefault("mean", torch.zeros_like(p))
+        mean.copy_(torch.lerp(p.grad, mean, self.weight(group["beta"], p)))
+        p.add_(mean, alpha=-group["lr"])
+
+    def weight(self, beta: float, p: Any) -> float:
+        return beta
+
+
+class LerpsTooFar(LerpsToTheOld):
+    """In tensors of more than forty elements the weight is off by a hundred-thousandth."""
+
+    def weight(self, beta: float, p: Any) -> float:
+        return beta - 1e-5 if p.numel() > 40 else beta

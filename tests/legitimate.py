@@ -29,8 +29,9 @@ class Implementation:
         self.common = shared(rule)
         self.base = np.longdouble if fmt is FP64 else np.float64
         self.rounding = rng.choice([0.0, 0.5, 1.0])  # how often an operation is rounded
-        self.arithmetic = {"each": FP64, "wide": FP64, "consistent": FP32, "low": fmt}[profile]
-        self.held = {"each": FP32, "wide": FP64, "consistent": FP32, "low": fmt}[profile]
+        self.arithmetic = {"wide": FP64, "consistent": FP32, "low": fmt}.get(profile, FP64)
+        self.held = {"wide": FP64, "consistent": FP32, "low": fmt}.get(profile, FP32)
+        self.lerps = profile == "lerped"
 
     # rounding -------------------------------------------------------------------------------------------------------
 
@@ -204,6 +205,10 @@ class Implementation:
         old, new = self.tensor(x, known), self.tensor(y, known)
         weight = self.met(self.scalar(w, known))
         difference = self.maybe(new - old)
+        if self.lerps and self.rng.random() < 0.7:  # from the new to the old, by the weight of the old
+            kept = self.met(self.scalar(b, known))
+            if kept >= 0.5:
+                return self.maybe(old + self.maybe(difference * self.maybe(1 - kept)))
         if weight < 0.5 or self.rng.random() < 0.5:
             return self.maybe(old + self.maybe(weight * difference))
         back = self.maybe(1 - weight)

@@ -150,3 +150,13 @@ def test_rate_that_an_option_switches_off_is_no_mistake() -> None:
     """Steps that make their rate themselves move at lr = 0, as another option says; where none does, lr is not read."""
     assert "" == said("MakesItsRate", "resting_rate", "float64")
     assert "although lr is 0" in said("HasNoRate", "resting_rate", "float64")
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("LerpsToTheOld", False), ("LerpsTooFar", True)])
+def test_lerp_towards_the_old_rounds_its_weight(name: str, wrong: bool) -> None:
+    """1 - beta of a rounded beta is how torch's lerp computes an average; a weight that is off is found all the same."""
+    signature = learnt(name).signature
+    assert signature is not None
+
+    assert signature.lerps
+    assert wrong is bool(said(name, "as_read", "float32") or said(name, "sizes", "float32"))

@@ -235,8 +235,8 @@ def test_profiles_are_those_that_differ() -> None:
     assert ("each", "single", "wide") == enclosure.profiles(FP64)
     assert ("each", "single", "wide", "consistent") == enclosure.profiles(FP32)
     assert ("each", "consistent", "low") == enclosure.profiles(FP16, held=False)
-    assert set(enclosure.profiles(BF16, counted=True)) == set(enclosure.PROFILES)
-    assert {"counted"} == set(enclosure.PROFILES) - set(enclosure.profiles(BF16))
+    assert set(enclosure.profiles(BF16, counted=True, lerps=True)) == set(enclosure.PROFILES)
+    assert {"counted", "lerped"} == set(enclosure.PROFILES) - set(enclosure.profiles(BF16))
 
 
 def test_scalars_of_a_counter_in_a_tensor_are_float32() -> None:

@@ -11,7 +11,7 @@ from verifier.case import Case
 from verifier.floats import FORMATS, FP64, Format
 from verifier.rule import Rule
 
-PROFILES = {name: [p for p in enclosure.profiles(fmt) if p != "single"] for name, fmt in FORMATS.items()}
+PROFILES = {name: [p for p in enclosure.profiles(fmt, lerps=True) if p != "single"] for name, fmt in FORMATS.items()}
 CASES = [
     pytest.param(rule, fmt, profile, id=f"{rule}-{fmt}-{profile}")
     for rule in rules.names()

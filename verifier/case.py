@@ -163,7 +163,8 @@ class Subject:
     """An implementation that claims a rule, on one device, in one format, by one code path.
 
     `run` takes a case to the trajectory it produces. `untestable` is empty, or says why it cannot run here. `counted`:
-    it may count its steps in a float32 tensor, and compute in float32 what depends on their number.
+    it may count its steps in a float32 tensor, and compute in float32 what depends on their number. `lerps`: it may
+    form an average by lerp from the new value to the old, with 1 less a rounded weight.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Subject:
     target: str = ""  # pkg.mod:Class
     untestable: str = ""
     counted: bool = False
+    lerps: bool = False
 
     @property
     def id(self) -> str:

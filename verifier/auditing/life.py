@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,19 +46,17 @@ def reference(signature: Any, held: Sequence[Any], hyper: Mapping[str, float]) -
     return None
 
 
-def allowed(rule: Rule, fmt: Format, step: Mapping[str, Any]) -> list[dict[str, Enclosure]]:
-    """What one parameter and its state may be after a step, for each way scalars may be rounded.
+def allowed(rule: Rule, fmt: Format, step: Mapping[str, Any], lerps: bool) -> Iterator[dict[str, Enclosure]]:
+    """What one parameter and its state may be after a step, for each way scalars may be rounded, likeliest first.
 
     `step` holds theta, grad, state (before it; None before the first), hyper and t.
     """
-    found = []
-    for profile in enclosure.profiles(fmt, held=bool(shared(rule) & set(rule.state))):
+    for profile in enclosure.profiles(fmt, held=bool(shared(rule) & set(rule.state)), lerps=lerps):
         state = step["state"]
         if state is None:
             state = enclosure.initial(rule, fmt, theta=step["theta"], hyper=step["hyper"], profile=profile)
         given = {name: step[name] for name in ("theta", "grad", "hyper", "t")}
-        found.append(enclosure.step(rule, fmt, state=state, profile=profile, **given))
-    return found
+        yield enclosure.step(rule, fmt, state=state, profile=profile, **given)
 
 
 def machine(
@@ -189,12 +187,13 @@ def machine(
         def follows(self, k: int, rule: Rule, step: dict[str, Any]) -> None:
             """Parameter `k` lies in the enclosure of its step."""
             theta, self.kept[k] = self.seen(k, rule)  # the next step starts from it, whatever is saved and loaded
-            ways = allowed(rule, self.subject.format, step)
-            if any(bool(way[rule.theta.name].contains(theta).all()) for way in ways):
-                return
-            way = ways[0][rule.theta.name]
-            first = int(np.flatnonzero(~way.contains(theta))[0])
-            ends = [float(end[first]) for end in way.allowed()]
+            ways: list[Enclosure] = []
+            for way in allowed(rule, self.subject.format, step, signature.lerps):
+                ways.append(way[rule.theta.name])
+                if ways[-1].contains(theta).all():
+                    return
+            first = int(np.flatnonzero(~ways[0].contains(theta))[0])
+            ends = [float(end[first]) for end in ways[0].allowed()]
             raise Strayed("rule", k, self.steps, first, float(theta[first]), ends, rule.name)
 
         @precondition(lambda self: len(self.real) < len(shapes) and "added_group" not in signature.exempt)

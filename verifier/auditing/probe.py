@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from sympy.core.relational import Relational
 from verifier import rules
 from verifier.auditing import known
 from verifier.auditing.read import Read, computes_with_t
+from verifier.auditing.reading_time import READING, TooLong, limited
 from verifier.auditing.request import Request, argument
 from verifier.enclosure.program import program
 from verifier.errors import UsageError
@@ -126,14 +126,17 @@ def learn(request: Request) -> Found:
     import torch
 
     torch.set_num_threads(1)
-    from verifier.auditing import claimed
+    from verifier.auditing import claimed, implementations
     from verifier.subjects.torch_forms import Forms
+    from verifier.subjects.torch_lerps import lerps
     from verifier.subjects.torch_probe import examined
     from verifier.subjects.torch_signature import signature
 
     known = examined(signature(request.target, dict(request.args)))
+    known = replace(known, lerps=lerps(known, (4, 3) if known.least_dimensions > 1 else (5,)))
     forms = Forms(known, dict(request.args))
-    held, proofs, described = _in_time(lambda: _rules(request, known, forms))
+    with implementations.apart(known, forms, request.profile) as compared:
+        held, proofs, described = _in_time(lambda: _rules(request, known, forms, compared))
     described = {"target": request.target, **described}
     if any(one.at_rest for one in held):
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
@@ -155,29 +158,14 @@ def learn(request: Request) -> Found:
     return found
 
 
-READING = 20.0  # seconds of a core that reading a rule and proving things of it may take; most classes take two
-
-
-class _TooLong(BaseException):
-    """Reading took too long; nothing that catches what foreign code raises may catch it."""
-
-
 def _in_time(reading: Callable[[], _Rules]) -> _Rules:
     """What `reading` returns; where it takes too long, which is our doing, what is said of one that cannot be read."""
-
-    def late(*_: object) -> None:
-        raise _TooLong
-
-    before = signal.signal(signal.SIGPROF, late)
-    signal.setitimer(signal.ITIMER_PROF, READING)
     try:
-        return reading()
-    except _TooLong:
+        with limited():
+            return reading()
+    except TooLong:
         lift = {"status": "opaque", "formula": "", "stopped_by": f"reading it takes more than {READING:g} seconds"}
         return [], [], {"rule": None, "rule_source": None, "weight_decay": "unknown", "lift": lift, "proof": {}}
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def learn_and_keep(target: str, rule: str, args: str, profile: str, memory: str) -> None:
@@ -214,9 +202,12 @@ def _nothing() -> None:
     """Stands for the class where it is not needed."""
 
 
-def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
-    """The rules the target is held to, the proofs that it follows them, and what it is in words."""
-    from verifier.auditing import claimed, decay, implementations
+def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[[], list[Read]]) -> _Rules:
+    """The rules the target is held to, the proofs that it follows them, and what it is in words.
+
+    `compared` says how its implementations compare with each other.
+    """
+    from verifier.auditing import claimed, decay
     from verifier.lift import construct, lifted, matching
     from verifier.subjects.torch_forms import mixed
 
@@ -282,7 +273,7 @@ def _rules(request: Request, known: Signature, forms: Forms) -> _Rules:
         read = _lift(lifted, known, "forloop", literal, {}, dict(request.args))
         if read is not None:
             proofs.append(_read(_prove(matching, read, declared), "forloop", declared))
-    proofs += implementations.proofs(known, forms, request.profile)
+    proofs += compared()
     distinct: dict[tuple[str, str], Held] = {(h.rule.name, str(sorted(h.fixed.items()))): h for h in held}
     first: dict[str, Held] = {}
     for one in distinct.values():

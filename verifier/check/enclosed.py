@@ -63,7 +63,7 @@ def state_follows(subject: Subject, case: Case, name: str, closed_form: Enclosur
     rule = rule_of(subject, case)
     before, best = seen.violation, None  # a profile that does not fit is no violation where another one does
     real = _propagated(rule, subject, case, step, "each", real=True)[name]
-    for profile in enclosure.profiles(subject.format, held=_keeps_scalars(rule)):
+    for profile in enclosure.profiles(subject.format, held=_keeps_scalars(rule), lerps=subject.lerps):
         rounded = _propagated(rule, subject, case, step, profile, real=False)[name]
         allowed = closed_form.widened(rounded, real)
         inside = allowed.contains(values[step])
@@ -151,7 +151,7 @@ def steps_leave_coarse(subject: Subject, case: Case, trajectory: Trajectory) -> 
     rule = rule_of(subject, case)
     coarse = replace(subject, format=FP32)
     wide = replace(trajectory, theta=FP32.round(trajectory.theta))
-    for profile in enclosure.profiles(FP32, held=_keeps_scalars(rule)):
+    for profile in enclosure.profiles(FP32, held=_keeps_scalars(rule), lerps=subject.lerps):
         for held in _carried(rule, coarse, case, wide, profile, around=trajectory.theta):
             low, high = held.allowed.allowed()
             fine = trajectory.theta[held.steps, held.indices]
@@ -195,7 +195,7 @@ def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]
     """Asserts that one scalar profile explains every step; otherwise raises for the profile that got furthest."""
     seen = current()
     before, best = seen.violation, None
-    for profile in enclosure.profiles(subject.format, _keeps_scalars(subject.rule), subject.counted):
+    for profile in enclosure.profiles(subject.format, _keeps_scalars(subject.rule), subject.counted, subject.lerps):
         elements = vacuous = 0
         margin = 0.0
         found: Violation | None = None

@@ -115,7 +115,10 @@ def evaluate(
         elif i.shared:
             values[i.target] = _SCALAR[i.op](i, args)
         else:
-            values[i.target] = _TENSOR[i.op](i, [a.coarse if isinstance(a, Scalar) else a for a in args])
+            args = [a.coarse if isinstance(a, Scalar) else a for a in args]
+            if i.op == "mix" and setting.lerps:
+                args[1] = rewrites.weight_of_rounded(*args[:2])
+            values[i.target] = _TENSOR[i.op](i, args)
     return values
 
 

@@ -46,6 +46,16 @@ def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
     return result
 
 
+def weight_of_rounded(b: Enclosure, w: Enclosure) -> Enclosure:
+    """The weight w = 1 - b as it is given, or as 1 less a rounded b: what lerp from y to x by a b above 1/2 makes of it.
+
+    lerp(y, x, b) is then x - (1 - b)*(x - y), with 1 - b computed in the format of the tensors.
+    """
+    weight = w.hull(1 - b.settled()).settled()
+    weight.scalar = w.scalar
+    return weight
+
+
 def _overflowing(e: Enclosure) -> Enclosure:
     """Where an infinity is reachable, anything is: one form gives inf, another inf - inf."""
     beyond = ~(np.isfinite(e.settled().lo) & np.isfinite(e.settled().hi))

@@ -27,7 +27,7 @@ class Profile:
 
     `arithmetic` is the format they are computed in, `held` the format a kept scalar is stored in between steps (None:
     the tensors' own); `kept` is the format kept scalars are computed in where that is not `arithmetic`, and `counts`
-    the format of what depends on the number of the step.
+    the format of what depends on the number of the step. `lerps`: an average b*x + (1 - b)*y is formed of a rounded b.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Profile:
     says: str
     kept: Format | None = None
     counts: Format | None = None
+    lerps: bool = False
 
 
 _ALL = (
@@ -44,6 +45,7 @@ _ALL = (
     Profile("wide", FP64, FP64, "scalars in double, kept scalars in double (torch with a float64 default dtype)"),
     Profile("consistent", FP32, FP32, "hyperparameters rounded to float32 first, scalars in float32 (fused on CUDA)"),
     Profile("counted", FP64, FP32, "as each, but float32 where the number of the step enters", counts=FP32),
+    Profile("lerped", FP64, FP32, "as each, but lerp from the new to the old: 1 - b of a b rounded first", lerps=True),
     Profile("low", None, None, "hyperparameters rounded to the tensor's format first, scalars in that format"),
 )
 
@@ -51,16 +53,19 @@ PROFILES: dict[str, Profile] = {p.name: p for p in _ALL}
 """By name; `each` is what torch.optim does on CPU."""
 
 
-def profiles(fmt: Format, held: bool = True, counted: bool = False) -> tuple[str, ...]:
+def profiles(fmt: Format, held: bool = True, counted: bool = False, lerps: bool = False) -> tuple[str, ...]:
     """The names of the profiles that differ for tensors of `fmt`, likeliest first; `held`: the rule keeps scalars.
 
-    `counted`: the steps may be counted in a float32 tensor, which the bias corrections are computed from.
+    `counted`: the steps may be counted in a float32 tensor, which the bias corrections are computed from; `lerps`:
+    averages may be formed by lerp from the new value to the old.
     """
     names = ["each", *(["single", "wide"] if held else [])]
     if fmt is not FP64:
         names.append("consistent")
     if counted:
         names.append("counted")
+    if lerps and fmt is not FP64:
+        names.append("lerped")
     if fmt in (BF16, FP16):
         names.append("low")
     return tuple(names)
@@ -78,13 +83,14 @@ class Setting:
     held: Format | None
     kept: Format | None = None
     counts: Format | None = None
+    lerps: bool = False
 
     @classmethod
     def of(cls, fmt: Format, profile: str, real: bool) -> Setting:
         if real:
             return cls(None, None, None)
         p = PROFILES[profile]
-        return cls(fmt, p.arithmetic or fmt, p.held or fmt, p.kept, p.counts)
+        return cls(fmt, p.arithmetic or fmt, p.held or fmt, p.kept, p.counts, p.lerps)
 
     def given(self, values: Any) -> Scalar:
         """A hyperparameter: a double, which a profile may round before anything is computed from it."""

@@ -295,6 +295,7 @@ def subjects(
                     target=signature.target,
                     untestable=reason,
                     counted=implementation in COUNTED,
+                    lerps=signature.lerps,
                 )
             )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import re
@@ -92,13 +93,14 @@ class Signature:
     notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
     switches: tuple[str, ...] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)  # what every group must say, as `torch_keys` finds it
+    lerps: bool = False  # whether averages are formed by lerp from the new value to the old
     forms: Any = None  # `torch_forms.Forms`: the rules read out of the code, where somebody may ask for them
 
     theta = Symbol("theta", real=True)
     grad = Symbol("g", real=True)
     state: typing.ClassVar[dict[Symbol, Any]] = {}
 
-    @property
+    @functools.cached_property
     def hyper(self) -> dict[Symbol, sympy.Set]:
         """Every option with the set of values it is drawn from."""
         return {Symbol(option.name, real=True): FiniteSet(*option.values) for option in self.options}
