@@ -154,7 +154,7 @@ def test_rate_that_an_option_switches_off_is_no_mistake() -> None:
 
 @pytest.mark.parametrize(("name", "wrong"), [("LerpsToTheOld", False), ("LerpsTooFar", True)])
 def test_lerp_towards_the_old_rounds_its_weight(name: str, wrong: bool) -> None:
-    """1 - beta of a rounded beta is how torch's lerp computes an average; a weight that is off is found all the same."""
+    """1 - beta of a rounded beta is how torch's lerp computes an average; a weight that is off is found."""
     signature = learnt(name).signature
     assert signature is not None
 

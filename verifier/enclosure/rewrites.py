@@ -47,7 +47,7 @@ def mix(b: Enclosure, w: Enclosure, x: Enclosure, y: Enclosure) -> Enclosure:
 
 
 def weight_of_rounded(b: Enclosure, w: Enclosure) -> Enclosure:
-    """The weight w = 1 - b as it is given, or as 1 less a rounded b: what lerp from y to x by a b above 1/2 makes of it.
+    """The weight w = 1 - b as given, or 1 less a rounded b: what lerp from y to x by a b above 1/2 makes of it.
 
     lerp(y, x, b) is then x - (1 - b)*(x - y), with 1 - b computed in the format of the tensors.
     """
