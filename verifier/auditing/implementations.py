@@ -6,14 +6,22 @@ so a mistake under one option of one path is found without a run that happens to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from verifier.auditing.read import Read
+from verifier.auditing.reading_time import TooLong, limited
 from verifier.lift import expr, induction, same
 from verifier.rule import RuleError
 from verifier.subjects.torch_forms import Forms
+from verifier.subjects.torch_sandbox import Child, Died
 from verifier.subjects.torch_signature import Signature
+
+OTHERS = ("foreach", "differentiable", "capturable")
+
+Setting = tuple[Mapping[str, float], dict[str, Any]]
+"""Values of the options, and further arguments of the constructor."""
 
 SETTINGS = {"smoke": 4, "ci": 12, "nightly": 24}
 """How many settings of the switches each implementation is read under."""
@@ -21,22 +29,65 @@ SETTINGS = {"smoke": 4, "ci": 12, "nightly": 24}
 LARGEST = 100  # nodes of two expressions beyond which algebra takes minutes, and points alone are asked
 
 
-def proofs(known: Signature, forms: Forms, profile: str) -> list[Read]:
-    """What comparing each implementation with the for-loop said: one answer an implementation; `forms` reads them."""
-    found = []
-    for name in ("foreach", "differentiable", "capturable"):
-        if name == "capturable" and name not in known.switches:
-            continue
-        if name != "capturable" and (name not in known.implementations or name in known.unavailable):
-            continue
-        answers = [_compared(forms, known, name, *setting) for setting in _settings(known, SETTINGS[profile])]
-        told = [answer for answer in answers if answer is not None]
-        if told:
-            found.append(min(told, key=lambda read: ("refuted", "undecided", "proved").index(read.status)))
-    return found
+@contextlib.contextmanager
+def apart(known: Signature, forms: Forms, profile: str) -> Iterator[Callable[[], list[Read]]]:
+    """Begins to compare implementations in a forked child, and yields what returns what comparing them said.
+
+    While the child reads most settings, this process may read other things, with another core. What the child read is
+    in `forms` then. Where the child ends without an answer, this process does its part, and meets what ended it.
+    """
+    settings = list(_settings(known, SETTINGS[profile]))
+    first = len(settings) // 3
+    mine, others = settings[:first], settings[first:]
+
+    def reading() -> tuple[list[Read], dict[Any, Any]]:
+        with limited():
+            return proofs(known, forms, others), forms.readings
+
+    def compared() -> list[Read]:
+        found = proofs(known, forms, mine)
+        answer = child.answer()
+        if answer == (TooLong.__name__, ""):
+            raise TooLong
+        if isinstance(answer, Died) or not isinstance(answer[0], list):
+            return worst([*found, *proofs(known, forms, others)])
+        told, readings = answer
+        forms.know(readings)
+        return worst([*found, *told])
+
+    if not _names(known):
+        yield list
+        return
+    with Child(reading) as child:
+        yield compared
 
 
-def _settings(known: Signature, most: int) -> Iterator[tuple[Mapping[str, float], dict[str, Any]]]:
+def proofs(known: Signature, forms: Forms, settings: Iterable[Setting]) -> list[Read]:
+    """What comparing each implementation with the for-loop under `settings` said; `forms` reads them."""
+    settings = list(settings)
+    answers = [_compared(forms, known, name, *setting) for name in _names(known) for setting in settings]
+    return worst([answer for answer in answers if answer is not None])
+
+
+def worst(answers: Sequence[Read]) -> list[Read]:
+    """Of the answers about each implementation, the first of the worst kind."""
+    found: dict[str, Read] = {}
+    for answer in sorted(answers, key=lambda read: ("refuted", "undecided", "proved").index(read.status)):
+        found.setdefault(answer.subject, answer)
+    return [found[name] for name in OTHERS if name in found]
+
+
+def _names(known: Signature) -> list[str]:
+    """The implementations of a class that can be read, besides its for-loop."""
+    return [
+        name
+        for name in OTHERS
+        if (name in known.switches if name == "capturable" else name in known.implementations)
+        and (name == "capturable" or name not in known.unavailable)
+    ]
+
+
+def _settings(known: Signature, most: int) -> Iterator[Setting]:
     """Settings whose switches, or whose numbers that are zero, differ; every second one climbs, where the class can.
 
     The defaults; everything on that can be, alone and with each switch turned; then what cases are drawn from.
@@ -106,4 +157,4 @@ def _by_elements(loop: Any, other: Any, name: str, rule: str, setting: str) -> R
     return Read(name, f"of the for-loop{setting}", "proved" if proved else "undecided", f"expressions of {rule}")
 
 
-__all__ = ["Read", "proofs"]
+__all__ = ["Read", "apart", "proofs", "worst"]

@@ -48,6 +48,10 @@ class Forms:
         """What was read so far, without the expressions it was read from: plain data, which can be sent."""
         return {key: read and replace(read, nodes={}, steps=None) for key, read in self._lifts.items()}
 
+    def know(self, readings: Mapping[Any, lifts.Lift | None]) -> None:
+        """Takes over what another process read of the same class."""
+        self._lifts = {**readings, **self._lifts}
+
     def of(
         self,
         implementation: str,

@@ -62,36 +62,60 @@ def half_of_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def in_child(work: Callable[[], Any], seconds: float = SECONDS, memory: int | None = None) -> Any:
-    """What `work` returns in a forked child, or `Died`. An exception is returned as the pair (type name, text).
+class Child:
+    """Work in a forked child, begun at once. A context manager: leaving it ends the child, and what that started."""
 
-    The child's output goes nowhere; its own children are ended with it.
-    """
-    read, write = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        _work(work, write, memory)
-    os.close(write)
-    try:
-        data, ended = _collect(read, time.monotonic() + seconds)
-    finally:
-        os.close(read)
-        _end(child)
-    status = os.waitpid(child, 0)[1]
-    if not ended:
-        return Died(f"does not return within {seconds:g} seconds", late=True)
-    if data:
+    def __init__(self, work: Callable[[], Any], seconds: float = SECONDS, memory: int | None = None) -> None:
+        """Forks; the child may take `seconds` of wall time and allocate `memory` bytes. Its output goes nowhere."""
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+        self._read, write = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(self._read)
+            _work(work, write, memory)
+        os.close(write)
+        self._status: int | None = None
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended()
+
+    def answer(self) -> Any:
+        """Waits for what the work returns, or `Died`. An exception is returned as the pair (type name, text)."""
         try:
-            return pickle.loads(data)
-        except (pickle.UnpicklingError, EOFError):
-            return Died("writes over the answer of its process")
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return Died(f"ends the process by {signal.Signals(number).name}")
-    return Died(f"ends the process with exit code {os.WEXITSTATUS(status)}")
+            data, ended = _collect(self._read, self._until)
+        finally:
+            status = self._ended()
+        if not ended:
+            return Died(f"does not return within {self._seconds:g} seconds", late=True)
+        if data:
+            try:
+                return pickle.loads(data)
+            except (pickle.UnpicklingError, EOFError):
+                return Died("writes over the answer of its process")
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            return Died(f"ends the process by {signal.Signals(number).name}")
+        return Died(f"ends the process with exit code {os.WEXITSTATUS(status)}")
+
+    def _ended(self) -> int:
+        """How the child ended, which it has now."""
+        if self._status is None:
+            os.close(self._read)
+            _end(self._child)
+            self._status = os.waitpid(self._child, 0)[1]
+        return self._status
+
+
+def in_child(work: Callable[[], Any], seconds: float = SECONDS, memory: int | None = None) -> Any:
+    """What `work` returns in a forked child; see `Child.answer`."""
+    with Child(work, seconds, memory) as child:
+        return child.answer()
 
 
 def _work(work: Callable[[], Any], write: int, memory: int | None) -> None:

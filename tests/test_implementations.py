@@ -1,0 +1,69 @@
+"""Implementations of one class, compared with each other in two processes at once."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from verifier.auditing import implementations
+from verifier.auditing.reading_time import TooLong
+from verifier.subjects.torch_forms import Forms
+from verifier.subjects.torch_probe import examined
+from verifier.subjects.torch_sandbox import Child, Died
+from verifier.subjects.torch_signature import Signature, signature
+
+
+@pytest.fixture(scope="module")
+def known() -> Signature:
+    """AdamW's, as it is examined."""
+    return examined(signature("torch.optim:AdamW", {}))
+
+
+def test_two_processes_say_what_one_says(known: Signature) -> None:
+    """The answers do not depend on which process read which setting, and what the child read is kept."""
+    alone, both = Forms(known), Forms(known)
+    settings = list(implementations._settings(known, implementations.SETTINGS["smoke"]))
+    with implementations.apart(known, both, "smoke") as compared:
+        found = compared()
+    assert found == implementations.proofs(known, alone, settings)
+    assert both.readings.keys() == alone.readings.keys()
+
+
+def test_child_that_ends_is_done_without(known: Signature, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that ends the process that reads it does so where it did without a child; here it ends the child alone."""
+    mine, plain = os.getpid(), implementations._compared
+
+    def ending(*given: object) -> object:
+        if os.getpid() != mine:
+            os._exit(7)
+        return plain(*given)  # type: ignore[arg-type]
+
+    expected = implementations.proofs(known, Forms(known), implementations._settings(known, 4))
+    monkeypatch.setattr(implementations, "_compared", ending)
+    with implementations.apart(known, Forms(known), "smoke") as compared:
+        assert compared() == expected
+
+
+def test_child_that_reads_too_long_is_heard_of(known: Signature, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes too long in the child takes too long altogether."""
+    mine = os.getpid()
+
+    def late(*given: object) -> None:
+        if os.getpid() != mine:
+            raise TooLong
+
+    monkeypatch.setattr(implementations, "_compared", late)
+    with implementations.apart(known, Forms(known), "smoke") as compared, pytest.raises(TooLong):
+        compared()
+
+
+def test_child_does_not_outlive_its_block() -> None:
+    """A child that nobody asks is ended, and one that ends without an answer says how."""
+    with Child(lambda: os._exit(7)) as ended:
+        assert ended.answer() == Died("ends the process with exit code 7")
+    with Child(lambda: time.sleep(600)) as asleep:
+        pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(asleep._child, 0)
