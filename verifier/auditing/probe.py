@@ -128,10 +128,12 @@ def learn(request: Request) -> Found:
     torch.set_num_threads(1)
     from verifier.auditing import claimed, implementations
     from verifier.subjects.torch_forms import Forms
+    from verifier.subjects.torch_lerps import lerps
     from verifier.subjects.torch_probe import examined
     from verifier.subjects.torch_signature import signature
 
     known = examined(signature(request.target, dict(request.args)))
+    known = replace(known, lerps=lerps(known, (4, 3) if known.least_dimensions > 1 else (5,)))
     forms = Forms(known, dict(request.args))
     with implementations.apart(known, forms, request.profile) as compared:
         held, proofs, described = _in_time(lambda: _rules(request, known, forms, compared))
