@@ -122,6 +122,18 @@ def test_package_means_all_its_optimizers() -> None:
     assert "torch.optim:SGD" not in found.audited
 
 
+def test_file_means_the_optimizers_written_in_it(tmp_path: Path) -> None:
+    """A class that a file imports beside its own is said and left out; a file with none of its own has those."""
+    mine, shown = tmp_path / "mine.py", tmp_path / "shown.py"
+    mine.write_text("from torch.optim import SGD\n\n\nclass Mine(SGD):\n    def step(self): ...\n", encoding="utf-8")
+    shown.write_text("from torch.optim import SGD\n", encoding="utf-8")
+
+    found = audit_targets.expand((str(mine), str(shown)))
+
+    assert (f"{mine}:Mine", f"{shown}:SGD") == found.audited
+    assert {f"{mine}:SGD": "it is imported from torch.optim.sgd"} == found.left_out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

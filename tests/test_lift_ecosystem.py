@@ -425,3 +425,38 @@ def test_the_committed_table_is_that_of_its_rows(root: Path) -> None:
 
     assert table(found) == file.with_suffix(".md").read_text(encoding="utf-8")
     assert sum(row.get("status") == "lifted" for row in found) > 300
+
+
+class Sharpness(torch.optim.Optimizer):
+    """Takes its step along the gradient of a second call of the closure, with decay added to that one."""
+
+    def __init__(self, params, lr=0.1, rho=0.05, weight_decay=0.01):
+        super().__init__(params, dict(lr=lr, rho=rho, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure):
+        closure = torch.enable_grad()(closure)
+        loss = closure()
+        moved = [(p, p.clone(), group) for group in self.param_groups for p in group["params"]]
+        for p, _, group in moved:
+            p.add_(p.grad, alpha=group["rho"])
+        closure()
+        for p, old, group in moved:
+            p.copy_(old - group["lr"] * self.decayed(p.grad, old, group))
+        return loss
+
+    def decayed(self, g, p, group):
+        return g + group["weight_decay"] * p
+
+
+class SharpnessSigned(Sharpness):
+    """The same with a sign taken before the decay is added."""
+
+    def decayed(self, g, p, group):
+        return torch.sign(g) + group["weight_decay"] * p
+
+
+@pytest.mark.parametrize(("cls", "kind"), [(Sharpness, "coupled"), (SharpnessSigned, "decoupled")])
+def test_decay_of_a_gradient_taken_again(cls: type, kind: str) -> None:
+    """Decay added to the gradient of the closure's second call is coupled, as it would be to that of its first."""
+    assert kind == lift(cls).weight_decay

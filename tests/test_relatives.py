@@ -198,6 +198,28 @@ def test_the_nearest_rule_branches_only_where_the_code_does() -> None:
     assert "g^4, which adamw has not" in found.apart
 
 
+def test_the_nearest_rule_is_that_of_like_formulas_not_names() -> None:
+    """Momentum that is an average, in a class with Adam's names, is nearest to momentum."""
+    rule = rules.get("sgd_momentum")
+    names = {"momentum": "beta1", "momentum_buffer": "exp_avg", "dampening": "beta2"}
+    renamed = {s: sympy.Symbol(names.get(s.name, s.name), real=True) for s in (*rule.hyper, *rule.state)}
+    (first, line), *rest = rule.step
+    lines = [(first, line + rule.grad**4), *rest]
+    code = Rule(
+        **{name: getattr(rule, name) for name in Rule.__dataclass_fields__}
+        | {
+            "hyper": {renamed[s]: domain for s, domain in rule.hyper.items()},
+            "state": {renamed[s]: start for s, start in rule.state.items()},
+            "step": tuple((renamed.get(x, x), sympy.sympify(e).xreplace(renamed)) for x, e in lines),
+        }
+    )
+
+    found = nearest(read(code))
+
+    assert found is not None
+    assert "sgd_momentum" == found.rule
+
+
 def test_a_mistake_in_words() -> None:
     """The rule and the mistake, as a person says it; nothing of a mistake that the rule cannot have."""
     assert "adamw, but weight decay is applied twice" == says(rules.get("adamw"), "decay_twice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -147,10 +148,20 @@ def _classes(name: str) -> list[tuple[str, str]]:
                 if key not in found or _rank(place, cls) < _rank(found[key][1].partition(":")[0], cls):
                     found[key] = (cls, f"{place}:{attribute}")
     listed = []
+    written = any(not _imported(cls, modules[0][1]) for cls, _ in found.values())
     for cls, target in found.values():
         own_step = cls.step is not torch.optim.Optimizer.step
-        listed.append((target, "" if own_step and not inspect.isabstract(cls) else "it is abstract"))
+        why = "" if own_step and not inspect.isabstract(cls) else "it is abstract"
+        if name.endswith(".py") and written and _imported(cls, modules[0][1]):
+            why = f"it is imported from {cls.__module__}"
+        listed.append((target, why))
     return sorted(listed) + broken
+
+
+def _imported(cls: type, module: Any) -> bool:
+    """Whether a class that a module shows is that of another module."""
+    home = sys.modules.get(cls.__module__)
+    return home is not None and home is not module and getattr(home, cls.__qualname__, None) is cls
 
 
 def _rank(place: str, cls: type) -> tuple[bool, int]:

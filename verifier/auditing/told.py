@@ -52,7 +52,9 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
             line for r in rows if r["verdict"] == "untestable" for line in _headed("untestable", r["reason"])
         ]
     lift = described.get("lift") or {}
-    lines += _headed("formula", str(lift.get("formula") or f"not read: {lift.get('stopped_by')}"))
+    formula = str(lift.get("formula") or f"not read: {lift.get('stopped_by')}")
+    formula += "; g2 is the gradient that the closure gives the second time" if re.search(r"\bg2\b", formula) else ""
+    lines += _headed("formula", formula)
     lines += _headed("weight decay", str(lift.get("decay") or described.get("weight_decay")))
     proof = described.get("proof") or {}
     if lift.get("whole_tensors"):
@@ -68,8 +70,11 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     elif proof.get("rule"):
         words = f"none known; nearest {proof['rule']}"
         words += f", which {_as_mutant(proof)}" if proof.get("mutant") else ""
-        differs = f"the code's {proof.get('variable') or 'theta'} differs by {_cut(str(proof.get('difference')))}"
-        lines += _headed("rule", f"{words}: {proof.get('apart') or differs}")
+        difference = str(proof.get("difference"))
+        differs = f": the code's {proof.get('variable') or 'theta'} differs by {difference}"
+        far = ", which is another formula (the difference is in report.json)"
+        apart = f": {proof['apart']}" if proof.get("apart") else differs if len(difference) <= LONGEST else far
+        lines += _headed("rule", words + apart)
     return lines
 
 

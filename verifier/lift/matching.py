@@ -41,7 +41,7 @@ def nearest(lifted: Lift) -> LiftProof | None:
     found = match(lifted)
     if found is not None or lifted.rule is None:
         return found
-    return prove(lifted, candidates(lifted)[0])
+    return prove(lifted, max(candidates(lifted), key=lambda rule: _in_both(lifted.rule, rule)))
 
 
 def candidates(lifted: Lift) -> list[Rule]:
@@ -51,6 +51,24 @@ def candidates(lifted: Lift) -> list[Rule]:
     if lifted.fixed.get("maximize"):
         catalogue = [maximized(r) for r in catalogue]
     return sorted(catalogue, key=lambda r: -_likeness(lifted, r))
+
+
+def _in_both(code: Rule | None, rule: Rule) -> float:
+    """The share of the parts of two steps that are in both: sums, products, powers and functions.
+
+    What a state or a rate is called does not count; each class has names of its own.
+    """
+    mine, theirs = _parts(code), _parts(rule)
+    return len(mine & theirs) / max(1, len(mine | theirs))
+
+
+def _parts(rule: Rule | None) -> set[sympy.Basic]:
+    if rule is None:
+        return set()
+    nameless = dict.fromkeys(rule.state, sympy.Symbol("state"))
+    nameless |= {h: sympy.Symbol("rate") for h in rule.hyper if h.name not in ("lr", "weight_decay", "eps")}
+    lines = [sympy.sympify(line).xreplace(nameless) for line in transition(rule).values()]
+    return {part for line in lines for part in sympy.preorder_traversal(line) if part.args}
 
 
 def _likeness(lifted: Lift, rule: Rule) -> float:

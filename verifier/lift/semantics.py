@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -100,13 +101,16 @@ class _Step:
 
 def _coupled(step: _Step) -> bool:
     """Whether every result is what it would be with weight_decay 0 and weight_decay * theta in the gradient."""
-    for sign in (expr.ONE, expr.MINUS_ONE):  # maximize negates the gradient before the decay is added
-        penalised = {
-            g: expr.add(g, expr.mul(sign, expr.mul(step.decay, expr.sym("theta", g.args[1]))))
-            for g in step.symbols if g.args[0] == "g"
-        }  # fmt: skip
-        if step.agrees(step.moved(penalised), step.new):
-            return True
+    calls = {s.args[0] for s in step.symbols if re.fullmatch(r"g\d*", str(s.args[0]))}  # of a closure called again: g2
+    last = {max(calls, key=lambda name: (len(name), name))} if calls else set()
+    for names in ({"g"}, last, calls) if calls - {"g"} else ({"g"},):
+        for sign in (expr.ONE, expr.MINUS_ONE):  # maximize negates the gradient before the decay is added
+            penalised = {
+                g: expr.add(g, expr.mul(sign, expr.mul(step.decay, expr.sym("theta", g.args[1]))))
+                for g in step.symbols if g.args[0] in names
+            }  # fmt: skip
+            if step.agrees(step.moved(penalised), step.new):
+                return True
     return False
 
 

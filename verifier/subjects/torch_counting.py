@@ -19,6 +19,9 @@ from verifier.subjects.torch_signature import Signature
 NAMES = frozenset({"step", "steps", "_step", "t", "k", "num_steps", "global_step"})
 """What counters are called, whatever is in them."""
 
+MODE = "train_mode"
+"""What schedule-free optimizers call whether parameters are where gradients are taken: no counter, but kept once."""
+
 INTERFACE = frozenset({"defaults", "param_groups", "state"})
 """Attributes of every optimizer."""
 
@@ -40,7 +43,7 @@ class Kept:
     @property
     def told(self) -> tuple[str, str]:
         """Why contracts about missing gradients say nothing where steps are counted once; and the convention."""
-        names = ", ".join(self.counters)
+        names = ", ".join(name for name in self.counters if name != MODE or len(self.counters) == 1)
         if self.both:
             why = "it counts steps for a group or the whole optimizer, and for each parameter"
             return why, f"counts steps in {names}, and for each parameter: its steps depend on both"
@@ -58,7 +61,7 @@ def kept(signature: Signature, case: Case) -> Kept:
     fewer, more, unlike = (_shared(optimizer, options) for optimizer in (short, after, other))
     found = {name for name, value in more.items() if name in fewer and value - fewer[name] == 1}
     group = set(after.param_groups[0]) if getattr(after, "param_groups", None) else set()
-    found |= {"train_mode", *NAMES} & (group | set(vars(after))) - options
+    found |= {MODE, *NAMES} & (group | set(vars(after))) - options
     estimates = {name for name, value in more.items() if name not in found and value != unlike.get(name, value)}
     each = _counts_each(short, after)
     both = bool(found) and each and all(_depends(signature, case, ahead) for ahead in (_all_ahead(found), _each_ahead))
