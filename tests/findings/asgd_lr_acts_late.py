@@ -3,7 +3,8 @@
 It computes the step size of the next step at the end of each step, so what a scheduler or a person writes into
 `param_groups` between two steps is not what the second of them uses: after lr is set to 0, it still moves.
 
-No bug: the documentation gives no algorithm; eta is said to be the current rate, and it has one, a step late.
+Schedulers are documented to act on the step that follows them, and in the other optimizers they do. ASGD's own page
+gives no algorithm, so that some may call it a convention.
 
 Report: pytorch/pytorch#74884 says that ASGD's learning rate cannot be scheduled; of the delay, none found.
 """
