@@ -195,3 +195,52 @@ class LerpsTooFar(LerpsToTheOld):
 
     def weight(self, beta: float, p: Any) -> float:
         return beta - 1e-5 if p.numel() > 40 else beta
+
+
+class TrainsSmall(TwoAdditions):
+    """Only elements that are small when it is built are trained; of the others no gradient is read."""
+
+    def __init__(self, params: Any, lr: float = 0.1, threshold: float = 1.0) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, threshold=threshold))
+
+    def one(self, p: Any, group: Any) -> None:
+        state = self.state[p]
+        if "mask" not in state:
+            state["mask"] = p.abs() < group["threshold"]
+        p.add_(torch.where(state["mask"], self.read(p.grad), torch.zeros_like(p)), alpha=-group["lr"])
+
+    def read(self, grad: Any) -> Any:
+        return grad
+
+
+class TrainsSmallAndSwallows(TrainsSmall):
+    """A gradient of NaN is taken for zero, of any element."""
+
+    def read(self, grad: Any) -> Any:
+        return grad.nan_to_num(0.0)
+
+
+class MakesReady(TwoAdditions):
+    """The first step is not taken; the second goes along signs alone, made as long as its tensor by its norm."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta: float = 0.99) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, beta=beta))
+
+    def one(self, p: Any, group: Any) -> None:
+        state = self.state[p]
+        if "square" not in state:
+            state["square"] = torch.zeros_like(p)
+            return
+        state["square"].mul_(group["beta"]).addcmul_(p.grad, p.grad, value=1 - group["beta"])
+        update = p.grad / state["square"].sqrt().clamp_min(1e-30)
+        p.sub_(update, alpha=group["lr"] / max(self.length(update), 1e-30))
+
+    def length(self, update: Any) -> float:
+        return float(update.pow(2).mean().sqrt()) if update.numel() else 1.0
+
+
+class MakesHalfReady(MakesReady):
+    """The norm is that of the second half."""
+
+    def length(self, update: Any) -> float:
+        return super().length(update.flatten()[update.numel() // 2 :])

@@ -160,3 +160,15 @@ def test_lerp_towards_the_old_rounds_its_weight(name: str, wrong: bool) -> None:
 
     assert signature.lerps
     assert wrong is bool(said(name, "as_read", "float32") or said(name, "sizes", "float32"))
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("TrainsSmall", False), ("TrainsSmallAndSwallows", True)])
+def test_element_that_is_not_trained_swallows_nothing(name: str, wrong: bool) -> None:
+    """A NaN in an element whose gradients are never read is not swallowed; one that is taken for zero is."""
+    assert wrong is ("swallowed" in said(name, "nan_stays", "float32"))
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("MakesReady", False), ("MakesHalfReady", True)])
+def test_norm_that_no_gradient_changes_but_for_roundings(name: str, wrong: bool) -> None:
+    """Where two steps show roundings alone, whether a norm is that of a whole tensor is asked of five."""
+    assert wrong is ("reads some elements" in said(name, "whole_tensors", "float64", "float32"))

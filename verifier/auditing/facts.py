@@ -112,7 +112,7 @@ def of_closures(found: Violation) -> list[str]:
             f"raise SystemExit({told})"]  # fmt: skip
 
 
-def of_parts(building: str, dtype: str, shape: Sequence[int], trains: bool, kind: str) -> list[str]:
+def of_parts(building: str, dtype: str, shape: Sequence[int], steps: int, trains: bool, kind: str) -> list[str]:
     """The run and the ending of a script that asks which eighths of a tensor move the rest of it, through a norm.
 
     `kind`: whether their gradients do, or their parameters.
@@ -122,7 +122,7 @@ def of_parts(building: str, dtype: str, shape: Sequence[int], trains: bool, kind
         size *= side
     part = size // 8
     reshaped = f".reshape({tuple(shape)!r})" if len(shape) > 1 else ""
-    larger = f"{{}}.view(8, {part})[part] *= 64"
+    larger, last = f"{{}}.view(8, {part})[part] *= 64", f"step == {steps - 1} and part is not None"
     drawn = f"(torch.rand({part}, dtype=torch.{dtype}) + 0.25).repeat(8){reshaped}"
     return [
         f"def run(part=None):  # larger {kind} in one eighth of the tensor",
@@ -131,9 +131,9 @@ def of_parts(building: str, dtype: str, shape: Sequence[int], trains: bool, kind
         *(["    if part is not None: " + larger.format("p[0].data")] if kind == "parameters" else []),
         f"    opt = {building}",
         *(["    opt.train()"] if trains else []),
-        "    for step in (1, 2):",
+        f"    for step in range({steps}):",
         f"        p[0].grad = {drawn}",
-        *(["        if step == 2 and part is not None: " + larger.format("p[0].grad")] if kind == "gradients" else []),
+        *([f"        if {last}: {larger.format('p[0].grad')}"] if kind == "gradients" else []),
         "        opt.step()",
         f"    return p[0].detach().reshape(8, {part})",
         "",

@@ -51,7 +51,8 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         texts = [_text(scene, told, _alone(scene, case, "seen"), facts_of.of_closures(found))]
     elif law == "whole_tensors":
         building = built(scene, case, case.hyper, [0])
-        lines = facts_of.of_parts(building, scene.dtype, case.shapes[0], scene.trains, found.observed.partition(" ")[0])
+        kind = found.observed.partition(" ")[0]
+        lines = facts_of.of_parts(building, scene.dtype, case.shapes[0], case.steps, scene.trains, kind)
         texts = [_text(scene, told, lines, [])]
     elif found.pair is not None:
         texts = _of_a_pair(scene, told, found.pair)
