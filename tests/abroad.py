@@ -244,3 +244,33 @@ class MakesHalfReady(MakesReady):
 
     def length(self, update: Any) -> float:
         return super().length(update.flatten()[update.numel() // 2 :])
+
+
+class StepsPairs(TwoAdditions):
+    """Two parameters after each other are one pair, each of which moves by the gradient of the other."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p, q in zip(*self.halves(group["params"]), strict=False):
+                if p.grad is not None and q.grad is not None:
+                    p.sub_(p.grad * (1 + q.grad.mean() ** 2), alpha=group["lr"])
+                    q.sub_(q.grad * (1 + p.grad.mean() ** 2), alpha=group["lr"])
+        return loss
+
+    def halves(self, parameters: Any) -> tuple[Any, Any]:
+        return parameters[::2], parameters[1::2]
+
+
+class LeavesTheLast(TwoAdditions):
+    """The last parameter of a group is forgotten."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"][:-1]:
+                if p.grad is not None:
+                    self.one(p, group)
+        return loss

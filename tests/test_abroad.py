@@ -17,6 +17,7 @@ from verifier.auditing.request import Request
 from verifier.auditing.scene import Scene, lines_of
 from verifier.lift import expr, identity
 from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_probe import Untestable
 from verifier.subjects.torch_signature import resolve
 
 
@@ -172,3 +173,14 @@ def test_element_that_is_not_trained_swallows_nothing(name: str, wrong: bool) ->
 def test_norm_that_no_gradient_changes_but_for_roundings(name: str, wrong: bool) -> None:
     """Where two steps show roundings alone, whether a norm is that of a whole tensor is asked of five."""
     assert wrong is ("reads some elements" in said(name, "whole_tensors", "float64", "float32"))
+
+
+def test_pairs_of_parameters_are_no_mistake() -> None:
+    """Whoever steps parameters two by two is not tested, and the reason says so."""
+    with pytest.raises(Untestable, match="in pairs"):
+        learn(Request("tests.abroad:StepsPairs"))
+
+
+def test_last_parameter_that_is_forgotten_is_one() -> None:
+    """An optimizer that leaves the last parameter where it is steps no pairs, and is tested."""
+    assert "is not moved" in said("LeavesTheLast", "shapes", "float64")

@@ -8,6 +8,7 @@ is reported.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -37,11 +38,14 @@ from verifier.subjects.torch_foreign import Foreign, run
 from verifier.subjects.torch_habits import habits
 from verifier.subjects.torch_signature import DRAWS, Signature, plain
 from verifier.subjects.torch_stumbles import Stumbles
-from verifier.subjects.torch_symmetry import skips_what_is_not_finite
+from verifier.subjects.torch_symmetry import skips_what_is_not_finite, steps_in_pairs
 from verifier.subjects.torch_travel import Escaped
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
 """Shapes tried in turn until the class takes one."""
+
+LR_AS_TENSOR = r"is_tensor\((\w+\[.)?lr\b|isinstance\((\w+\[.)?lr\b[^,()]*,[^)]*\bTensor\b"
+"""Source that asks whether lr is a tensor."""
 
 
 class Untestable(Exception):
@@ -103,6 +107,8 @@ class Probe:
                 error = self.error(case_of(self.signature, [shape], self.signature.defaults))
                 if error is None:
                     self.shape = shape
+                    if steps_in_pairs(self.signature, shape):
+                        raise Untestable("it steps parameters in pairs, one beside the other, which no law here has")
                     if closure:
                         why = "its step needs a closure, which it calls as its own method needs"
                         self.exempt |= dict.fromkeys(("closure", "absent_gradients", "late_parameters"), why)
@@ -260,7 +266,7 @@ class Probe:
             self.exempt["sparse_gradients"] = "its source does not mention sparse gradients"
         parameters = inspect.signature(self.signature.build).parameters
         annotation = str(parameters["lr"].annotation) if "lr" in parameters else ""
-        if "Tensor" not in annotation:
+        if "Tensor" not in annotation and not re.search(LR_AS_TENSOR, text):
             self.exempt["tensor_lr"] = "lr is not documented to be a tensor"
 
     # -- what it does

@@ -64,6 +64,22 @@ def skips_what_is_not_finite(signature: Signature, shape: tuple[int, ...]) -> bo
     return True
 
 
+def steps_in_pairs(signature: Signature, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter is moved only beside another one: alone it rests, two move, and of three the last rests."""
+    moved = []
+    for count in (1, 2, 3):
+        case = case_of(signature, [(3,) * max(1, len(shape))] * count, signature.defaults)
+        try:
+            seen = _ran(signature, case).theta
+        except Exception:  # foreign code, which may refuse such parameters
+            return False
+        still = (same_bits(seen[-1, part], seen[0, part]).all() for part in case.slices)
+        moved.append([not one for one in still])
+        if moved[0][0]:
+            return False
+    return moved == [[False], [True, True], [True, True, False]]
+
+
 def idle_options(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """Options of which no value changed a bit, beside any combination of the others, in runs of vectors and matrices.
 
