@@ -17,6 +17,7 @@ from verifier.auditing import targets as audit_targets
 from verifier.auditing.audit import AuditFailed, AuditReport, audit, baseline
 from verifier.cli import run
 from verifier.errors import UsageError
+from verifier.pytest_run import NOTHING_COLLECTED
 
 HERE = "tests.broken.optimizers"
 
@@ -112,6 +113,16 @@ def test_same_seed_same_rows(tmp_path: Path) -> None:
         return sorted((r["id"], r["verdict"], r.get("observed"), r.get("cases")) for r in report.rows)
 
     assert rows(1) == rows(2)
+
+
+def test_target_of_which_nothing_is_said_is_our_own_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where collecting went wrong, no row is there: the check itself broke, and the log is named."""
+    monkeypatch.setattr("verifier.pytest_run.run", lambda *_: NOTHING_COLLECTED)
+
+    report = audit(f"{HERE}:Right", profile="smoke", out=tmp_path, workers=1, quiet=True)
+
+    assert 5 == report.exit_code
+    assert f"there is no row of {HERE}:Right; see {tmp_path}" in report.last_line
 
 
 def test_package_means_all_its_optimizers() -> None:

@@ -185,6 +185,9 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
             interrupted = True
         told = named.left_out
         report = read(path, chosen, told, None if interrupted else warm, broken=broken, interrupted=interrupted)
+    told_of = {str(row.get("target")) for row in report.rows}
+    if silent := [target for target in named.audited if target not in told_of and not interrupted and not broken]:
+        report = replace(report, broken=f"there is no row of {silent[0]}; see {task.log}")
     shutil.rmtree(overdue.running(path), ignore_errors=True)
     report = replace(report, seconds=time.perf_counter() - started)
     end = {"kind": "end", "end": True, "exit_code": report.exit_code, "interrupted": interrupted}

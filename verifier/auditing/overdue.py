@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -70,10 +71,12 @@ class Overdue:
             raise
 
     @hookimpl(tryfirst=True)
-    def pytest_internalerror(self, excinfo: Any) -> None:
-        """So does pytest itself."""
+    def pytest_internalerror(self, excrepr: Any, excinfo: Any) -> None:
+        """So does pytest itself. Of any other error a worker says in the log what it was."""
         if self.in_worker and isinstance(excinfo.value, MemoryError):
             os._exit(1)
+        if self.in_worker:
+            print(excrepr, file=sys.stderr, flush=True)
 
     @hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: Any, settings: Any) -> bool | None:
