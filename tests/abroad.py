@@ -274,3 +274,27 @@ class LeavesTheLast(TwoAdditions):
                 if p.grad is not None:
                     self.one(p, group)
         return loss
+
+
+class WarmsUpByItsBeta(TwoAdditions):
+    """How long it warms up the constructor's beta says; averages and their correction read the group's."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta: float = 0.75) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, beta=beta))
+        self.given, self.length = beta, 2 / (1 - beta)
+
+    def one(self, p: Any, group: Any) -> None:
+        state, beta = self.state[p], self.read(group)
+        state["step"] = state.get("step", 0) + 1
+        mean = state.setdefault("mean", torch.zeros_like(p)).mul_(beta).add_(p.grad, alpha=1 - beta)
+        p.sub_(mean / (1 - beta ** state["step"]), alpha=group["lr"] * min(1.0, state["step"] / self.length))
+
+    def read(self, group: Any) -> float:
+        return float(group["beta"])
+
+
+class WarmsUpAndKeeps(WarmsUpByItsBeta):
+    """The averages read the constructor's, too."""
+
+    def read(self, group: Any) -> float:
+        return self.given

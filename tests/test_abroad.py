@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.test_false_alarms import FAST
-from verifier import record
+from verifier import check, record
 from verifier.auditing import collect
 from verifier.auditing.probe import Found, learn, with_class
 from verifier.auditing.request import Request
@@ -184,3 +184,19 @@ def test_pairs_of_parameters_are_no_mistake() -> None:
 def test_last_parameter_that_is_forgotten_is_one() -> None:
     """An optimizer that leaves the last parameter where it is steps no pairs, and is tested."""
     assert "is not moved" in said("LeavesTheLast", "shapes", "float64")
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("WarmsUpByItsBeta", False), ("WarmsUpAndKeeps", True)])
+def test_option_that_a_correction_cancels_shows_in_later_steps(name: str, wrong: bool) -> None:
+    """In a first step a corrected average is the gradient, whatever beta is: more steps say whether it is read."""
+    signature = learnt(name).signature
+    assert signature is not None
+    subject = next(s for s in contracts_of(name).subjects if s.format.name == "float64")
+    record.start()
+    found = ""
+    try:
+        check.set_later(subject, case_of(signature, [(5,)], signature.defaults, 1))
+    except record.Violation as violation:
+        found = violation.what
+
+    assert ("beta has no effect when it is changed in param_groups" if wrong else "") == found
