@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence
-from verifier.auditing import overdue, quiet
+from verifier.auditing import known, overdue, quiet
 from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Collector:
         """The test modules of one target: the same in a worker that cannot import it, where none of them is run."""
         from verifier.auditing import probe as audit_probe
 
+        known.awaited(request)
         self.spoilt = audit_probe.UNIMPORTABLE
         if why := overdue.spoilt(self.path, request.target):
             audit_probe.UNIMPORTABLE[request.target] = why
@@ -252,9 +253,15 @@ def _contract_module(found: Any, profile: str) -> ModuleType:
         examples[contract.name] = plain(signature, **arguments)
         if contract.name == "large_sizes":  # asked of one case alone: that with everything on
             examples[contract.name] = [case.with_(grads=case.grads[:2]) for case in full(signature)]
+        elif contract.name in FULLY or not found.readable:
+            examples[contract.name] += full(signature)
     sources |= itself.sources(found, profile) | _stumbles(signature)
     examples |= itself.examples(found)
     return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
+
+
+FULLY = ("purity", "own_state", "maximize")
+"""Contracts that are always asked with every option on too; where no rule can be read, each of them is."""
 
 
 def _stumbles(signature: Any) -> dict[str, tuple[str, Any]]:

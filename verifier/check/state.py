@@ -9,6 +9,7 @@ import numpy as np
 from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.check.alike import breach, during, explained, middle
 from verifier.check.bits import same_trajectory
+from verifier.check.changes import acts_at_once
 from verifier.check.judged import decided
 from verifier.check.pairs import compared
 from verifier.check.seen import run
@@ -192,6 +193,8 @@ def keeps_no_graph(subject: Subject, case: Case) -> None:
 
 def scheduled(subject: Subject, case: Case) -> None:
     """An option changed between steps acts from the next step on, as if the optimizer had been built with it."""
+    if not isinstance(subject.rule, Rule):
+        acts_at_once(subject, case)
     steps = sorted(k for k in case.schedule if 1 < k <= case.steps)
     if not steps:
         return

@@ -11,6 +11,9 @@ from verifier.subjects.torch_signature import Option
 CONFIGURATIONS = 24
 """Combinations of options that cases are drawn from, besides those in which one switch is turned."""
 
+AWAY = {"switch": 0.0}
+"""How often an option of some kind is surely moved away from its default, if not 4 times in 5: switches are drawn."""
+
 
 def covering(
     defaults: Mapping[str, float], options: Sequence[Option], taken: Callable[[Mapping[str, float]], bool]
@@ -30,7 +33,7 @@ def covering(
             break
         candidates: list[dict[str, float]] = []
         for _ in range(12):
-            away = {o.name: draw.choice(o.values[1:] if draw.random() < 0.8 else o.values) for o in free}
+            away = {o.name: draw.choice(o.values[draw.random() < AWAY.get(o.kind, 0.8) :]) for o in free}
             candidates.append({**defaults, **away})
         candidates.sort(key=lambda c: -len(_pairs(c) - seen))
         best = next((c for c in candidates[:6] if taken(c)), None)
