@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from verifier import config, contracts, evidence, families, lineup, render, rules
+from verifier.draws import PROFILES
 from verifier.errors import UsageError
-from verifier.plugin import PROFILES
 
 
 def collect(device: str, out: Path) -> dict[str, Any]:

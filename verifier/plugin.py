@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from verifier import evidence, expected
+from verifier import draws, evidence, expected
 from verifier.auditing import overdue
 
 if TYPE_CHECKING:
     from verifier.case import Subject
     from verifier.record import Violation
-
-PROFILES = {"smoke": 4, "ci": 6, "nightly": 200}
-"""Hypothesis examples a test runs."""
 
 STATE = pytest.StashKey["_Session"]()
 
@@ -61,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--verifier-evidence", metavar="FILE", help="append a JSON line for every property and subject")
     group.addoption("--verifier-device", choices=("cpu", "cuda", "all"), default="all", help="where subjects run")
     group.addoption(
-        "--verifier-profile", choices=tuple(PROFILES), default="smoke", help="how many cases a property draws"
+        "--verifier-profile", choices=tuple(draws.PROFILES), default="smoke", help="how many cases a property draws"
     )
     group.addoption("--verifier-resume", action="store_true", help="leave out what the evidence file already holds")
     group.addoption(
@@ -130,32 +127,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         found = [subject for subject in found if not subject.untestable]
     metafunc.parametrize("subject", found, ids=[subject.id for subject in found])
     seeded = metafunc.config.getoption("--hypothesis-seed", None) is not None
-    _set_profile(metafunc.function, state.profile, shrink=state.kind == "real", seeded=seeded)
+    draws.number(metafunc.function, state.profile, shrink=state.kind == "real", seeded=seeded)
+    if state.path is not None:  # a run of ours, in whose process nobody else's tests are
+        draws.alike_anywhere()
 
 
 def _untestable(law: str, subject: Subject) -> dict[str, Any]:
     row: dict[str, Any] = {"id": f"{law}@{subject.id}", "law": law, "subject": subject.id, "target": subject.target}
     return row | {"verdict": "untestable", "strength": "held", "reason": subject.untestable}
-
-
-def _set_profile(function: Any, profile: str, *, shrink: bool, seeded: bool = False) -> None:
-    """Gives a property its number of cases; once a function, since pytest asks again for every class it is in."""
-    from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
-
-    if not is_hypothesis_test(function) or getattr(function, "_verifier_profile", None) == profile:
-        return
-    phases = (Phase.explicit, Phase.generate, Phase.shrink) if shrink else (Phase.explicit, Phase.generate)
-    settings(
-        max_examples=PROFILES[profile],
-        deadline=None,  # a slow machine is not a broken optimizer
-        database=None,  # a run depends on its seed alone
-        derandomize=not seeded,  # and without one draws the same cases every time, so that a failure can be run again
-        report_multiple_bugs=False,
-        print_blob=False,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-        phases=phases,
-    )(function)
-    function._verifier_profile = profile
 
 
 def evidence_id(item: pytest.Item) -> tuple[str, str]:

@@ -21,10 +21,10 @@ def parametrize(target: Any, *, rule: str = "", profile: str = "smoke", **args: 
     """
     import pytest
 
+    from verifier import draws
     from verifier.auditing.audit import _name
     from verifier.auditing.collect import modules
     from verifier.auditing.request import Request
-    from verifier.plugin import _set_profile
 
     request = Request(_name(target), rule, tuple(sorted(args.items())), profile)
     items = []
@@ -33,7 +33,7 @@ def parametrize(target: Any, *, rule: str = "", profile: str = "smoke", **args: 
             if not name.startswith("test_"):
                 continue
             if hasattr(test, "hypothesis"):
-                _set_profile(test, profile, shrink=True)
+                draws.number(test, profile, shrink=True)
             for subject in made.subjects:
                 marks = [pytest.mark.skip(reason=subject.untestable)] if subject.untestable else []
                 item = _Law(test, subject)

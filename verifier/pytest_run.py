@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,14 +127,22 @@ def run(task: PytestRun, progress: Callable[[Seen], None]) -> int:
             preexec_fn=_end_with_parent if _LIBC is not None else None,
         )
         try:
-            while child.poll() is None:
-                time.sleep(POLL)
+            while not _ended(child):
                 progress(tail.read())
         finally:
             if child.poll() is None:  # interrupted, or `progress` has seen that it need not go on
                 _stop(child)
     progress(tail.read())
     return child.returncode
+
+
+def _ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether it ends within POLL seconds."""
+    try:
+        child.wait(POLL)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>

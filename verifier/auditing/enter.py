@@ -17,7 +17,7 @@ def main() -> None:
     path, *words = sys.argv[1:]
     with socket.socket(socket.AF_UNIX) as asking:
         asking.connect(path)
-        asked = {"run": "verifier.auditing.warm:interpreter", "words": words, "last": True}
+        asked = {"run": "verifier.auditing.warm:interpreter", "words": words, "at_once": True}
         socket.send_fds(asking, [json.dumps(asked).encode() + b"\n"], [0, 1, 2])
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1):  # or the fork's own end would leave its pipes open

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from verifier.auditing.request import Request, argument
 
 FOLDER = "VERIFIER_KNOWN"
 """The variable of the environment that names the folder; without one nothing is kept."""
+
+POLL = 0.01  # seconds
 
 BLAMELESS = {"UsageError", "Question", "NoSignature", "Untestable", "ImportError", "ModuleNotFoundError"}
 """Errors that say a target cannot be tested here, and not that it does wrong."""
@@ -47,6 +50,16 @@ def recall(request: Request) -> Any:
     """What `keep` wrote: what a child answered that learnt of the target; None where nothing was written."""
     path = place(request)
     return pickle.loads(path.read_bytes()) if path is not None and path.is_file() else None
+
+
+def awaited(request: Request) -> None:
+    """Waits until what is to be learnt of the target of a request has been written, where anything is kept.
+
+    Whoever started the audit writes it where the process that was to learn it ends: see `lost`.
+    """
+    path = place(request)
+    while path is not None and not path.is_file():
+        time.sleep(POLL)
 
 
 def keep(request: Request, answer: Any) -> None:

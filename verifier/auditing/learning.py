@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Learning:
     """Forks that learn of `targets`; of those, `named` were named by a person, who hears of it if there are none.
 
-    The forks are asked for at once. xdist's workers are forks too, and wait until these have ended.
+    The forks are asked for at once. xdist's workers are forks too, and wait for what these write: `known.awaited`.
     """
 
     def __init__(self, warm: Warm, options: Options, targets: Sequence[str], named: Sequence[str], memory: int) -> None:

@@ -120,7 +120,7 @@ class Warm:
         asking.connect(str(self.path))
         nowhere = os.open(os.devnull, os.O_RDWR)
         try:
-            line = json.dumps({"run": run, "words": words, "last": False}).encode() + b"\n"
+            line = json.dumps({"run": run, "words": words, "at_once": False}).encode() + b"\n"
             socket.send_fds(asking, [line], [nowhere, nowhere, self.log.fileno()])
         finally:
             os.close(nowhere)
@@ -153,7 +153,7 @@ class _Asked:
     connection: socket.socket
     run: str
     words: Sequence[str]
-    last: bool  # it waits until those that are not `last` have ended
+    at_once: bool  # it waits for nobody
     streams: Sequence[int]
     child: int = 0
 
@@ -196,7 +196,7 @@ class _Server:
         except (OSError, ValueError):  # it left, or never said what it wanted
             connection.close()
             return
-        self.waiting.append(_Asked(connection, told["run"], told["words"], told["last"], streams))
+        self.waiting.append(_Asked(connection, told["run"], told["words"], told["at_once"], streams))
 
     def _left(self, asked: _Asked) -> None:
         """Who asked is gone: nobody waits for the fork."""
@@ -212,11 +212,9 @@ class _Server:
             os.close(number)
 
     def _fork(self) -> None:
-        """Starts what may start: first all that is not `last`, as many at once as there are cores."""
+        """Starts what may start: calls as many at once as there are cores, and interpreters, which wait for them."""
         for asked in list(self.waiting):
-            first = [a for a in (*self.waiting, *self.running) if not a.last]
-            busy = sum(not a.last for a in self.running)
-            if (asked.last and first) or (not asked.last and busy >= self.cores):
+            if not asked.at_once and sum(not a.at_once for a in self.running) >= self.cores:
                 continue
             asked.child = os.fork()
             if asked.child == 0:
@@ -324,6 +322,7 @@ def main(arguments: Sequence[str]) -> None:
         _Server(listening, int(arguments[1]), int(arguments[2])).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # our starter may have been killed
+    os._exit(0)  # taking apart all that was imported takes longer than the audit has to wait
 
 
 if __name__ == "__main__":
