@@ -298,3 +298,31 @@ class WarmsUpAndKeeps(WarmsUpByItsBeta):
 
     def read(self, group: Any) -> float:
         return self.given
+
+
+class IteratesInBfloat16(TwoAdditions):
+    """Signs of matrices by five iterations in bfloat16, which foreach multiplies out in another order."""
+
+    def __init__(self, params: Any, lr: float = 0.1, foreach: bool = False) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, foreach=foreach))
+
+    def one(self, p: Any, group: Any) -> None:
+        if p.dim() != 2 or not p.numel():
+            p.add_(p.grad, alpha=-group["lr"])
+            return
+        x = (p.grad / (p.grad.norm() + 1e-7)).bfloat16()
+        for _ in range(5):
+            a = x @ x.mT
+            if group["foreach"]:
+                x = 3.4445 * x + (-4.775 * a + 2.0315 * (a @ a)) @ x
+            else:
+                x = 3.4445 * x - 4.775 * (a @ x) + 2.0315 * (a @ (a @ x))
+        p.add_(x.to(p.dtype), alpha=-group["lr"] * (self.longer if group["foreach"] else 1))
+
+    longer = 1.0
+
+
+class IteratesAndStretches(IteratesInBfloat16):
+    """The foreach steps are a third longer."""
+
+    longer = 1.33

@@ -200,3 +200,9 @@ def test_option_that_a_correction_cancels_shows_in_later_steps(name: str, wrong:
         found = violation.what
 
     assert ("beta has no effect when it is changed in param_groups" if wrong else "") == found
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("IteratesInBfloat16", False), ("IteratesAndStretches", True)])
+def test_iterations_in_fewer_bits_round_by_those(name: str, wrong: bool) -> None:
+    """What part of a step does in bfloat16, another implementation may round otherwise; a longer step is found."""
+    assert wrong is ("differs" in said(name, "implementations", "float64", "float32"))

@@ -40,7 +40,33 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
         moved = np.where(finite, np.abs(run.theta - seen.theta), 0.0) / scale
         apart = np.abs(others - seen.theta) / scale
         far = apart > moved.max(initial=0.0)
+        if far.any():
+            far &= apart > _nudged(subject, case, seen, scale)
     return np.asarray(far | (np.isnan(others) != np.isnan(seen.theta)), dtype=np.bool_)
+
+
+NUDGED = 12
+"""Runs that are made with other roundings: each is another draw of which of two neighbours a result is."""
+
+
+def _nudged(subject: Subject, case: Case, seen: Trajectory, scale: Array) -> float:
+    """How far, relative to `scale`, a run is taken by other roundings of what its steps compute in 16 bits; 0 if nothing.
+
+    Some steps do part of their work, as an iteration of matrix products, in fewer bits than their parameters have.
+    Monte Carlo arithmetic (Parker, 1997): each result of 16 bits is moved to a neighbour, or not, at random.
+    """
+    from verifier.subjects.torch_nudging import Nudging
+
+    farthest = 0.0
+    for number in range(NUDGED):
+        nudging = Nudging(number)
+        with nudging:
+            run = contextvars.copy_context().run(_run, subject, case, subject.format.name)
+        if not nudging.count or run is None or run.theta.shape != seen.theta.shape:
+            return farthest
+        apart = np.abs(run.theta - seen.theta) / scale
+        farthest = max(farthest, float(apart[np.isfinite(apart)].max(initial=0.0)))
+    return farthest
 
 
 def _run(subject: Subject, case: Case, name: str) -> Trajectory | None:
