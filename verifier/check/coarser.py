@@ -50,7 +50,7 @@ NUDGED = 12
 
 
 def _nudged(subject: Subject, case: Case, seen: Trajectory, scale: Array) -> float:
-    """How far, relative to `scale`, a run is taken by other roundings of what its steps compute in 16 bits; 0 if nothing.
+    """How far, relative to `scale`, a run is taken by other roundings of what its steps compute in 16 bits, if any.
 
     Some steps do part of their work, as an iteration of matrix products, in fewer bits than their parameters have.
     Monte Carlo arithmetic (Parker, 1997): each result of 16 bits is moved to a neighbour, or not, at random.
