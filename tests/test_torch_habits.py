@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ EPS = "in float16 eps = 1e-08 rounds to zero, and a gradient of zero makes the p
 SINGLE = "keeps mu_product in float32, so that steps of float64 parameters are no better"
 
 
-SHAPES = "weight decay leaves parameters of 1 dimensions as they are, and acts on others"
+SHAPES = "weight decay leaves parameters of 1 dimension as they are, and acts on others"
 SHARED = "load_state_dict takes momentum without a copy: later steps change what was loaded"
 ROUNDED = "steps float64 parameters in float32: they lose the digits that float32 has not"
 
@@ -100,6 +101,16 @@ class LeavesOutScale(KeepsScale):
         return {name: value for name, value in super().__getstate__().items() if name != "scale"}
 
 
+class CopiesScale(KeepsScale):
+    """A __deepcopy__ of its own copies what torch's __getstate__ leaves out, and a pickle has nobody to do so."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__dict__ = copy.deepcopy(vars(self), memo)
+        return new
+
+
 def test_a_copy_that_torch_cuts_short_is_a_note() -> None:
     """Attributes that torch's own __getstate__ leaves out are no breach of the class's; those that its own does are."""
     cut, own = examined(signature(KeepsScale)), examined(signature(LeavesOutScale))
@@ -107,3 +118,11 @@ def test_a_copy_that_torch_cuts_short_is_a_note() -> None:
     assert {"copying", "pickling"} <= set(cut.exempt)
     assert [words for _, words in cut.notes if words.startswith("a deep copy or a pickle of it cannot step: scale")]
     assert set() == {"copying", "pickling"} & set(own.exempt)
+
+
+def test_a_pickle_that_torch_cuts_short_is_a_note() -> None:
+    """A class whose deep copies are whole is asked of these."""
+    found = examined(signature(CopiesScale))
+
+    assert {"pickling"} == {"copying", "pickling"} & set(found.exempt)
+    assert [words for _, words in found.notes if words.startswith("a pickle of it cannot step: scale")]

@@ -156,3 +156,48 @@ def test_steps_that_a_format_loses_are_no_zeros_that_stay() -> None:
     """Zeros whose steps are less than the smallest number of float16 stay there; those that have no step are found."""
     assert "" == said("ScalesByNorm", "zero_parameters", ("float16", "float32"))
     assert "is never moved" in said("NeverLeavesZero", "zero_parameters", ("float16",))
+
+
+def test_table_with_an_entry_for_each_parameter_counts_each() -> None:
+    """What is asked of missing gradients is asked of it; a table in which all count on as one is a convention."""
+    assert learnt("CountsByParameter").counts_each
+    assert "" == said("CountsByParameter", "late_parameters")
+    assert not learnt("CountsAllAsOne").counts_each
+
+
+def test_rate_that_is_set_in_relation_to_another_is_rounded_by_it() -> None:
+    """A group is built with other rates than an optimizer of its own: a last digit may differ, and no more."""
+    assert "" == said("RelativeToItsRate", "groups")
+    assert "moves otherwise than alone" in said("RateOfTheFirstGroup", "groups")
+
+
+def test_place_in_a_vector_is_a_matter_of_rounding() -> None:
+    """Vector bodies and tails round otherwise, wherever a parameter lies; a decay that is less is no rounding."""
+    formats = ("float64", "float32", "bfloat16")
+    assert "" == said("InOneVector", "order", formats)
+    assert "the order of the parameters" in said("DecaysTheFirstLess", "order", formats)
+
+
+def test_constant_that_a_format_cannot_hold_is_not_asked_there() -> None:
+    """Dividing by 1e-15 is dividing by zero in float16; in formats that hold it the step is held to the code's rule."""
+    assert "" == said("DividesByAConstant", "as_read", ("float64", "float32", "float16"))
+    assert "is not what the rule read out of the code gives" in said("LongerInBfloat16", "as_read", ("bfloat16",))
+
+
+def test_step_that_leaves_every_bound_open_is_no_rule_of_the_catalogue() -> None:
+    """A formula whose value rounding leaves in doubt where a minimum is taken is not said to be AdamW."""
+    assert "relation" not in learnt("DividesByAConstant").described["proof"]
+
+
+def test_gradient_that_is_read_later_is_not_swallowed() -> None:
+    """Of NaN in a gradient that no step of a short run reads, nothing is said."""
+    assert not [words for _, words in signature_of("ReadsLater").notes if "NaN" in words and "gradient" in words]
+    assert "" == said("ReadsLater", "nan_stays")
+
+
+def test_state_that_begins_late_is_not_shown_as_a_number() -> None:
+    """No formula is shown that has the value of one run in the place of state."""
+    lift = learnt("EverySecond").described["lift"]
+
+    assert "" == lift["formula"]
+    assert "state that does not begin with the first step: average" == lift["stopped_by"]

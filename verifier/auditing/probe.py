@@ -148,13 +148,14 @@ def learn(request: Request) -> Found:
         known = replace(known, notes=(*known.notes, ("note", words)))
     for words in described.pop("switched", []):
         known = replace(known, notes=(*known.notes, ("convention", words)))
-    if any(computes_with_t(one.rule) for one in held):
-        words = "what is computed of the number of the step is held to float32's digits: a float32 tensor may count it"
+    counters = _counters(known)
+    if torch.float32 in counters and any(computes_with_t(one.rule) for one in held):
+        words = "counts steps in a float32 tensor: what is computed of their number has float32's digits in float64 too"
         known = replace(known, notes=(*known.notes, ("note", words)))
     sent = replace(known, build=_nothing)
     found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.readings)
     described["of_vectors"] = found.of_vectors
-    described["coarse_counter"] = _counts_in_16_bits(known)
+    described["coarse_counter"] = bool(counters & {torch.float16, torch.bfloat16})
     return found
 
 
@@ -176,8 +177,8 @@ def learn_and_keep(target: str, rule: str, args: str, profile: str, memory: str)
     known.keep(request, in_child(functools.partial(learn, request), memory=int(memory)))
 
 
-def _counts_in_16_bits(known: Signature) -> bool:
-    """Whether a single number of the state is kept in a float format that cannot count beyond 2048, or 256."""
+def _counters(known: Signature) -> set[Any]:
+    """The dtypes of single numbers that are tensors in the state of a parameter; formats of 16 bits stop at 2048."""
     import torch
 
     from verifier.floats import FP64
@@ -190,12 +191,10 @@ def _counts_in_16_bits(known: Signature) -> bool:
         life = Life(Foreign(known, FP64), case)
         life.run()
     except Exception:  # foreign code: the contracts will meet it again
-        return False
+        return set()
     kept = getattr(life.optimizer, "state", None)
     values = [v for state in kept.values() if isinstance(state, dict) for v in state.values()] if kept else []
-    return any(
-        isinstance(v, torch.Tensor) and v.numel() == 1 and v.dtype in (torch.float16, torch.bfloat16) for v in values
-    )
+    return {v.dtype for v in values if isinstance(v, torch.Tensor) and v.numel() == 1}
 
 
 def _nothing() -> None:
@@ -289,7 +288,8 @@ def _turns(rule: Rule, known: Signature) -> set[int]:
     """The numbers of steps at which a rule becomes another one, and that no option sets: mistakes that begin late."""
     compared = {r for _, step in rule.step for r in step.atoms(Relational) if t in r.args}
     numbers = {int(n) for r in compared for n in r.args if n.is_Integer and n > 2}
-    return numbers - {int(v) for option in known.options for v in option.values if float(v).is_integer()}
+    given = {int(v) for option in known.options for v in option.values if float(v).is_integer()}
+    return {n for n in numbers if not given & {n - 1, n, n + 1}}  # counts begin with 0 or 1, and end before or after
 
 
 def _enclosable(read: Any) -> bool:

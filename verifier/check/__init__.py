@@ -5,16 +5,15 @@ of the same subject, related by a follow-up that is exact in binary floating poi
 """
 
 from verifier.check.absent import late, skips_absent
+from verifier.check.arranged import groups_as_alone, reordered
 from verifier.check.as_read import long_run_as_read, long_run_follows, steps_as_read
 from verifier.check.bits import (
     between,
     deterministic,
     frozen,
-    groups_as_alone,
     leaves_gradients,
     maximize,
     monotone,
-    reordered,
     same_run,
 )
 from verifier.check.contracts import (

@@ -135,44 +135,6 @@ def maximize(subject: Subject, case: Case) -> None:
     )
 
 
-def reordered(subject: Subject, case: Case) -> None:
-    """The order of the parameters in the list does not matter: each tensor moves as it did."""
-    order = list(range(len(case.shapes)))[::-1]
-    index = np.concatenate([np.arange(s.start, s.stop) for s in (case.slices[k] for k in order)])
-    place = {old: new for new, old in enumerate(order)}
-    other = case.with_(
-        shapes=tuple(case.shapes[k] for k in order),
-        theta=case.theta[index],
-        grads=case.grads[:, index],
-        groups=tuple(Group(tuple(sorted(place[k] for k in g.tensors)), g.hyper) for g in case.groups),
-        absent=frozenset((step, place[k]) for step, k in case.absent),
-    )
-    plain = run(subject, case)
-    expected = Trajectory(plain.theta[:, index], {name: values[:, index] for name, values in plain.state.items()})
-    with compared(other, case, there=index):
-        same_trajectory("depends on the order of the parameters", subject, other, run(subject, other), expected)
-
-
-def groups_as_alone(subject: Subject, case: Case) -> None:
-    """Each parameter group moves as it would in an optimizer of its own (torch.optim, "Per-parameter options")."""
-    together = run(subject, case)
-    for group in case.all_groups:
-        tensors = sorted(group.tensors)
-        index = case.elements_of(group)
-        place = {old: new for new, old in enumerate(tensors)}
-        alone = case.with_(
-            shapes=tuple(case.shapes[k] for k in tensors),
-            theta=case.theta[index],
-            grads=case.grads[:, index],
-            hyper={**case.hyper, **group.hyper},
-            groups=(),
-            absent=frozenset((step, place[k]) for step, k in case.absent if k in place),
-        )
-        seen = Trajectory(together.theta[:, index], {n: values[:, index] for n, values in together.state.items()})
-        with compared(case, alone, here=index):
-            same_trajectory("a group moves otherwise than alone", subject, alone, seen, run(subject, alone))
-
-
 def leaves_gradients(subject: Subject, case: Case) -> None:
     """A step reads gradients and leaves them as they are."""
     trajectory = run(subject, case)

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import sympy
+
 from verifier import record
 from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.enclosed import steps_leave_coarse, trajectory_enclosed
 from verifier.check.seen import RAISED, run
-from verifier.floats import FP32, FP64, Format, same_bits
+from verifier.floats import FP16, FP32, FP64, Format, same_bits
 from verifier.rule import Rule, RuleError
 
 
@@ -106,6 +108,8 @@ def _of_group(
     for form in one.signature.forms.of(implementation, {**hyper, **group.hyper}, rule, later):
         if not form.captured <= set(hyper) or any(_changes(whole, group, name) for name in form.captured):
             continue
+        if _beyond(form.rule, subject.format):
+            continue
         reader = replace(one, rule=form.rule, state_names=form.states)
         as_form = replace(subject, rule=form.rule, run=_partial(reader, fixed))
         answer = contextvars.copy_context().run(_encloses, as_form, case.with_(hyper=hyper), group)
@@ -113,6 +117,14 @@ def _of_group(
             return answer
         found = answer if found is Judgement.UNKNOWN else found
     return found
+
+
+def _beyond(rule: Rule, fmt: Format) -> bool:
+    """Whether a formula has a number that the format cannot hold: 1/1e-15 for a constant the code divides by."""
+    if fmt is not FP16:
+        return False
+    numbers = {abs(n) for _, line in rule.step for n in sympy.sympify(line).atoms(sympy.Rational)}
+    return any(n > fmt.largest for n in numbers)
 
 
 def _changes(case: Case, group: Group, name: str) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.alike import breach, during, explained, middle
+from verifier.check.arranged import rounded_alike
 from verifier.check.bits import same_trajectory
 from verifier.check.changes import acts_at_once
 from verifier.check.judged import decided
@@ -20,6 +21,8 @@ from verifier.rule import Rule
 
 def unmoved_by(subject: Subject, case: Case, event: str, *steps: int) -> None:
     """An event between two steps changes nothing: the run goes on as if it had not happened."""
+    if event == "zero_grad" and not isinstance(subject.rule, Rule):
+        _clears_gradients(subject, case)
     other = during(case, event, *(steps or (middle(case),)))
     what = f"differs after {EVENTS.get(event.partition(':')[0], event)}"
     try:
@@ -35,6 +38,40 @@ def unmoved_by(subject: Subject, case: Case, event: str, *steps: int) -> None:
         return
     with compared(other, case):
         same_trajectory(what, subject, other, seen, run(subject, case))
+
+
+def _clears_gradients(subject: Subject, case: Case) -> None:
+    """zero_grad leaves no gradient that is not zero, whether it sets them to None or to zero; one case of two groups."""
+    foreign, _ = subject.run.args  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
+    if not current().first("gradients are cleared", case):
+        return
+    apart = "groups" not in getattr(subject.rule, "exempt", {})
+    shapes = case.shapes[:1] * (2 if apart else 1)
+    size = case.sizes[0] * len(shapes)
+    other = case.with_(
+        shapes=shapes,
+        theta=np.resize(case.theta, size),
+        grads=np.resize(case.grads, (case.steps, size)),
+        groups=tuple(Group((k,), {}) for k in range(len(shapes))) if apart else (),
+        schedule={},
+        absent=frozenset(),
+        events={},
+    )
+    for given in ({}, {"set_to_none": False}):
+        parameters = foreign.parameters(other)
+        optimizer = foreign.optimizer(other, parameters)
+        for p in parameters:
+            p.grad = p.detach() * 0 + 1
+        try:
+            optimizer.zero_grad(**given)
+        except TypeError as no:
+            current().notes[f"zero_grad takes no set_to_none: {no}"] += 1
+            continue
+        left = [k for k, p in enumerate(parameters) if p.grad is not None and bool(p.grad.any())]
+        current().compared(len(parameters))
+        if left:
+            told = "set_to_none=False" if given else ""
+            raise breach(f"zero_grad({told}) leaves gradients", subject, other, f"of parameters {left}", "none")
 
 
 def _of_the_other(found: Violation) -> bool:
@@ -132,9 +169,28 @@ def takes_closures(subject: Subject, case: Case) -> None:
             raise breach("the closure is called with gradients disabled", subject, other, "disabled", "enabled", step)
         if value != float(step):
             raise breach("step(closure) does not return the loss", subject, other, f"{value}", f"{float(step)}", step)
+    _returns_when_idle(subject, case)
     plain = run(subject, case.with_(absent=frozenset()))
     with compared(other, case.with_(absent=frozenset())):
         same_trajectory("step(closure) differs from step()", subject, other, seen, plain)
+
+
+def _returns_when_idle(subject: Subject, case: Case) -> None:
+    """The loss is returned where no parameter has a gradient, too; what raises there is the matter of `idle_step`."""
+    if "idle_step" in getattr(subject.rule, "exempt", {}) or not current().first("a closure without gradients", case):
+        return
+    alone = case.with_(grads=case.grads[:1], absent=frozenset((1, k) for k in range(len(case.shapes))), schedule={})
+    idle = during(alone, "closure", 1)
+    try:
+        ((_, _, value, _),) = run(subject, idle).facts["closure"]
+    except (Refused, Violation) as no:
+        current().violation = None
+        current().notes[str(no)] += 1
+        return
+    current().compared(1)
+    if value != 1.0:
+        what = "step(closure) does not return the loss where no parameter has a gradient"
+        raise breach(what, subject, idle, f"{value}", "1.0", 1)
 
 
 def _tells(subject: Subject, case: Case) -> bool:
@@ -326,4 +382,4 @@ def joined(subject: Subject, case: Case) -> None:
         seen = Trajectory(together.theta[start:, index], rows)
         what = "a group added in the middle of a run moves otherwise than alone"
         with compared(other, alone, here=index):
-            same_trajectory(what, subject, alone, seen, expected)
+            rounded_alike(what, subject, alone, seen, expected)

@@ -144,7 +144,11 @@ def _arithmetic(op: str, a: float, ea: float, b: float, eb: float, node: Node) -
             return 0.0, math.inf
         return float((a > 0) - (a < 0)), 0.0
     if op in ("max", "min"):
-        return (math.nan if math.isnan(a + b) else (max if op == "max" else min)(a, b)), max(ea, eb)
+        if math.isnan(a + b):
+            return math.nan, max(ea, eb)
+        if abs(a - b) > ea + eb:  # whichever it is, the other cannot be
+            return (a, ea) if (a > b) == (op == "max") else (b, eb)
+        return (max if op == "max" else min)(a, b), max(ea, eb)
     f = _FUNCTIONS[op]
     args = (a, b)[: len(node.args)]
     value = float(f(*args))

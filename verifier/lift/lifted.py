@@ -160,6 +160,10 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         captured=kept,
         steps=explored,
     )
+    late = sorted({path[-1] for run in explored.runs for path in run.late})
+    if late:
+        wrong = f"state that does not begin with the first step: {', '.join(late)}"
+        return Lift(**base, status="partial", rule=None, stopped_by=wrong)
     unknown = expr.opaque_leaves(*explored.results.values())
     if unknown:
         op, site = main.opaque[0] if main.opaque else (unknown[0].args[0], "")

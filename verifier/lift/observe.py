@@ -79,6 +79,7 @@ class Observation:
     t: int = GENERIC_T
     shapes: tuple[tuple[int, ...], ...] = ()
     missed: frozenset[tuple[str, ...]] = frozenset()  # paths that changed in the generic step and were not known to
+    late: frozenset[tuple[str, ...]] = frozenset()  # those of them that begin after the first step: no symbol has them
     settings: Mapping[str, Any] = field(default_factory=dict)  # what `observe` was called with, to go on from
     changed: tuple[str, ...] = ()  # rates that the generic step found changed in its groups
 
@@ -216,7 +217,7 @@ def observe(
         starting = {name: schedule.at_first(name, value) for name, value in chosen.items()}
         tagged = {name: trace.tag(value, expr.sym(name)) for name, value in starting.items()}
         in_loss = recipe.path in ("penalty", "penalty of weights")
-        run = _Run(recipe, memory, parameters, penalty=tagged[construct.PENALTY] if in_loss else None)
+        run = _Run(recipe, memory, parameters, natural=natural, penalty=tagged[construct.PENALTY] if in_loss else None)
         try:
             with watching(memory, widen=True):
                 run.optimizer = construct.build(recipe, parameters, tagged)
@@ -231,7 +232,6 @@ def observe(
         ranges.update(ranges_of(domain) | {T: Range(low=Fraction(1))})
         run.needs_closure = _closure_required(run.optimizer)
         draw = random.Random(seed) if perturb else None
-        run.natural = natural
         made = _steps(run, seed, domain, chosen, t, tagged_values, draw, force or {}, starting)
         made.settings = {"seed": seed, "values": chosen, "t": t, "perturb": perturb, "force": dict(force or {}),
                          "natural": natural}  # fmt: skip
@@ -380,7 +380,7 @@ def _steps(
     made = Observation(
         theta_first, theta_after, variables, domain, first_conditions, list(trace.conditions.values()),
         list(trace.opaque), trace.ops - start, chosen, point, concrete, first_point, first_concrete, t,
-        tuple(tuple(p.shape) for p in parameters), missed, changed=changed,
+        tuple(tuple(p.shape) for p in parameters), missed, missed - {key[1] for key in first}, changed=changed,
     )  # fmt: skip
     _rename(made, {n: (starting[n], chosen[n]) for n in changed})
     return made

@@ -252,7 +252,9 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
             continue
         trace = list(_trace(code, inputs, grads, {}))
         places = [float(inputs["theta"]), *(value for value, _ in trace)]
-        if all(math.isfinite(error) for _, error in trace) and len(set(places)) > STEPS / 2:
+        moves = [abs(after - before) for before, after in itertools.pairwise(places)]
+        told = all(error < move or move == 0 for (_, error), move in zip(trace, moves, strict=True))  # no NaN either
+        if told and all(math.isfinite(error) for _, error in trace) and len(set(places)) > STEPS / 2:
             yield _Point(inputs, grads, trace)
 
 

@@ -63,9 +63,20 @@ def kept(signature: Signature, case: Case) -> Kept:
     group = set(after.param_groups[0]) if getattr(after, "param_groups", None) else set()
     found |= {MODE, *NAMES} & (group | set(vars(after))) - options
     estimates = {name for name, value in more.items() if name not in found and value != unlike.get(name, value)}
-    each = _counts_each(short, after)
+    found -= (tables := _of_each(signature, case, after, found))
+    each = bool(tables) or _counts_each(short, after)
     both = bool(found) and each and all(_depends(signature, case, ahead) for ahead in (_all_ahead(found), _each_ahead))
     return Kept(tuple(sorted(found)), bool(found & group), each and not both, tuple(sorted(estimates)), both)
+
+
+def _of_each(signature: Signature, case: Case, after: Any, names: set[str]) -> set[str]:
+    """Those of the counters that are tables with an entry for each parameter."""
+    if not any(isinstance(vars(after).get(name), dict | list) for name in names):
+        return set()
+    twice = case.with_(shapes=case.shapes * 2, theta=np.tile(case.theta, 2), grads=np.tile(case.grads, (1, 2)))
+    kept_of_two = vars(_after(signature, twice))
+    tables = {name for name in names if isinstance(kept_of_two.get(name), dict | list)}
+    return {name for name in tables if len(kept_of_two[name]) == len(twice.shapes)}
 
 
 AHEAD = 3

@@ -58,8 +58,9 @@ def _decayed_shapes(signature: Signature, shape: tuple[int, ...], taken: Taken) 
         off = case.with_(hyper={**case.hyper, **dict.fromkeys(signature.decays, 0.0)})
         acts[len(other)] = not same_bits(_ran(signature, case).theta, _ran(signature, off).theta).all()
     if any(acts.values()) and not all(acts.values()):
-        words = ", ".join(str(count) for count, decayed in acts.items() if not decayed)
-        yield "convention", f"weight decay leaves parameters of {words} dimensions as they are, and acts on others"
+        counts = [str(count) for count, decayed in acts.items() if not decayed]
+        words = f"{' and '.join(counts)} dimension{'s' if counts != ['1'] else ''}"
+        yield "convention", f"weight decay leaves parameters of {words} as they are, and acts on others"
 
 
 def _checks(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
@@ -85,9 +86,12 @@ def _groups(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Itera
 
 
 def _swallows_nan(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
-    """A gradient of NaN that leaves its parameter finite, whatever becomes of the state."""
+    """A gradient of NaN that leaves its parameter finite, whatever becomes of the state, where others move it."""
     case = case_of(signature, [shape], signature.defaults)
     grads = case.grads.copy()
+    grads[0, 0] = -16.0 - case.grads[0, 0]
+    if same_bits(_ran(signature, case).theta, _ran(signature, case.with_(grads=grads)).theta).all():
+        return  # it is read later, if ever
     grads[0, 0] = math.nan
     if np.isfinite(_ran(signature, case.with_(grads=grads)).theta).all():
         yield "note", "a gradient of NaN leaves the parameter finite, so that nobody learns of it there"

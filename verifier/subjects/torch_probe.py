@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
@@ -39,7 +38,7 @@ from verifier.subjects.torch_habits import habits
 from verifier.subjects.torch_signature import DRAWS, Signature, plain
 from verifier.subjects.torch_stumbles import Stumbles
 from verifier.subjects.torch_symmetry import skips_what_is_not_finite, steps_in_pairs
-from verifier.subjects.torch_travel import Escaped
+from verifier.subjects.torch_travel import Escaped, cut_short
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
 """Shapes tried in turn until the class takes one."""
@@ -240,16 +239,12 @@ class Probe:
 
     def _copies(self, optimizer: Any) -> None:
         """Whether copies lack attributes for no other reason than that torch's __getstate__ leaves them out."""
-        whose = getattr(self.signature.build, "__getstate__", None)
-        if whose is not torch.optim.Optimizer.__getstate__ or self.signature.target.startswith("torch.optim"):
-            return
-        lost = sorted(set(vars(optimizer)) - set(whose(optimizer)))
         case = case_of(self.signature, [self.shape], self.signature.defaults)
-        error = self.error(case.with_(events={case.steps: ("copy",)}))
-        if isinstance(error, AttributeError) and error.name in lost:
-            why = "torch's own __getstate__ leaves out attributes of a subclass"
-            self.exempt |= dict.fromkeys(("copying", "pickling"), why)
-            words = f"a deep copy or a pickle of it cannot step: {error.name} is missing, as {why}"
+        if found := cut_short(
+            self.signature, optimizer, lambda how: self.error(case.with_(events={case.steps: (how,)}))
+        ):
+            contracts, why, words = found
+            self.exempt |= dict.fromkeys(contracts, why)
             self.notes.append(("note", words))
 
     def _optimizer(self, tensors: int = 1) -> Any:
@@ -307,10 +302,12 @@ class Probe:
             return
         others = (case_of(self.signature, [other], hyper, 4) for other in self._other_shapes())
         if (whole := self._reads_others(one, alone)) or any(map(self._reads_others, others)):
-            where = "" if whole else " of some shapes"
-            self.notes.append(
-                ("convention", f"reads whole tensors{where}: an element's step depends on the others of its tensor")
-            )
+            words = "reads whole tensors{}: an element's step depends on the others of its tensor"
+            some, every = (("convention", words.format(where)) for where in (" of some shapes", ""))
+            if whole:  # with these options, if with others of some shapes alone
+                self.notes = [note for note in self.notes if note not in (some, every)]
+            if every not in self.notes:
+                self.notes.append(every if whole else some)
             self._leave_out("its step reads whole tensors", ELEMENTWISE)
             return
         if self.signature.least_dimensions > 1:

@@ -7,14 +7,17 @@ import dis
 import io
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from verifier.case import Refused
+
+if TYPE_CHECKING:
+    from verifier.subjects.torch_signature import Signature
 
 
 class Escaped(RuntimeError):
@@ -147,15 +150,6 @@ def numbers(living: Any) -> dict[str, Any]:
     return found
 
 
-def generators(living: Any) -> dict[str, bytes]:
-    """The states of the random number generators among the attributes and in the groups, by name."""
-    groups = getattr(living, "param_groups", None) or [{}]
-    held = {**getattr(living, "__dict__", {}), **(groups[0] if isinstance(groups[0], Mapping) else {})}
-    return {
-        name: value.get_state().numpy().tobytes() for name, value in held.items() if isinstance(value, torch.Generator)
-    }
-
-
 def same(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors hold the same values, NaNs alike."""
     return bool(torch.equal(torch.nan_to_num(a.detach()), torch.nan_to_num(b.detach())))
@@ -172,3 +166,23 @@ def shared(given: Any, taken: Any) -> set[str]:
             if value.untyped_storage().data_ptr() == other.untyped_storage().data_ptr():
                 found.add(str(name))
     return found
+
+
+def cut_short(
+    signature: Signature, optimizer: Any, error: Callable[[str], Exception | None]
+) -> tuple[tuple[str, ...], str, str] | None:
+    """The contracts of copies that torch's own __getstate__ breaks, why, and a note; None where it breaks none.
+
+    `error` is what steps raise after the optimizer was copied in the way named: "copy" or "pickle".
+    """
+    whose = getattr(signature.build, "__getstate__", None)
+    if whose is not torch.optim.Optimizer.__getstate__ or signature.target.startswith("torch.optim"):
+        return None
+    lost = set(vars(optimizer)) - set(whose(optimizer))
+    why = "torch's own __getstate__ leaves out attributes of a subclass"
+    ways = (("copy", "a deep copy or a pickle", ("copying", "pickling")), ("pickle", "a pickle", ("pickling",)))
+    for how, what, contracts in ways:
+        raised = error(how) if lost else None
+        if isinstance(raised, AttributeError) and raised.name in lost:
+            return contracts, why, f"{what} of it cannot step: {raised.name} is missing, as {why}"
+    return None

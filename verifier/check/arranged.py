@@ -1,0 +1,76 @@
+"""Parameters arranged otherwise: in another order, in a group of their own, in a group that comes later."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.case import Case, Group, Subject, Trajectory
+from verifier.check.alike import explained
+from verifier.check.bits import same_trajectory
+from verifier.check.coarser import farther_than_rounding
+from verifier.check.judged import Judgement, decided
+from verifier.check.pairs import compared
+from verifier.check.seen import run
+from verifier.floats import same_bits
+from verifier.record import Violation
+from verifier.rule import Rule
+
+
+def reordered(subject: Subject, case: Case) -> None:
+    """The order of the parameters in the list does not matter: each tensor moves as it did."""
+    order = list(range(len(case.shapes)))[::-1]
+    index = np.concatenate([np.arange(s.start, s.stop) for s in (case.slices[k] for k in order)])
+    place = {old: new for new, old in enumerate(order)}
+    other = case.with_(
+        shapes=tuple(case.shapes[k] for k in order),
+        theta=case.theta[index],
+        grads=case.grads[:, index],
+        groups=tuple(Group(tuple(sorted(place[k] for k in g.tensors)), g.hyper) for g in case.groups),
+        absent=frozenset((step, place[k]) for step, k in case.absent),
+    )
+    plain = run(subject, case)
+    expected = Trajectory(plain.theta[:, index], {name: values[:, index] for name, values in plain.state.items()})
+    seen = run(subject, other)
+    with compared(other, case, there=index):
+        rounded_alike("depends on the order of the parameters", subject, other, seen, expected, case)
+
+
+def groups_as_alone(subject: Subject, case: Case) -> None:
+    """Each parameter group moves as it would in an optimizer of its own (torch.optim, "Per-parameter options")."""
+    together = run(subject, case)
+    for group in case.all_groups:
+        tensors = sorted(group.tensors)
+        index = case.elements_of(group)
+        place = {old: new for new, old in enumerate(tensors)}
+        alone = case.with_(
+            shapes=tuple(case.shapes[k] for k in tensors),
+            theta=case.theta[index],
+            grads=case.grads[:, index],
+            hyper={**case.hyper, **group.hyper},
+            groups=(),
+            absent=frozenset((step, place[k]) for step, k in case.absent if k in place),
+        )
+        seen = Trajectory(together.theta[:, index], {n: values[:, index] for n, values in together.state.items()})
+        with compared(case, alone, here=index):
+            rounded_alike("a group moves otherwise than alone", subject, alone, seen, run(subject, alone), case)
+
+
+def rounded_alike(
+    what: str, subject: Subject, case: Case, seen: Trajectory, expected: Trajectory, other: Case | None = None
+) -> None:
+    """The same bits; of a subject that claims no rule, or what rounding explains.
+
+    What several parameters are computed of in one go is rounded by where it lies in a vector; what is set in relation
+    to a rate the optimizer was built with, by that rate. `case` is run alone, for how far rounding takes it; `other`
+    is the second case, which its own rule is to hold as well; None where no rule holds it.
+    """
+    try:
+        same_trajectory(what, subject, case, seen, expected)
+    except Violation as found:
+        if isinstance(subject.rule, Rule) or same_bits(seen.theta, expected.theta).all():
+            raise
+        if other is not None:
+            decided(what, explained(subject, case, other, expected, seen), found)
+            return
+        far = farther_than_rounding(subject, case, expected, seen.theta)
+        decided(what, Judgement.OTHERWISE if far is not None and far.any() else Judgement.UNKNOWN, found)
