@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,35 @@ def test_baseline_lists_what_fails(wrong: AuditReport, tmp_path: Path) -> None:
     assert [entry.id for entry in entries] == sorted(entry.id for entry in entries)
     again = baseline(wrong, path)
     assert count == again
+
+
+def test_baseline_drops_what_matches_nothing_where_that_can_be_told(wrong: AuditReport, tmp_path: Path) -> None:
+    """A ci run covers every row: what is listed and matches none is not listed again; after a smoke run it may be."""
+    path = tmp_path / "expected.toml"
+    count = baseline(wrong, path)
+    rest = '[[expect]]\nid = "writesgradient.gone@*"\nreason = "x"\n\n[[expect]]\nid = "a.b@cuda-*"\nreason = "y"\n'
+    listed = path.read_text(encoding="utf-8") + rest
+
+    counts = []
+    for profile in ("smoke", "ci"):
+        path.write_text(listed, encoding="utf-8")
+        counts.append(baseline(replace(wrong, options=replace(wrong.options, profile=profile)), path))
+
+    assert [count + 2, count + 1] == counts
+    assert "a.b@cuda-*" in [entry.id for entry in expected.read(path)]
+
+
+def test_stale_list_of_an_audit_is_said(tmp_path: Path) -> None:
+    """A listed id that matches no row makes the exit code 4; one of a device that is not there does not."""
+    path = tmp_path / "expected.toml"
+    rest = '[[expect]]\nid = "a.b@cuda-*"\nreason = "y"\n\n[[expect]]\nid = "right.gone@*"\nreason = "x"\n'
+    path.write_text(rest, encoding="utf-8")
+    plain = ("lr=0.1", "momentum=0.0", "weight_decay=0.0")
+
+    report = audit(f"{HERE}:Right", profile="ci", device="cpu", args=plain, expected=path, out=tmp_path, quiet=True)
+
+    assert ("right.gone@* matches nothing that was run",) == report.stale
+    assert 4 == report.exit_code
 
 
 def test_equals_the_declared_rule_or_says_which_mistake(tmp_path: Path) -> None:

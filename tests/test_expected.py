@@ -46,6 +46,16 @@ def test_stale_listings(verdicts: dict[str, str], complete: bool, expected: list
     assert [why for _, why in stale([Expected("a.b@*", "why")], verdicts, complete=complete)] == expected
 
 
+@pytest.mark.parametrize(
+    ("listed", "says"), [("a.b@cuda-*", []), ("a.b@cpu-float16-*", ["matches nothing that was run"])]
+)
+def test_a_device_that_nothing_was_run_on_settles_nothing(listed: str, says: list[str]) -> None:
+    """Where there is no such device, what is listed of it matches nothing, and is not stale."""
+    verdicts = {"a.b@cpu-float32-forloop": "held"}
+
+    assert says == [why for _, why in stale([Expected(listed, "why")], verdicts, complete=True)]
+
+
 def test_part_of_a_run_says_nothing_of_a_listing_about_several_laws() -> None:
     """`pytest properties -k zero_gradient` asks one law of many: that it holds does not say that the others do."""
     several = [Expected("a.*@x", "why")]

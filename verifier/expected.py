@@ -88,19 +88,25 @@ def stale(entries: Iterable[Expected], verdicts: Mapping[str, str], *, complete:
 
     `verdicts` maps evidence ids to verdicts. An entry is stale when rows it covers ran and none of them is
     violated; and, where the run was `complete`, when it covers nothing at all. Rows that could not be run
-    (untestable, inconclusive, broken) settle nothing, and neither does part of a run for an entry that is about
-    several laws: the law that fails may not have been asked.
+    (untestable, inconclusive, broken) settle nothing, and neither does a device that nothing was run on, nor part of
+    a run for an entry that is about several laws: the law that fails may not have been asked.
     """
     found = []
     for entry in entries:
         if not entry.in_force():
             continue
         covered = [verdict for key, verdict in verdicts.items() if fnmatch.fnmatchcase(key, entry.id)]
-        if not covered and complete:
+        if not covered and complete and not of_absent_device(entry, verdicts):
             found.append((entry, "matches nothing that was run"))
         elif "held" in covered and "violated" not in covered and (complete or not _several_laws(entry)):
             found.append((entry, "is listed as failing, but now holds"))
     return found
+
+
+def of_absent_device(entry: Expected, ids: Iterable[str]) -> bool:
+    """Whether an entry is about a device that no row is of: there was none, or it was not asked for."""
+    device, *_ = entry.id.partition("@")[2].split("-")
+    return device in ("cpu", "cuda") and not any(key.partition("@")[2].startswith(f"{device}-") for key in ids)
 
 
 def _several_laws(entry: Expected) -> bool:

@@ -251,14 +251,21 @@ def _explained(findings: Sequence[Finding], options: Options, warm: Warm) -> lis
 
 
 def baseline(report: AuditReport, path: Path) -> int:
-    """Writes the list of expected failures that this audit justifies, and returns its length; reasons are kept."""
+    """Writes the list of expected failures that this audit justifies, and returns its length; reasons are kept.
+
+    What is listed and matches no row is kept where that says nothing: after a smoke run, or of a device not run on.
+    """
     known = {entry.id: entry for entry in expected.read(path)}
     failing = sorted({str(row["id"]) for row in report.rows if row["verdict"] == "violated"})
     seen = {str(row["id"]): str(row["verdict"]) for row in report.rows}
     kept = {
         id_: entry
         for id_, entry in known.items()
-        if any(entry.covers(row) for row in failing) or not any(fnmatch.fnmatchcase(row, id_) for row in seen)
+        if any(entry.covers(row) for row in failing)
+        or (
+            not any(fnmatch.fnmatchcase(row, id_) for row in seen)
+            and (report.options.profile == "smoke" or expected.of_absent_device(entry, seen))
+        )
     }
     for finding in report.findings:
         for row in finding.rows:
@@ -268,7 +275,7 @@ def baseline(report: AuditReport, path: Path) -> int:
         {name: value for name in expected.FIELDS if (value := getattr(entry, name))}
         for _, entry in sorted(kept.items())
     ]
-    path.write_text(tomli_w.dumps({"expect": entries}), encoding="utf-8")
+    path.write_text("\n".join(f"[[expect]]\n{tomli_w.dumps(entry)}" for entry in entries), encoding="utf-8")
     return len(entries)
 
 
@@ -353,7 +360,7 @@ class TargetRun:
         words += ["--verifier-rule", options.rule] if options.rule else []
         for text in options.args:
             words += ["--verifier-arg", text]
-        words += ["--verifier-expected", str(options.expected)] if options.expected else []
+        words += ["--verifier-expected", str(options.expected), "--verifier-complete"] if options.expected else []
         return [*words, "--verifier-memory", str(options.memory)] if options.memory else words
 
     @property
