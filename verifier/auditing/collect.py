@@ -176,7 +176,7 @@ def modules(request: Request) -> list[ModuleType]:
     from verifier.auditing.lives import lives
 
     rules = _rule_modules(found, request.profile)
-    narrow = [_narrow_module(found)] if request.profile == "smoke" and found.readable else []
+    narrow = [_narrow_module(found)] if request.profile == "smoke" else []
     return [_contract_module(found, request.profile), *narrow, *rules, *lives(found, request.profile)]
 
 
@@ -260,8 +260,7 @@ def _contract_module(found: Any, profile: str) -> ModuleType:
     return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
 
 
-FULLY = ("purity", "own_state", "maximize")
-"""Contracts that are always asked with every option on too; where no rule can be read, each of them is."""
+FULLY = ("purity", "own_state", "maximize")  # asked with every option on, too: all are where no rule can be read
 
 
 def _stumbles(signature: Any) -> dict[str, tuple[str, Any]]:
@@ -276,20 +275,23 @@ def _stumbles(signature: Any) -> dict[str, tuple[str, Any]]:
 
 def _chosen(subjects: Sequence[Subject], profile: str) -> list[Subject]:
     """The subjects that a profile runs."""
-    if profile != "smoke":
-        return list(subjects)
-    return [s for s in subjects if s.format.name in SMOKE_DTYPES.get(s.implementation, ())]
+    return [s for s in subjects if profile != "smoke" or s.format.name in SMOKE_DTYPES.get(s.implementation, ())]
 
 
 def _narrow_module(found: Any) -> ModuleType:
-    """What a smoke run asks in float16: only that every step is the one read out of the code."""
+    """What a smoke run asks in float16: that every step is the one read out of the code, and leaves gradients alone."""
+    from verifier import contracts
     from verifier.auditing import itself
+    from verifier.auditing.cases import cases, full
     from verifier.subjects.torch_foreign import subjects
 
     signature = found.signature
     chosen = [s for s in subjects(signature, dtypes=("float16",)) if s.implementation in ("forloop", "foreach")]
     asked = {name: both for name, both in itself.sources(found, "smoke").items() if name == "as_read"}
-    return _module(f"{signature.name}_narrow", signature, chosen, asked, itself.examples(found))
+    for pure in (c for c in contracts.laws(signature) if c.name == "purity"):
+        asked[pure.name] = source_of(pure), cases(signature, **eval(f"dict({pure.follow_up.cases})"))
+    examples = itself.examples(found) | {"purity": full(signature)}
+    return _module(f"{signature.name}_narrow", signature, chosen, asked, examples)
 
 
 def _rule_modules(found: Any, profile: str) -> list[ModuleType]:

@@ -17,6 +17,19 @@ MOVED = (
 """Loading a state_dict moves no parameter."""
 
 
+CLEARED = (
+    "opt, p, build = run()",
+    "left = []",
+    "for options in ({}, {'set_to_none': False}):",
+    "    for x in p: x.grad = torch.ones_like(x)",
+    "    opt.zero_grad(**options)",
+    "    left += [(k, options) for k, x in enumerate(p) if x.grad is not None and x.grad.any()]",
+    "print('parameters that have a gradient after zero_grad:', left)",
+    "raise SystemExit(len(left))",
+)
+"""zero_grad clears all gradients."""
+
+
 def _accepted(what: str) -> tuple[str, ...]:
     """Fails where a run goes through that should be refused."""
     return (

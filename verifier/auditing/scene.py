@@ -95,6 +95,7 @@ def lines_of(
             "dirty",
             "misspelt",
             "scaled",
+            "ascending",
         ):
             raise ValueError(f"it needs {kind}")
     late = {int(n.partition(":")[2]) for k, names in case.events.items() for n in names if n.startswith("group:")}
@@ -179,7 +180,9 @@ def built(scene: Scene, case: Case, hyper: Mapping[str, float], joined: Sequence
     options |= switched(signature, scene.implementation)
     options |= {"maximize": True} if case.maximize else {}
     groups = [case.all_groups[k] for k in joined]
-    given = ", ".join(_group(scene, hyper, group if own else Group(group.tensors)) for group in groups)
+    told = [_group(scene, hyper, group if own else Group(group.tensors)) for group in groups]
+    up = [f"ascending:{k}" in case.events.get(0, ()) for k in joined]
+    given = ", ".join(f"{g[:-1]}, 'maximize': True}}" if rises else g for g, rises in zip(told, up, strict=True))
     whole = len(groups) == 1 and groups[0].tensors == tuple(range(len(case.shapes))) and "': " not in given[10:]
     name = scene.target.rpartition(":")[2]
     first = "p" if whole else f"[{given}]"

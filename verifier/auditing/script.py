@@ -44,6 +44,7 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         cases = [ran.with_(events=calm), ran] if calm != dict(ran.events) else [ran]
         return fitting(_text(scene, told, _alone(scene, one), ["run()  # raises, and so exits 1"]) for one in cases)
     facts = facts_of.FACTS.get(law, facts_of.MOVED if "moved a parameter" in found.what else ())
+    facts = facts_of.CLEARED if "leaves gradients" in found.what else facts
     if facts:
         whole = case.with_(events={0: tuple(n for n in case.events.get(0, ()) if n == "misspelt")})
         texts: Iterable[str] = [_text(scene, told, _alone(scene, whole, "opt, p, build"), facts)]

@@ -117,9 +117,10 @@ class Foreign:
         signature = self.signature
         plain = self.options(case.hyper)
         groups = []
-        for group in case.all_groups:
+        for k, group in enumerate(case.all_groups):
             own = self.options(case.hyper_at(0, group))
             differing = {name: value for name, value in own.items() if not _equal(value, plain[name])}
+            differing |= {"maximize": True} if f"ascending:{k}" in case.events.get(0, ()) else {}
             groups.append({"params": [parameters[k] for k in group.tensors], **signature.keys, **differing})
         chosen = switched(signature, self.implementation)
         if case.maximize:

@@ -15,6 +15,7 @@ Events are named by strings in `Case.events`: step -> names. Those of step 0 hol
                                                     dirty:VALUE      memory that is freed holds a value
                                                     misspelt         an option is given that does not exist
                                                     scaled:N         gradients times N, as grad_scale says
+                                                    ascending:N      group N says maximize itself
     rebuild         a new optimizer, built with the options scheduled for this step, takes over the state
 """
 
