@@ -326,3 +326,19 @@ class IteratesAndStretches(IteratesInBfloat16):
     """The foreach steps are a third longer."""
 
     longer = 1.33
+
+
+_GENERATORS: dict[str, torch.Generator] = {}
+
+
+class BeginsByChance(TwoAdditions):
+    """Where asked to, matrices are scaled by numbers drawn in their first step, from a generator of the module."""
+
+    def __init__(self, params: Any, lr: float = 0.1, spectral: bool = False) -> None:
+        super(TwoAdditions, self).__init__(params, dict(lr=lr, spectral=spectral))
+
+    def one(self, p: Any, group: Any) -> None:
+        if group["spectral"] and p.dim() == 2 and "u" not in self.state[p]:
+            generator = _GENERATORS.setdefault("cpu", torch.Generator().manual_seed(42))
+            self.state[p]["u"] = torch.rand(p.shape, generator=generator, dtype=torch.float64).to(p.dtype)
+        p.sub_(p.grad * (1 + self.state[p].get("u", torch.zeros_like(p))), alpha=group["lr"])

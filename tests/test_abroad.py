@@ -206,3 +206,12 @@ def test_option_that_a_correction_cancels_shows_in_later_steps(name: str, wrong:
 def test_iterations_in_fewer_bits_round_by_those(name: str, wrong: bool) -> None:
     """What part of a step does in bfloat16, another implementation may round otherwise; a longer step is found."""
     assert wrong is ("differs" in said(name, "implementations", "float64", "float32"))
+
+
+def test_generator_of_a_module_that_matrices_begin_by_is_chance() -> None:
+    """A switch that makes matrices begin with numbers of the module's own generator is said to draw, and not turned."""
+    signature = learnt("BeginsByChance").signature
+    assert signature is not None
+
+    assert ("convention", "draws random numbers where spectral is turned, which it was not") in signature.notes
+    assert ["", ""] == [said("BeginsByChance", law, "float64", "float32") for law in ("determinism", "order")]

@@ -20,7 +20,8 @@ from verifier.subjects.initial import initial_state
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_life import DTYPES, Life
 from verifier.subjects.torch_signature import Signature
-from verifier.subjects.torch_travel import contained, generators
+from verifier.subjects.torch_generators import generators, rewound
+from verifier.subjects.torch_travel import contained
 
 SWITCHED: dict[str, dict[str, bool]] = {
     "forloop": {"foreach": False},
@@ -256,13 +257,15 @@ def _run(subject: Foreign, case: Case) -> Trajectory:
     generator = torch.default_generator  # torch.manual_seed would cost more than the run: it formats its own stack
     before = generator.get_state()
     generator.manual_seed(0)
+    rewound(subject.signature.build)
     started = generator.get_state()
     try:
         with contained():
             life = Life(subject, case)
             own = generators(life.optimizer)
             found = life.run()
-        if torch.equal(started, generator.get_state()) and own == generators(life.optimizer):
+        moved = rewound(subject.signature.build) or own != generators(life.optimizer)
+        if torch.equal(started, generator.get_state()) and not moved:
             return found
         return replace(found, facts={**found.facts, "random": (True,)})
     finally:
