@@ -17,10 +17,10 @@ from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.floats import FORMATS, Array, Format
 from verifier.rule import Rule
 from verifier.subjects.initial import initial_state
+from verifier.subjects.torch_generators import generators, rewound
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_life import DTYPES, Life
 from verifier.subjects.torch_signature import Signature
-from verifier.subjects.torch_generators import generators, rewound
 from verifier.subjects.torch_travel import contained
 
 SWITCHED: dict[str, dict[str, bool]] = {
