@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -70,3 +72,21 @@ def test_who_cannot_import_a_target_knows_it_all_the_same(monkeypatch: pytest.Mo
     assert found.signature is not None
     assert "" == found.reason
     assert "Right" != getattr(found.signature.build, "__name__", "")
+
+
+@pytest.mark.parametrize(
+    ("settled", "said", "again"), [(False, "again", ["a"]), (True, "again", [])], ids=["not yet settled", "settled"]
+)
+def test_a_row_whose_process_ends_is_asked_again_unless_it_is_settled(
+    settled: bool, said: str, again: list[str], evidence: Path
+) -> None:
+    """A process that ends after the row was reported takes nothing with it: the row is there, and there once."""
+    seen = overdue.Overdue(SimpleNamespace(option=SimpleNamespace(verifier_evidence=str(evidence))))
+    reported = SimpleNamespace(nodeid="a", user_properties=[("verifier", "{}")] if settled else [])
+    died: Any = SimpleNamespace(when="???")
+    pending: list[str] = []
+
+    seen.pytest_runtest_logreport(reported)
+    seen.pytest_handlecrashitem("a", died, SimpleNamespace(mark_test_pending=pending.append))
+
+    assert (said, again) == (died.when, pending)

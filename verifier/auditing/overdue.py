@@ -44,10 +44,20 @@ class Overdue:
         self.marks = marks(self.evidence)
         self.running = running(self.evidence) / str(os.getpid())
         self.asked: set[str] = set()
+        self.settled: set[str] = set()
+
+    @hookimpl
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Remembers which rows are settled."""
+        if any(name == "verifier" for name, _ in report.user_properties):
+            self.settled.add(report.nodeid)
 
     @hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any, sched: Any) -> None:
-        """Puts a row back that ended its process for the first time, and was not overdue."""
+        """Puts a row back that ended its process for the first time, and was not overdue; not one that is settled."""
+        if crashitem in self.settled:
+            report.when = "again"
+            return
         if crashitem in self.asked or of(self.evidence, crashitem):
             return
         self.asked.add(crashitem)
