@@ -84,6 +84,9 @@ def _asked(subject: Subject, plain: Case, name: str, value: float) -> None:
     changes = {k: plain.with_(schedule={k: {name: value}}) for k in (2, 3)}
     seen = run(subject, changes[2])
     current().compared(seen.theta.size)
+    if not (np.isfinite(usual.theta).all() and np.isfinite(seen.theta).all()):
+        current().notes["parameters become NaN or infinite with these options"] += 1
+        return
     parts = plain.slices
     quiet = [k for k, part in enumerate(parts) if _same(seen.theta[2, part], usual.theta[2, part])]
     if not quiet:
