@@ -8,7 +8,7 @@ induction proves it to be that rule: a form that was read out of a mistake must 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,21 +58,22 @@ class Forms:
         hyper: Mapping[str, float],
         rule: Rule | None = None,
         later: Sequence[Mapping[str, float]] = (),
-    ) -> tuple[Form, ...]:
+    ) -> Iterator[Form]:
         """The forms that stand for `implementation` under `hyper`: the for-loop's, then its own where proved equal.
 
-        They also hold under the options of `later`, which a schedule brings.
+        They also hold under the options of `later`, which a schedule brings. Each is read when it is asked for.
 
-        With `rule`, those that are proved to be that rule. Empty where nothing could be read, or only under
+        With `rule`, those that are proved to be that rule. None where nothing could be read, or only under
         conditions on its inputs.
         """
         loop = self._form("forloop", hyper, rule, later)
-        found = [loop] if loop is not None else []
-        if implementation != "forloop":
-            against = rule if rule is not None else loop.rule if loop is not None else None
-            own = self._form(implementation, hyper, against, later) if against is not None else None
-            found = [own, *found] if own is not None else found
-        return tuple(found)
+        if loop is not None:
+            yield loop
+        against = rule if rule is not None else loop.rule if loop is not None else None
+        if implementation != "forloop" and against is not None:
+            own = self._form(implementation, hyper, against, later)
+            if own is not None:
+                yield own
 
     def lift(
         self, implementation: str, hyper: Mapping[str, float], extra: Mapping[str, Any] | None = None
