@@ -322,14 +322,15 @@ def takes_shapes(subject: Subject, case: Case) -> None:
     """A parameter of any shape can be stepped, alone and beside others: empty, a single number, of many dimensions.
 
     In fp64, where nothing is lost below rounding: gradients around 1 that move a 1 of one shape move it in any shape.
-    They are not all alike, since some steps take their mean away.
+    They are not all alike, since some steps take their mean away; nor are the parameters, whose norm some steps keep.
     """
     still: set[tuple[int, ...]] = set()
     moved: set[tuple[int, ...]] = set()
     for shapes in (((0,),), ((),), ((3,),), ((3, 2),), ((3, 0), (2, 2)), ((), (2, 2)), ((2, 3, 2, 2), (0,))):
         count = sum(math.prod(shape) for shape in shapes)
         grads = np.tile(1 + np.arange(count) / 8, (case.steps, 1))
-        other = case.with_(shapes=shapes, theta=np.ones(count), grads=grads, groups=(), absent=frozenset())
+        theta = 1 + np.arange(count) % 5 / 4
+        other = case.with_(shapes=shapes, theta=theta, grads=grads, groups=(), absent=frozenset())
         try:
             seen = run(subject, other)
         except Refused as no:
@@ -341,7 +342,8 @@ def takes_shapes(subject: Subject, case: Case) -> None:
     if subject.format is FP64 and still and any(0 not in shape for shape in moved):
         shape = min(still, key=len)
         grads = np.tile(1 + np.arange(math.prod(shape)) / 8, (case.steps, 1))
-        other = case.with_(shapes=(shape,), theta=np.ones(len(grads[0])), grads=grads, groups=(), absent=frozenset())
+        theta = 1 + np.arange(math.prod(shape)) % 5 / 4
+        other = case.with_(shapes=(shape,), theta=theta, grads=grads, groups=(), absent=frozenset())
         what, should = f"a parameter of shape {shape} is not moved", "another value, as for parameters of other shapes"
         raise breach(what, subject, other, "1.0, the value it had", should, case.steps, tensor=0, element=0)
 
