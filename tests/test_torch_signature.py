@@ -7,6 +7,7 @@ import torch
 from torch.optim.optimizer import required
 
 from verifier.lift.lifted import lift
+from verifier.subjects.torch_probe import examined
 from verifier.subjects.torch_signature import signature
 
 
@@ -124,3 +125,30 @@ class Forwarding(torch.optim.AdamW):
 def test_constructor_that_passes_everything_on_has_the_options_of_its_base() -> None:
     """A constructor of *args and **kwargs is documented by the one it calls."""
     assert signature("torch.optim:AdamW", {}).defaults == signature(f"{__name__}:Forwarding", {}).defaults
+
+
+class Parted(torch.optim.Optimizer):
+    """The two betas are options of groups apart; a rate of -1 stands for none; one option no group has."""
+
+    def __init__(self, params: Any, lr: float = 0.1, betas: Any = (0.9, 0.99), shrink: float = -1.0, d: float = 0.5):
+        self.d = d
+        super().__init__(params, {"lr": lr, "beta1": betas[0], "beta2": betas[1], "shrink": shrink})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.add_(p.grad, alpha=-group["lr"] * self.d * group["beta1"] * max(group["shrink"], 0.5))
+
+
+def test_option_that_is_in_groups_by_its_parts_is_there() -> None:
+    """The note names those alone that no group has."""
+    notes = [words for _, words in examined(signature(f"{__name__}:Parted", {})).notes]
+
+    assert "options that are not in param_groups, so no group or schedule has them: d" in notes
+
+
+def test_minus_one_stands_for_no_rate() -> None:
+    """What is drawn beside it are rates."""
+    assert (-1.0, 0.5, 0.75, -0.5) == signature(f"{__name__}:Parted", {}).option("shrink").values

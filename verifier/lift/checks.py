@@ -46,10 +46,8 @@ def check(explored: Explored) -> tuple[str, int]:
                 continue
             checked += 1
             if not abs(value - run.concrete[name]) <= error and not (value != value and error == float("inf")):
-                return (
-                    f"the expression lifted for {name} gives {value!r}, the code {run.concrete[name]!r} at t={run.t}",
-                    checked,
-                )
+                given, place = f"{value:.9g}, the code {run.concrete[name]:.9g}", name.partition(" ")[0]
+                return f"the expression lifted for {place} gives {given}, in step {run.t}", checked
     if checked == 0:
         return "the code gives NaN wherever it was run", 0
     first = explored.main

@@ -208,7 +208,7 @@ class Probe:
         own = set(groups[0]) if isinstance(groups, list) and groups and isinstance(groups[0], dict) else set()
         options = frozenset(o.name for o in self.signature.options if o.argument in own and o.name not in ROUND_STATE)
         self.signature = replace(self.signature, group_options=self.stumbles.apart(self.signature, options))
-        missing = [o.argument for o in self.signature.options if o.argument not in own]
+        missing = [o.argument for o in self.signature.options if not {o.argument, o.name} & own]  # or its parts are
         if missing and own:
             words = "options that are not in param_groups, so no group or schedule has them: "
             self.notes.append(("note", words + ", ".join(dict.fromkeys(missing))))

@@ -288,6 +288,8 @@ def _floats(name: str, default: float) -> tuple[float, ...]:
         others = (0.5, 0.25, 0.1)
     elif 0 < default < 1:
         others = (default / 2, default / 8, (1 + default) / 2)
+    elif default == -1:  # which stands for a rate that is not given
+        others = (0.5, 0.75, -0.5)
     else:
         others = (default / 2, default * 2)
     return (default, *(v for v in others if v != default))
