@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verifier import machine
 from verifier.auditing import running
 from verifier.auditing.findings import FORMULA, SEEN
 
@@ -29,25 +32,37 @@ def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, 
     """What is known of each finding besides its row: matters, script, replay, message of the smallest case."""
     from verifier.auditing.laws import Laws
     from verifier.auditing.request import Request
-    from verifier.subjects.torch_sandbox import half_of_memory, in_child
 
     made: dict[Request, Laws] = {}
-    explained = []
+    works: list[functools.partial[dict[str, Any]]] = []
     for finding in findings:
         args = tuple((str(a), b) for a, b in finding["args"])
         request = Request(finding["target"], finding["rule"], args, finding.get("profile", "ci"))
         if request not in made:
             made[request] = Laws(request)
         laws = made[request]
-        if laws.reason:
-            known: dict[str, Any] = _stopped(finding, laws.reason)
-        else:
-            answer = in_child(functools.partial(_explained, laws, finding, out), SECONDS, half_of_memory())
-            known = answer if isinstance(answer, dict) else {"no_script": f"run again, {_words(answer)}"}
-        explained.append(known)
+        known = functools.partial(_stopped, finding, laws.reason) if laws.reason else None
+        works.append(known or functools.partial(_explained, laws, finding, out))
+    answers = _in_children(works)
+    explained = [a if isinstance(a, dict) else {"no_script": f"run again, {_words(a)}"} for a in answers]
     fresh = any(finding.get("profile", "ci") != "smoke" for finding in findings)
     _run_scripts([known for known in explained if known.get("texts")], out / "scripts", fresh=fresh)
     return explained
+
+
+def _in_children(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each returns in a child of its own, or how that ended; as many at once as there are cores."""
+    from verifier.subjects.torch_sandbox import Child, half_of_memory
+
+    begun: deque[Child] = deque()
+    found: list[Any] = []
+    with contextlib.ExitStack() as stack:
+        for work in works:
+            if len(begun) == machine.cores():
+                found.append(begun.popleft().answer())
+            begun.append(stack.enter_context(Child(work, SECONDS, half_of_memory())))
+        found += [child.answer() for child in begun]
+    return found
 
 
 def _words(answer: Any) -> str:
