@@ -342,3 +342,21 @@ class BeginsByChance(TwoAdditions):
             generator = _GENERATORS.setdefault("cpu", torch.Generator().manual_seed(42))
             self.state[p]["u"] = torch.rand(p.shape, generator=generator, dtype=torch.float64).to(p.dtype)
         p.sub_(p.grad * (1 + self.state[p].get("u", torch.zeros_like(p))), alpha=group["lr"])
+
+
+class KeepsViews(TwoAdditions):
+    """A flat view of each parameter is kept, which later steps change the parameter under."""
+
+    def one(self, p: Any, group: Any) -> None:
+        self.views = getattr(self, "views", {})
+        self.views.setdefault(id(p), p.view(-1))
+        super().one(p, group)
+
+
+class KeepsGraphs(KeepsViews):
+    """Beside it, something that autograd remembers."""
+
+    def one(self, p: Any, group: Any) -> None:
+        with torch.enable_grad():
+            self.kept = p * 2
+        super().one(p, group)

@@ -215,3 +215,12 @@ def test_generator_of_a_module_that_matrices_begin_by_is_chance() -> None:
 
     assert ("convention", "draws random numbers where spectral is turned, which it was not") in signature.notes
     assert ["", ""] == [said("BeginsByChance", law, "float64", "float32") for law in ("determinism", "order")]
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("KeepsViews", False), ("KeepsGraphs", True)])
+def test_views_that_torch_says_nothing_of_are_no_graphs(name: str, wrong: bool) -> None:
+    """A view of a parameter that was changed since makes no error of ours; a graph that is kept is found."""
+    found = [said(name, law, "float64", "float32") for law in ("no_graph", "bounded_memory", "own_state")]
+
+    assert wrong is any("graph" in words for words in found)
+    assert not any("view" in words for words in found)

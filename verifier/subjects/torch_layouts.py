@@ -51,3 +51,14 @@ LAYOUTS: dict[str, Callable[[Tensor, tuple[int, ...]], Tensor]] = {
 def place(values: Tensor, shape: tuple[int, ...], layout: str) -> Tensor:
     """A fresh tensor of `shape` in `layout` holding `values` (flat, row-major order); shares no memory with it."""
     return LAYOUTS[layout](values, shape)
+
+
+def has_graph(tensor: Tensor) -> bool:
+    """Whether a tensor came out of a computation that autograd remembers.
+
+    Of a view that was made without a graph, and whose base was changed since, torch refuses to say; it has none.
+    """
+    try:
+        return tensor.grad_fn is not None
+    except RuntimeError:
+        return False

@@ -35,7 +35,7 @@ from torch import Tensor
 from verifier import record
 from verifier.case import Case, Group, Trajectory
 from verifier.floats import Array, Format
-from verifier.subjects.torch_layouts import place
+from verifier.subjects.torch_layouts import has_graph, place
 from verifier.subjects.torch_scaling import announced, refuses, scale_of
 from verifier.subjects.torch_travel import loss_of, numbers, pickled, refusals, same, shared, sparse, tensors, travel
 
@@ -362,8 +362,7 @@ class Life:
         held = list(tensors(vars(self.optimizer), {id(p) for p in self.parameters}))
         self.facts["memory"].append(sum(t.untyped_storage().nbytes() for t in held))
         self.facts["objects"].append(len(held))
-        graphs = [t for t in held if t.grad_fn is not None] + [p for p in self.parameters if p.grad_fn is not None]
-        self.facts["graphs"].append(len(graphs))
+        self.facts["graphs"].append(sum(has_graph(t) for t in (*held, *self.parameters)))
         self.facts["aliases"].append(sorted(self._aliases()))
 
     def _aliases(self) -> Iterator[str]:
