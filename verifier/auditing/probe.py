@@ -228,6 +228,8 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
             again = functools.partial(_lift, lifted, known, "forloop", [], {}, dict(request.args), ((2, 2),))
             described["weight_decay"], words = decay.said(read, known, again)
             described["lift"] |= {"decay": words} if words else {}
+        if read is not None and read.coupled and declared is None:  # an option that is off may couple, as clipping does
+            held += _at_zero(_lift(lifted, known, "forloop", [], switches, dict(request.args)), known, fixed, literal)
         if read is None or read.rule is None:
             continue
         if not fixed:
@@ -278,6 +280,26 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
     for one in distinct.values():
         first.setdefault(one.rule.name, one)
     return list(first.values()), proofs, described
+
+
+def _at_zero(read: Any, known: Signature, switched: Mapping[str, float], options: list[str]) -> list[Held]:
+    """What code is held to while options that are zero by default stay zero: a rule of the catalogue, if any."""
+    from verifier.auditing import claimed
+    from verifier.lift import matching
+
+    off = {name: 0.0 for name in options}
+    if read is None or not off or read.coupled or not _enclosable(read):
+        return []
+    proof = _prove(matching, read, None)
+    near = claimed.relation(read, proof, switched)
+    if near is not None and near.wrong is not None and claimed.holds(near):
+        return [Held(near.rule, "claimed", {**switched, **off}, claimed.states(near), bool(read.captured))]
+    if proof is None or not proof.proved or proof.maps:
+        return []
+    rule = rules.get(proof.rule)
+    scalars = {s.name for s in shared(rule)}
+    states = frozenset(n for n, m in (proof.states or {}).items() if n == m) - scalars
+    return [Held(rule, "matched", {**switched, **off}, states, bool(read.captured))]
 
 
 def _claims(held: list[Held]) -> bool:
@@ -354,10 +376,11 @@ def _lift_words(read: Any) -> dict[str, Any]:
     if read is None:
         return {"status": "opaque", "formula": "", "stopped_by": "it could not be built for reading"}
     from verifier.lift.identity import match
+    from verifier.printing import to_text
 
     words: dict[str, Any] = read.to_json()["lift"]
     if words["path_conditions"] and words["formula"]:
-        words["formula"] += f", where {' and '.join(words['path_conditions'])}"
+        words["formula"] += f", where {' and '.join(map(to_text, read.path_conditions))}"
     whole = match(read)
     return words if whole is None else words | {"whole_tensors": whole.sentence}
 
