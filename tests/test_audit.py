@@ -13,11 +13,12 @@ import pytest
 
 from verifier import expected
 from verifier.auditing import findings as audit_findings
-from verifier.auditing import replay
+from verifier.auditing import replay, running
 from verifier.auditing import targets as audit_targets
 from verifier.auditing.audit import AuditFailed, AuditReport, audit, baseline
 from verifier.cli import run
 from verifier.errors import UsageError
+from verifier.lift.construct import resolve
 from verifier.pytest_run import NOTHING_COLLECTED
 
 HERE = "tests.broken.optimizers"
@@ -124,6 +125,33 @@ def test_stale_list_of_an_audit_is_said(tmp_path: Path) -> None:
 
     assert ("right.gone@* matches nothing that was run",) == report.stale
     assert 4 == report.exit_code
+
+
+def test_file_that_audits_its_own_class_ends_its_import_there(tmp_path: Path) -> None:
+    """What stands above the audit is defined, and a script that imports the file shows nothing and says so."""
+    mine, script = tmp_path / "of_its_own.py", tmp_path / "script.py"
+    head = "import verifier\nfrom torch.optim import SGD\n\n\nclass Mine(SGD):\n    pass\n\n\n"
+    mine.write_text(f"{head}verifier.audit(Mine)\nraise AssertionError\n", encoding="utf-8")
+    script.write_text("from of_its_own import Mine\n", encoding="utf-8")
+
+    name, found = resolve(f"{mine}:Mine")
+    (ran,) = running.run([script], 60, fresh=False)
+
+    assert (f"{mine}:Mine", "Mine") == (name, found.__name__)
+    assert running.AUDITS == ran.code
+
+
+def test_class_that_no_other_process_can_import_is_said() -> None:
+    """A class made inside of a function, or read from standard input, is refused with what to do about it."""
+
+    class Local:
+        def step(self) -> None: ...
+
+    with pytest.raises(UsageError, match=r"Local is defined inside of a function.*write it at the top of a file"):
+        audit(Local)
+    told = "import verifier\nclass Mine: ...\nverifier.audit(Mine)\n"
+    done = subprocess.run([sys.executable, "-"], input=told, capture_output=True, text=True, check=False)
+    assert "UsageError: class Mine is defined in no file" in done.stderr
 
 
 def test_equals_the_declared_rule_or_says_which_mistake(tmp_path: Path) -> None:

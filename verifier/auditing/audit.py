@@ -24,6 +24,7 @@ from verifier.auditing.findings import Finding
 from verifier.auditing.learning import Learning
 from verifier.auditing.warm import Warm
 from verifier.errors import UsageError
+from verifier.lift.nested import end_import
 from verifier.subjects.torch_sandbox import half_of_memory
 from verifier.verify import run_name
 
@@ -147,8 +148,10 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     """The report on optimizer classes, files or packages; never raises for a violation.
 
     `targets` are classes, or strings pkg.mod:Class, path/file.py:Class, or a package. `options` are those of
-    `Options`. UsageError where a target or option cannot be understood.
+    `Options`. UsageError where a target or option cannot be understood. While a target is imported, this ends its
+    import: a script may audit a class of its own.
     """
+    end_import()
     chosen = Options(**options)
     started = time.perf_counter()
     names = tuple(_name(target) for target in targets)
@@ -293,9 +296,16 @@ def _name(target: Any) -> str:
         raise UsageError(f"target {target!r} is neither a class nor a name")
     module = sys.modules.get(target.__module__)
     path = getattr(module, "__file__", None)
-    if target.__module__ == "__main__" and path:
-        return f"{path}:{target.__qualname__}"
-    return f"{target.__module__}:{target.__qualname__}"
+    if "<locals>" in target.__qualname__ or (target.__module__ == "__main__" and not _is_file(path)):
+        where = "inside of a function" if "<locals>" in target.__qualname__ else "in no file"
+        told = f"class {target.__qualname__} is defined {where}, where another process cannot import it"
+        raise UsageError(f"{told}; write it at the top of a file, and audit path/file.py:{target.__name__}")
+    return f"{path if target.__module__ == '__main__' else target.__module__}:{target.__qualname__}"
+
+
+def _is_file(path: str | None) -> bool:
+    """Whether there is such a file of Python: a script that is read from standard input has a name, and is in none."""
+    return path is not None and path.endswith(".py") and Path(path).is_file()
 
 
 def _start(options: Options, run: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from verifier import machine
 from verifier.auditing import running
 from verifier.auditing.findings import FORMULA, SEEN
+from verifier.lift.nested import CURE
 
 if TYPE_CHECKING:
     from verifier.auditing.scene import Scene
@@ -132,6 +133,7 @@ def _mistake(laws: Any, law: str, equals: str) -> str:
 
 NO_RUN = "no run was found that shows it: the rules differ as formulas, and by how much stands above"
 NO_CASE = "it was not seen on one case that could be run again, but in the process that ran it"
+NOT_SHOWN = "a script of its own does not show it"
 """Why some findings have no script."""
 
 
@@ -173,7 +175,7 @@ def _run_scripts(known: Sequence[dict[str, Any]], folder: Path, *, fresh: bool) 
                 one["texts"] = []
                 one.pop("no_script", None)
             else:
-                one["no_script"] = f"a script of its own does not show it (it exits {ran.code})"
+                one["no_script"] = CURE if ran.code == running.AUDITS else f"{NOT_SHOWN} (it exits {ran.code})"
                 Path(one.pop("repro")).unlink(missing_ok=True)
 
 

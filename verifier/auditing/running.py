@@ -14,6 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from verifier.lift.nested import Nested, without_audits
+
+AUDITS = 70
+"""The exit code of a script that was forked, where the target's own file asks for an audit."""
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -62,13 +67,16 @@ def _become(path: Path, printed: int, fresh: bool) -> None:
         sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
         sys.argv = [str(path)]
         sys.path.insert(0, str(path.parent))
-        runpy.run_path(str(path), run_name="__main__")
+        with without_audits(str(path)):
+            runpy.run_path(str(path), run_name="__main__")
         code = 0
         del before
     except SystemExit as end:
         if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Nested:
+        code = AUDITS
     except BaseException:  # foreign code: whatever it raises is printed, as Python does
         traceback.print_exc()
     finally:

@@ -18,6 +18,7 @@ import torch
 
 from verifier.errors import UsageError, nearest
 from verifier.lift.keywords import REQUIRED, by_keyword, required
+from verifier.lift.nested import importing
 
 DECAY_NAMES = ("weight_decay", "wd", "l2", "weight_decay_rate", "weight_decay_coefficient", "l2_reg", "decay")
 """Arguments that switch weight decay on; they are symbolic even where their default is 0."""
@@ -128,7 +129,8 @@ def _from_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with importing(name):
+            spec.loader.exec_module(module)
     except SyntaxError as error:
         raise UsageError(f"is no Python: {error.msg}", where=f"{error.filename}, line {error.lineno}") from error
     return module
