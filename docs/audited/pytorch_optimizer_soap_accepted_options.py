@@ -3,9 +3,9 @@ import torch
 from pytorch_optimizer.optimizer.soap import SOAP
 
 def run():
-    p = [torch.nn.Parameter(torch.tensor([], dtype=torch.float32)), torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
+    p = [torch.nn.Parameter(torch.full((2,), 1.0, dtype=torch.float32))]
     opt = SOAP(p, lr=0.003, merge_dims=True)
-    rows = [[torch.tensor([], dtype=torch.float32), torch.tensor([2.0], dtype=torch.float32)]] * 12
+    rows = [[torch.full((2,), 1.0, dtype=torch.float32)], [torch.full((2,), -1.0, dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
         for x, g in zip(p, grads): x.grad = g
         opt.step()
