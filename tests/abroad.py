@@ -360,3 +360,11 @@ class KeepsGraphs(KeepsViews):
         with torch.enable_grad():
             self.kept = p * 2
         super().one(p, group)
+
+
+class KeepsEightBits(TwoAdditions):
+    """State of a format of 8 bits, which torch pickles and does not unpickle."""
+
+    def one(self, p: Any, group: Any) -> None:
+        self.state[p].setdefault("anchor", p.detach().to(torch.float8_e4m3fn))
+        super().one(p, group)

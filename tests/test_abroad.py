@@ -224,3 +224,8 @@ def test_views_that_torch_says_nothing_of_are_no_graphs(name: str, wrong: bool) 
 
     assert wrong is any("graph" in words for words in found)
     assert not any("view" in words for words in found)
+
+
+def test_tensor_that_torch_does_not_unpickle_is_no_mistake() -> None:
+    """A state that torch cannot read back from a pickle says nothing of the optimizer that keeps it."""
+    assert ["", ""] == [said("KeepsEightBits", law, "float32") for law in ("pickling", "resume_from_pickle")]

@@ -102,7 +102,17 @@ def pickled(living: Any) -> Any:
         data = pickle.dumps(living)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise Refused(f"cannot be pickled: {error}") from error
-    return pickle.loads(data)
+    return _unpickled(data)
+
+
+def _unpickled(data: bytes) -> Any:
+    """What was pickled; Refused where torch cannot read what it wrote, as of tensors of a format of 8 bits."""
+    try:
+        return pickle.loads(data)
+    except AttributeError as error:
+        if "UntypedStorage" not in str(error):
+            raise
+        raise Refused(f"torch does not unpickle tensors of such a format: {error}") from error
 
 
 def travel(saved: dict[str, Any], how: str) -> dict[str, Any]:
@@ -114,7 +124,7 @@ def travel(saved: dict[str, Any], how: str) -> dict[str, Any]:
         loaded: dict[str, Any] = torch.load(file, weights_only=False)
         return loaded
     if how == "pickle":
-        loaded = pickle.loads(pickle.dumps(saved))
+        loaded = _unpickled(pickle.dumps(saved))
         return loaded
     return copy.deepcopy(saved) if how == "deepcopy" else saved
 
