@@ -24,6 +24,7 @@ from verifier.lift.replay import first_step, replayed
 from verifier.lift.same import same
 from verifier.lift.semantics import weight_decay_semantics
 from verifier.lift.symbolic import to_sympy
+from verifier.printing import to_text
 from verifier.rule import Rule, RuleError
 
 _READABLE = 60  # operations up to which an expression is written out for a person
@@ -206,7 +207,7 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     base.update(captured=kept, domain=domain(recipe, kept))
     at_rest = dict(zip(nodes, expr.rebuild(nodes.values(), schedule.merged()), strict=True))
     decay = weight_decay_semantics(at_rest, base["hyper"])
-    formula = "; ".join(f"{s} = {e}" for s, e in rule.step)
+    formula = "; ".join(f"{s} = {to_text(e)}" for s, e in rule.step)
     return Lift(
         **base, status="lifted", rule=rule, weight_decay=decay.kind, decay_symbol=decay.symbol, formula=formula,
         decay_words=decay.words, checked=checked + more, nodes=nodes, scope=checks.scope(recipe, explored, generic),
@@ -249,7 +250,7 @@ def _matrix_formula(explored: Explored) -> str:
     node = explored.results["theta 0 0"]
     if expr.size(node) > _READABLE:
         return f"theta[0] after a step is an expression of {expr.size(node)} operations over all elements"
-    return f"theta[0] = {to_sympy([node])[0]}"
+    return f"theta[0] = {to_text(to_sympy([node])[0])}"
 
 
 def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str, Node]]:
