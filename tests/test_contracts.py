@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.broken import apart, lines, matrix, more
+from tests.broken import lines, matrix, more
 from tests.broken import optimizers as broken
 from tests.broken.matrix import audited
 from verifier import contracts, record
@@ -32,9 +32,7 @@ def test_rejects_what_breaks_it(wrong: type) -> None:
     assert rejects(audited(wrong.__name__), law) != "", f"{law} holds of {wrong.__name__}"
 
 
-@pytest.mark.parametrize(
-    ("wrong", "law"), more.REJECTED + lines.REJECTED + apart.REJECTED, ids=lambda one: getattr(one, "__name__", one)
-)
+@pytest.mark.parametrize(("wrong", "law"), matrix.MORE, ids=lambda one: getattr(one, "__name__", one))
 def test_rejects_what_breaks_it_elsewhere(wrong: type, law: str) -> None:
     """Contracts about files, copies, formats, threads and refusals reject what breaks them too."""
     place = wrong.__module__.rpartition(".")[2]
@@ -54,7 +52,7 @@ def test_rare_contracts_hold_of_what_keeps_them(right: str, law: str) -> None:
 
 def test_every_contract_rejects_something() -> None:
     """No contract is in the table that rejects none of the broken optimizers."""
-    rejecting = {*broken.REJECTED.values(), *(law for _, law in more.REJECTED + lines.REJECTED + apart.REJECTED)}
+    rejecting = {*broken.REJECTED.values(), *(law for _, law in matrix.MORE)}
 
     assert {row.name for row in CONTRACTS} - rejecting == set()
 

@@ -290,7 +290,7 @@ def _narrow_module(found: Any) -> ModuleType:
     asked = {name: both for name, both in itself.sources(found, "smoke").items() if name == "as_read"}
     for pure in (c for c in contracts.laws(signature) if c.name == "purity"):
         asked[pure.name] = source_of(pure), cases(signature, **eval(f"dict({pure.follow_up.cases})"))
-    examples = itself.examples(found) | {"purity": full(signature)}
+    examples = {**itself.examples(found), "purity": full(signature)}
     return _module(f"{signature.name}_narrow", signature, chosen, asked, examples)
 
 

@@ -16,10 +16,10 @@ from verifier.check.bits import (
     monotone,
     same_run,
 )
+from verifier.check.changes import ascends
 from verifier.check.contracts import (
     acts_on_all,
     as_reals,
-    ascends,
     implementations_agree,
     in_company,
     layout_free,

@@ -1,4 +1,4 @@
-"""Options of a group that are changed between steps: they act at once, for good, and on every parameter."""
+"""Options of a group: changed between steps they act at once, for good, on every parameter; `maximize` is one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from verifier.case import Case, Group, Refused, Subject, Trajectory
-from verifier.check.alike import breach, during
+from verifier.check.alike import alike, breach, during
 from verifier.check.bits import same_trajectory
+from verifier.check.coarser import farther_than_rounding
+from verifier.check.judged import Judgement, decided
 from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
 from verifier.floats import FP32, Array, same_bits
 from verifier.record import Violation, current
+from verifier.rule import Rule
 
 WRITTEN = ("lr", "learning_rate", "weight_decay", "wd", "momentum", "beta")
 """What options are called, at least in the beginning, that act on every step."""
@@ -39,7 +42,7 @@ def acts_at_once(subject: Subject, case: Case) -> None:
         if value is None or signature.option(name).kind != "float":
             continue
         try:
-            _asked(subject, _ordinary(subject, case.with_(hyper=hyper)), name, value)
+            _asked(subject, ordinary(subject, case.with_(hyper=hyper)), name, value)
         except Refused as no:
             current().notes[str(no)] += 1
         except Violation as found:
@@ -57,7 +60,7 @@ def _off(signature: Any, hyper: Mapping[str, float]) -> tuple[int, int]:
     return sum(v == 0 for v in numbers), len(turned)
 
 
-def _ordinary(subject: Subject, case: Case) -> Case:
+def ordinary(subject: Subject, case: Case) -> Case:
     """Three tensors of ordinary numbers with the options of the case, the last in a group of its own if it may be."""
     flat = getattr(subject.rule, "least_dimensions", 0) < 2
     shapes = ((5,), (3, 2), (4,)) if flat else ((3, 2), (2, 3), (4, 2))
@@ -166,3 +169,35 @@ def _begins(usual: Trajectory, plain: Case, subject: Subject, name: str) -> bool
     """Whether lr is where step sizes of single elements begin, which go on from there."""
     rounded = subject.format.round(np.array([plain.hyper[name]]))
     return any((rows[1] == rounded).any() for rows in usual.state.values())
+
+
+def ascends(subject: Subject, case: Case) -> None:
+    """`maximize` equals negated gradients: ascending a function is descending its negative."""
+    up = case.with_(maximize=True, grads=-case.grads)
+    down = case.with_(maximize=False)
+    with compared(up, down):
+        what = "maximize differs from negated gradients"
+        alike(what, subject, up, run(subject, up), run(subject, down), plain=down)
+    if not isinstance(subject.rule, Rule) and "groups" not in getattr(subject.rule, "exempt", {}):
+        _ascends_in_a_group(subject, down)
+
+
+def _ascends_in_a_group(subject: Subject, case: Case) -> None:
+    """A group that says `maximize` itself ascends, beside one that does not; of ordinary tensors."""
+    foreign, _ = subject.run.args  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
+    if not current().first("a group that ascends", case):
+        return
+    down = ordinary(subject, case)
+    if "maximize" not in foreign.optimizer(down, foreign.parameters(down)).param_groups[0]:
+        current().notes["maximize is no option of a group"] += 1
+        return
+    signs = np.where(np.arange(len(down.theta)) < down.slices[2].start, 1.0, -1.0)
+    up = during(down.with_(grads=down.grads * signs), "ascending:1", 0)
+    with compared(up, down):
+        what = "maximize of a group differs from negated gradients of its parameters"
+        seen, expected = run(subject, up), run(subject, down)
+        try:
+            same_trajectory(what, subject, up, seen, expected, signed_zeros=False)
+        except Violation as found:  # not by the rule read out of the code, which follows the constructor's maximize
+            far = farther_than_rounding(subject, up, seen, expected.theta)
+            decided(what, Judgement.OTHERWISE if far is not None and far.any() else Judgement.UNKNOWN, found)

@@ -15,7 +15,6 @@ from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, bits, run
 from verifier.floats import FP32, FP64, Array, same_bits
 from verifier.record import Violation, current, show
-from verifier.rule import Rule
 
 
 def stays_in_element(subject: Subject, case: Case, value: float) -> None:
@@ -367,31 +366,3 @@ def steps_follow(subject: Subject, case: Case) -> None:
         if verdict is Judgement.UNKNOWN and leaves_coarse(subject, case):
             verdict = Judgement.OTHERWISE
         decided("a step leaves the enclosure", verdict, found)
-
-
-def ascends(subject: Subject, case: Case) -> None:
-    """`maximize` equals negated gradients: ascending a function is descending its negative."""
-    up = case.with_(maximize=True, grads=-case.grads)
-    down = case.with_(maximize=False)
-    with compared(up, down):
-        what = "maximize differs from negated gradients"
-        alike(what, subject, up, run(subject, up), run(subject, down), plain=down)
-    if not isinstance(subject.rule, Rule) and "groups" not in getattr(subject.rule, "exempt", {}):
-        _ascends_in_a_group(subject, down)
-
-
-def _ascends_in_a_group(subject: Subject, case: Case) -> None:
-    """A group that says `maximize` itself ascends, beside one that does not; one case of two tensors or more."""
-    foreign, _ = subject.run.args  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
-    if len(case.shapes) < 2 or not current().first("a group that ascends", case):
-        return
-    if "maximize" not in foreign.optimizer(case.with_(groups=()), foreign.parameters(case)).param_groups[0]:
-        current().notes["maximize is no option of a group"] += 1
-        return
-    groups = (Group((0,), {}), Group(tuple(range(1, len(case.shapes))), {}))
-    down = case.with_(groups=groups, schedule={}, absent=frozenset(), events={})
-    signs = np.where(np.arange(len(case.theta)) < case.sizes[0], 1.0, -1.0)
-    up = during(down.with_(grads=down.grads * signs), "ascending:1", 0)
-    with compared(up, down):
-        what = "maximize of a group differs from negated gradients of its parameters"
-        alike(what, subject, up, run(subject, up), run(subject, down), plain=down)
