@@ -19,6 +19,7 @@ from verifier.auditing.audit import AuditFailed, AuditReport, audit, baseline
 from verifier.cli import run
 from verifier.errors import UsageError
 from verifier.lift.construct import resolve
+from verifier.pytest import parametrize
 from verifier.pytest_run import NOTHING_COLLECTED
 
 HERE = "tests.broken.optimizers"
@@ -152,6 +153,12 @@ def test_class_that_no_other_process_can_import_is_said() -> None:
     told = "import verifier\nclass Mine: ...\nverifier.audit(Mine)\n"
     done = subprocess.run([sys.executable, "-"], input=told, capture_output=True, text=True, check=False)
     assert "UsageError: class Mine is defined in no file" in done.stderr
+
+
+def test_decorator_refuses_what_cannot_be_asked() -> None:
+    """A rule with an option that the class has none of is said when tests are collected; nothing is skipped for it."""
+    with pytest.raises(UsageError, match="dampening"):
+        parametrize(f"{HERE}:Right", rule="sgd_momentum")
 
 
 def test_equals_the_declared_rule_or_says_which_mistake(tmp_path: Path) -> None:

@@ -17,16 +17,21 @@ def parametrize(target: Any, *, rule: str = "", profile: str = "smoke", **args: 
             law()
 
     A law that does not hold raises `verifier.record.Violation`, an AssertionError. Ids are the law and the subject,
-    the same in every process.
+    the same in every process. UsageError where the target, its arguments or the rule cannot be understood: no item
+    could say so but by being skipped.
     """
     import pytest
 
     from verifier import draws
     from verifier.auditing.audit import _name
     from verifier.auditing.collect import modules
+    from verifier.auditing.probe import probe
     from verifier.auditing.request import Request
+    from verifier.errors import UsageError
 
     request = Request(_name(target), rule, tuple(sorted(args.items())), profile)
+    if (found := probe(request)).usage:
+        raise UsageError(found.reason)
     items = []
     for made in modules(request):
         for name, test in sorted(vars(made).items()):

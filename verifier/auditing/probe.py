@@ -40,12 +40,13 @@ _Rules = tuple[list[Held], list[Read], dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What is known of one target. `reason`: why nothing can be run; `wrong`: that this is the target's fault."""
+    """What is known of one target. `reason`: why nothing can be run: `wrong`, by its fault; `usage`, by who asked."""
 
     target: str
     signature: Signature | None = None
     reason: str = ""
     wrong: bool = False
+    usage: bool = False
     held: tuple[Held, ...] = ()
     proofs: tuple[Read, ...] = ()
     described: Mapping[str, Any] = field(default_factory=dict)  # the target's entry in the results
@@ -86,11 +87,9 @@ def probe(request: Request) -> Found:
         kind, text = answer
         wrong = kind not in known.BLAMELESS
         told = text if not wrong or kind == "Misstep" else f"it raises {kind}: {text}"
-        return Found(target, reason=told, wrong=wrong)
+        return Found(target, reason=told, wrong=wrong, usage=kind in ("UsageError", "Question"))
     found: Found = answer
-    if found.signature is None:
-        return found
-    return with_class(found, _class_of(request), dict(request.args))
+    return found if found.signature is None else with_class(found, _class_of(request), dict(request.args))
 
 
 UNIMPORTABLE: dict[str, str] = {}
@@ -153,7 +152,7 @@ def learn(request: Request) -> Found:
         words = "counts steps in a float32 tensor: what is computed of their number has float32's digits in float64 too"
         known = replace(known, notes=(*known.notes, ("note", words)))
     sent = replace(known, build=_nothing)
-    found = Found(request.target, sent, "", False, tuple(held), tuple(proofs), described, forms.readings)
+    found = Found(request.target, sent, "", False, False, tuple(held), tuple(proofs), described, forms.readings)
     described["of_vectors"] = found.of_vectors
     described["coarse_counter"] = bool(counters & {torch.float16, torch.bfloat16})
     return found
