@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -84,6 +85,14 @@ def test_replay_fails_while_the_defect_is_there(wrong: AuditReport) -> None:
     assert "FIXED" == replay.replay(mended)[0]
     lost = replay.Recorded(**{**vars(recorded), "target": f"{HERE}:Gone"})
     assert "ERROR" == replay.replay(lost)[0]
+
+
+def test_replay_is_told_with_the_folder_it_needs(wrong: AuditReport, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that a finding ends with finds the failure, wherever the audit left it."""
+    line = next(line.split("again")[1] for line in str(wrong).splitlines() if "verifier replay" in line)
+
+    assert 1 == run(shlex.split(line)[1:])
+    assert "FAILED" in capsys.readouterr().out
 
 
 def test_baseline_lists_what_fails(wrong: AuditReport, tmp_path: Path) -> None:

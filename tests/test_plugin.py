@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from verifier.plugin import _address
 
 pytest_plugins = ("pytester",)
 
@@ -142,3 +145,19 @@ def test_other_tests_are_left_alone(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)
     assert not Path(pytester.path / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("my.py:Lion", "--verifier-target my.py:Lion --verifier-rule lion -k 'test_purity[cpu-float32-forloop]'"),
+        ("torch.optim:SGD", "'tests/x.py::test_purity[cpu-float32-forloop]'"),
+    ],
+)
+def test_a_test_in_no_file_is_found_again_by_its_target(target: str, words: str) -> None:
+    """Tests of --verifier-target have ids that pytest takes from nobody; those in files have theirs."""
+    option = SimpleNamespace(verifier_target=["my.py:Lion"], verifier_rule="lion", verifier_arg=[])
+    name = "test_purity[cpu-float32-forloop]"
+    item: Any = SimpleNamespace(config=SimpleNamespace(option=option), name=name, nodeid=f"tests/x.py::{name}")
+
+    assert words == _address(item, target)

@@ -85,8 +85,9 @@ def replay(name: str, out: Path, as_json: bool) -> int:
     """Runs a recorded failure again; 0 where it is FIXED, 1 where it FAILED, 5 where it ended in an ERROR."""
     from verifier.auditing import replay as replays
 
-    folder = (out / "audit" if out.name != "audit" else out) / "replays"
-    recorded = replays.load(name, folder)
+    folders = [folder for folder in (out / "replays", out / "audit" / "replays") if folder.is_dir()]
+    holding = [folder for folder in folders if (folder / f"{name}.json").is_file()]
+    recorded = replays.load(name, (holding or folders or [out / "audit" / "replays"])[0])
     status, text = replays.replay(recorded)
     told: dict[str, Any] = {"status": status, "message": text, **recorded.to_json()}
     code = {"FIXED": 0, "FAILED": 1, "ERROR": 5}[status]

@@ -6,6 +6,7 @@ Silent unless a collected module is a property (it has a `rule` and tests that t
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -285,7 +286,7 @@ def _is_same_again(error: BaseException | None) -> bool:
 
 def _show_violation(item: pytest.Item, report: pytest.TestReport, row: dict[str, Any]) -> None:
     seed = item.config.getoption("--hypothesis-seed", None)
-    again = f"pytest '{item.nodeid}' --verifier-profile {item.config.stash[STATE].profile}"
+    again = f"pytest {_address(item, str(row['target']))} --verifier-profile {item.config.stash[STATE].profile}"
     again += f" --hypothesis-seed={seed}" if seed is not None else ""
     if row["expected_failure"] is not None:
         report.outcome = "skipped"
@@ -295,6 +296,16 @@ def _show_violation(item: pytest.Item, report: pytest.TestReport, row: dict[str,
         report.longrepr = (
             f"{row['message']}{known}\n\nthe law\n\n    {item.obj.__doc__}\n\nrun it again\n\n    {again}\n"  # type: ignore[attr-defined]
         )
+
+
+def _address(item: pytest.Item, target: str) -> str:
+    """The words by which pytest finds a test again: its id, or, where it is in no file, the target and its name."""
+    option = item.config.option
+    if target not in option.verifier_target:
+        return f"'{item.nodeid}'"
+    words = ["--verifier-target", target, *(["--verifier-rule", option.verifier_rule] if option.verifier_rule else [])]
+    words += [word for text in option.verifier_arg for word in ("--verifier-arg", text)]
+    return shlex.join([*words, "-k", item.name])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,6 +17,9 @@ from verifier.auditing.findings import FORMULA, Finding
 WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
 """Columns of the report: the terminal's, 100 at most, and in a pipe."""
 
+OUT = Path("reports/audit")
+"""The folder in which an audit leaves its evidence, scripts and replays, where nobody says otherwise."""
+
 LONGEST = 240
 """Characters of a difference of formulas that are shown; all of it is in report.json."""
 
@@ -29,7 +32,7 @@ def text(report: Any) -> str:
         rows = [r for r in report.rows if r.get("target") == target]
         lines += _head(target, described.get(target), rows)
         for number, finding in enumerate([f for f in report.findings if f.target == target], 1):
-            lines += ["", *shown(number, finding)]
+            lines += ["", *shown(number, finding, report.options.out)]
         lines += _worth_knowing(described.get(target))
         lines.append("")
     for name, why in sorted(report.left_out.items()):
@@ -142,8 +145,11 @@ def _as_mutant(proof: Mapping[str, Any]) -> str:
     return f"with the known mistake {str(proof['mutant']).partition('__')[2]} it equals"
 
 
-def shown(number: int, finding: Finding) -> list[str]:
-    """One finding, on one screen: what is wrong, where it was seen, by how much, and what it takes."""
+def shown(number: int, finding: Finding, out: Path = OUT) -> list[str]:
+    """One finding, on one screen: what is wrong, where it was seen, by how much, and what it takes.
+
+    `out` is the folder of the audit, which a replay has to be told where it is not the usual one.
+    """
     known = f" (listed: {finding.expected_failure})" if finding.expected_failure else ""
     lines = _wrapped(f"{title(finding)}{known}", f"  {number}. ", "     ")
     law = "determinism" if finding.unsteady else law_of(finding.law)
@@ -177,7 +183,8 @@ def shown(number: int, finding: Finding) -> list[str]:
     elif finding.no_script:
         lines += _field("script", f"none: {finding.no_script}")
     if finding.replay:
-        lines.append(f"     again     verifier replay {finding.replay}")
+        elsewhere = f" --out {_near(str(out))}" if out != OUT else ""
+        lines.append(f"     again     verifier replay {finding.replay}{elsewhere}")
     return lines
 
 
