@@ -1,0 +1,18 @@
+"""adv_optm.optim.Lion_adv:Lion_adv: raised instead of stepping"""
+import torch
+from adv_optm.optim.Lion_adv import Lion_adv
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
+    build = lambda p: Lion_adv(p, lr=0.0001)
+    opt = build(p)
+    rows = [[torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        if step == 2: new = build(p)
+        if step == 2: new.load_state_dict(opt.state_dict())
+        if step == 2: opt = new
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return torch.cat([x.detach().double().flatten() for x in p])
+
+run()  # raises, and so exits 1
