@@ -67,7 +67,7 @@ class _Step:
         acts = {expr.compare("ne", decay, expr.ZERO): expr.TRUE, expr.compare("eq", decay, expr.ZERO): expr.FALSE}
         self.new = dict(zip(new, expr.rebuild(new.values(), acts), strict=True))  # where there is decay
         self.decay = decay
-        self.without = dict(zip(new, expr.rebuild(new.values(), {decay: expr.ZERO}), strict=True))
+        self.without = dict(zip(new, expr.rebuild(self.new.values(), {decay: expr.ZERO}), strict=True))  # same branches
         self.thetas = [n for n in new if n.partition(" ")[0] == "theta"]
         self.states = [n for n in new if n not in self.thetas]
         self.symbols = expr.symbols(*new.values())
