@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from verifier.formats import view
@@ -65,8 +66,10 @@ def render(report: Report) -> str:
         stale = (_Test("expected failures", one.id, "stale", one.why) for one in report.out_of_date)
         suites.append(_Suite("expected failures", tuple(stale)))
     many = len(report.machines) > 1
+    targets = Counter((row.id, row.machine) for row in report.evidence)
     for one in view.rules(report):
-        suites.append(_Suite(one.name, tuple(_test(row, many) for law in one.laws for row in law.rows)))
+        rows = (row for law in one.laws for row in law.rows)
+        suites.append(_Suite(one.name, tuple(_test(row, many, targets[row.id, row.machine] > 1) for row in rows)))
     suites = [suite for suite in suites if suite.cases]
     totals = _Suite("", tuple(case for suite in suites for case in suite.cases))
     return environment().get_template("junit.xml").render(title=view.title(report), suites=suites, totals=totals)
@@ -75,11 +78,13 @@ def render(report: Report) -> str:
 _PROOFS = {"proved": "held", "refuted": "violated", "undecided": "inconclusive"}
 
 
-def _test(row: Row, many: bool) -> _Test:
+def _test(row: Row, many: bool, shared: bool) -> _Test:
+    """The test of a row, named after its subject, its machine where there are `many`, its target if its id is `shared`."""
     word = view.status(row)
     why = row.expected_failure or row.reason or row.message or view.MEANINGS[word]
     if word == "violated":
         seen = f"observed {row.observed}, expected {row.expected}" if row.expected else ""
         why = "; ".join(part for part in (row.message or row.reason, view.place(row), seen) if part) or why
-    name = f"{row.subject} ({row.machine})" if many else row.subject
+    places = [*([row.target] if shared else []), *([row.machine] if many else [])]
+    name = f"{row.subject} ({', '.join(places)})" if places else row.subject
     return _Test(row.law, name, word, why, row.seconds if math.isfinite(row.seconds) else 0.0)

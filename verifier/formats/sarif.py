@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -71,7 +72,7 @@ def _result(row: Row, place: int, report: Report) -> dict[str, Any]:
         "kind": kind,
         "level": level,
         "message": {"text": _text(row, report)},
-        "locations": [_location(row)],
+        "locations": [_location(row, report)],
         "partialFingerprints": {"evidenceId/v1": f"{row.id}{f'@{row.target}' if row.target else ''}"},
     }
     if view.status(row) == "expected":
@@ -89,10 +90,17 @@ def _text(row: Row, report: Report) -> str:
     return "; ".join(parts)
 
 
-def _location(row: Row) -> dict[str, Any]:
-    """The generated property, and the optimizer as a logical place."""
+def _location(row: Row, report: Report) -> dict[str, Any]:
+    """The generated property, or the file of an audited class; and the optimizer as a logical place."""
     logical = [{"fullyQualifiedName": row.target, "kind": "type"}] if row.target else []
-    uri = quote(f"properties/test_{view.rule_of(row.law)}.py")
+    place = row.target.partition(":")[0]
+    run = report.machines.get(row.machine) or next(iter(report.runs), None)
+    if run is None or not run.run.startswith("audit-") or not place:
+        uri = quote(f"properties/test_{view.rule_of(row.law)}.py")
+    elif place.endswith(".py"):
+        uri = Path(place).as_uri() if Path(place).is_absolute() else quote(place)
+    else:
+        uri = quote(f"{place.replace('.', '/')}.py")
     found: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}
     return found | ({"logicalLocations": logical} if logical else {})
 
