@@ -79,7 +79,7 @@ _PROOFS = {"proved": "held", "refuted": "violated", "undecided": "inconclusive"}
 
 
 def _test(row: Row, many: bool, shared: bool) -> _Test:
-    """The test of a row, named after its subject, its machine where there are `many`, its target if its id is `shared`."""
+    """The test of a row, named after its subject, the machine where there are `many`, and the target of a shared id."""
     word = view.status(row)
     why = row.expected_failure or row.reason or row.message or view.MEANINGS[word]
     if word == "violated":
