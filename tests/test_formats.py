@@ -20,6 +20,7 @@ from verifier import formats
 from verifier.errors import UsageError
 from verifier.evidence import Verdict
 from verifier.formats import limits, terminal, view
+from verifier.formats.targets import described
 from verifier.formats.templating import code, printable, prose
 from verifier.report import Report
 from verifier.rows import Claim, Listing, ProofRow, Run, Target, parse
@@ -498,6 +499,25 @@ def test_an_audit_begins_with_what_the_optimizer_is(name: str) -> None:
 
     assert -1 not in places and sorted(places) == places
     assert places[-1] < shown.rfind("Findings")
+
+
+@pytest.mark.parametrize(
+    ("source", "lift", "proof", "told"),
+    [
+        ("matched", {}, {"where": ["0 < momentum"]}, "adam: proved, for every number of steps, where 0 < momentum"),
+        (None, {"whole_tensors": "muon over whole tensors: checked"}, {}, "muon over whole tensors: checked"),
+        (None, {}, {"rule": "sgd"}, "none known; nearest sgd"),
+    ],
+)
+def test_pages_say_of_the_rule_what_the_terminal_says(
+    source: str | None, lift: dict[str, Any], proof: dict[str, Any], told: str
+) -> None:
+    """Where the rule holds, and that one over whole tensors was checked, is said on every page."""
+    target = replace(AUDITED.targets[0], rule_source=source, lift={**AUDITED.targets[0].lift, **lift}, proof=proof)
+
+    (shown,) = described(replace(AUDITED, targets=(target,)))
+
+    assert ("rule", told) in shown.facts
 
 
 def test_an_audits_row_is_run_again_by_an_audit() -> None:

@@ -38,9 +38,12 @@ def _described(one: Target) -> Described:
 
 def _rule(one: Target) -> str:
     if one.rule_source == "matched":
-        return f"{one.rule}: proved, for every number of steps"
+        where = f", where {' and '.join(one.proof['where'])}" if one.proof.get("where") else ""
+        return f"{one.rule}: proved, for every number of steps{where}"
     if one.rule_source == "declared":
         return f"{one.rule}, as declared"
+    if one.lift.get("whole_tensors"):
+        return str(one.lift["whole_tensors"])
     if one.proof.get("relation"):
         return str(one.proof["relation"])
     nearest = one.proof.get("rule")
