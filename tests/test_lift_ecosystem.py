@@ -244,6 +244,12 @@ class Squared(Decaying):
         return p * (1 - lr**2 * wd) - lr * g
 
 
+class Bounded(Decaying):
+    def decayed(self, p, g, lr, wd):
+        rate = lr if lr < 0.5 else lr / 2
+        return p * (1 - rate * wd) - rate * g / (1 + g.abs())
+
+
 class Signed(Decaying):
     def decayed(self, p, g, lr, wd):
         return p - lr * (torch.sign(g) + wd * p) / (1 + g.abs())
@@ -269,6 +275,7 @@ class ClippedCoupled(Decaying):
         (Fully, "fully-decoupled", "whatever lr is"),
         (Proximal, "other", "proximal: the parameter after the update is divided by 1 + lr * weight_decay"),
         (Squared, "other", "decoupled, at a rate of its own: the parameter shrinks by lr^2 * weight_decay of itself"),
+        (Bounded, "other", "decoupled, at a rate of its own: the parameter shrinks by {"),
         (Signed, "other", "entangled"),
         (Trusting, "coupled", "coupled"),
         (ClippedCoupled, "coupled", "coupled"),

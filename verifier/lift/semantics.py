@@ -168,7 +168,7 @@ def _share(step: _Step) -> str:
     (node,) = expr.rebuild([expr.sub(step.without[name], step.new[name])], {**still, theta: expr.ONE})
     if expr.size(node) > _SHORT:
         return ""
-    share = sympy.cancel(to_sympy([node])[0])
+    share = _cancelled(to_sympy([node])[0])
     known = {to_sympy([s])[0].name: s for s in expr.symbols(node) if s.args[1] is None or s.args[1][0] == -1}
     if share == 0 or any(s.name not in known for s in share.free_symbols):
         return ""
@@ -179,3 +179,11 @@ def _share(step: _Step) -> str:
     (rate,) = expr.rebuild([rate], {s: known[s.args[0]] for s in expr.symbols(rate)})
     beside = {n: expr.sub(step.without[n], expr.mul(rate, step.theta(n))) for n in step.thetas}
     return to_text(share) if step.agrees(beside, step.thetas) else ""
+
+
+def _cancelled(share: sympy.Expr) -> sympy.Expr:
+    """What is left of a difference; of one between steps that branch, in each of their branches."""
+    folded = sympy.piecewise_fold(share) if share.has(sympy.Piecewise) else share
+    if not isinstance(folded, sympy.Piecewise):
+        return sympy.cancel(folded)
+    return sympy.Piecewise(*((sympy.cancel(value), condition) for value, condition in folded.args))
