@@ -161,7 +161,7 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         captured=kept,
         steps=explored,
     )
-    late = sorted({path[-1] for run in explored.runs for path in run.late})
+    late = sorted({"_".join(path[1:]) for run in explored.runs for path in run.late})
     if late:
         wrong = f"state that does not begin with the first step: {', '.join(late)}"
         return Lift(**base, status="partial", rule=None, stopped_by=wrong)
