@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import subprocess
+import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from verifier.auditing import collect
 from verifier.auditing.probe import Found, learn, with_class
 from verifier.auditing.request import Request
 from verifier.auditing.scene import Scene, lines_of
+from verifier.auditing.script import imports
 from verifier.lift import expr, identity
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_probe import Untestable
@@ -229,3 +233,13 @@ def test_views_that_torch_says_nothing_of_are_no_graphs(name: str, wrong: bool) 
 def test_tensor_that_torch_does_not_unpickle_is_no_mistake() -> None:
     """A state that torch cannot read back from a pickle says nothing of the optimizer that keeps it."""
     assert ["", ""] == [said("KeepsEightBits", law, "float32") for law in ("pickling", "resume_from_pickle")]
+
+
+@pytest.mark.parametrize("stem", ["my_opt", "my-opt", "2nd", "class"])
+def test_script_imports_a_file_of_any_name(stem: str, tmp_path: Path) -> None:
+    """A target in a file whose name is no identifier is imported all the same."""
+    (tmp_path / f"{stem}.py").write_text("class Mine:\n    found = 7\n", encoding="utf-8")
+    lines = [*imports(f"{tmp_path / stem}.py:Mine", []), "print(Mine.found)"]
+
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    assert "7\n" == done.stdout

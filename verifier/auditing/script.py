@@ -6,6 +6,7 @@ the two says so: `x if changed else y`. The others compare one number with the o
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ def imports(target: str, body: Sequence[str]) -> list[str]:
     if place.endswith(".py"):
         path = Path(place).resolve()
         library.append("sys")
-        lines = ["import torch", f"sys.path.insert(0, {str(path.parent)!r})", f"from {path.stem} import {name}"]
+        named = path.stem.isidentifier() and not keyword.iskeyword(path.stem)
+        taken = f"from {path.stem} import {name}" if named else f"{name} = __import__({path.stem!r}).{name}"
+        lines = ["import torch", f"sys.path.insert(0, {str(path.parent)!r})", taken]
     return [f"import {', '.join(library)}", *lines] if library else lines
 
 
