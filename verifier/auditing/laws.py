@@ -190,6 +190,8 @@ def _simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
     yield lambda c: c.with_(layout="contiguous", grad_layout="contiguous")
     yield _one_tensor
     yield _short_vectors
+    yield _short_sides
+    yield _single_numbers
     yield _one_element
     for name in sorted({name for group in case.groups for name in group.hyper}):
         yield lambda c, name=name: c.with_(groups=tuple(_without(g, name) for g in c.groups))
@@ -240,6 +242,26 @@ def _short_vectors(case: Case) -> Case:
     if len(index) == len(case.theta):
         return case
     return case.with_(shapes=tuple(kept), theta=case.theta[index], grads=case.grads[:, index])
+
+
+def _short_sides(case: Case) -> Case:
+    """The case with at most two rows, columns and so on of each tensor."""
+    kept = tuple(tuple(min(side, 2) for side in shape) for shape in case.shapes)
+    if kept == tuple(case.shapes):
+        return case
+    parts = zip(case.slices, case.shapes, strict=True)
+    places = [np.arange(part.start, part.stop).reshape(shape)[(slice(2),) * len(shape)] for part, shape in parts]
+    index = np.concatenate([place.reshape(-1) for place in places])
+    return case.with_(shapes=kept, theta=case.theta[index], grads=case.grads[:, index])
+
+
+def _single_numbers(case: Case) -> Case:
+    """The case with one element of each tensor that has any."""
+    kept = tuple((min(size, 1),) for size in case.sizes)
+    index = [part.start for part in case.slices if part.stop > part.start]
+    if len(index) == len(case.theta):
+        return case
+    return case.with_(shapes=kept, theta=case.theta[index], grads=case.grads[:, index])
 
 
 def _one_element(case: Case) -> Case:
