@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from verifier.case import Case, Group, Subject, Trajectory
-from verifier.check.alike import explained
 from verifier.check.bits import same_trajectory
 from verifier.check.coarser import farther_than_rounding
-from verifier.check.judged import Judgement, decided
+from verifier.check.judged import Judgement, decided, judged
 from verifier.check.pairs import compared
 from verifier.check.seen import run
 from verifier.floats import same_bits
@@ -69,8 +68,12 @@ def rounded_alike(
     except Violation as found:
         if isinstance(subject.rule, Rule) or same_bits(seen.theta, expected.theta).all():
             raise
-        if other is not None:
-            decided(what, explained(subject, case, other, expected, seen), found)
-            return
-        far = farther_than_rounding(subject, case, expected, seen.theta)
-        decided(what, Judgement.OTHERWISE if far is not None and far.any() else Judgement.UNKNOWN, found)
+        verdicts = {judged(subject, one) for one in (case, other)} if other is not None else {Judgement.UNKNOWN}
+        if Judgement.OTHERWISE in verdicts:
+            told = Judgement.OTHERWISE
+        elif verdicts == {Judgement.ROUNDING}:
+            told = Judgement.ROUNDING
+        else:
+            far = farther_than_rounding(subject, case, expected, seen.theta)
+            told = Judgement.OTHERWISE if far is not None and far.any() else Judgement.UNKNOWN
+        decided(what, told, found)
