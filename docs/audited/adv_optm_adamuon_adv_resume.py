@@ -1,10 +1,10 @@
-"""adv_optm.optim.Lion_adv:Lion_adv: raised instead of stepping"""
+"""adv_optm.optim.AdaMuon_adv:AdaMuon_adv: raised instead of stepping"""
 import torch
-from adv_optm.optim.Lion_adv import Lion_adv
+from adv_optm.optim.AdaMuon_adv import AdaMuon_adv
 
 def run():
     p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
-    build = lambda p: Lion_adv(p, lr=0.0001)
+    build = lambda p: AdaMuon_adv(p, lr=0.001)
     opt = build(p)
     rows = [[torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
