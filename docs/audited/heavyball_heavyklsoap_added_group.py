@@ -1,10 +1,10 @@
-"""heavyball:HeavySOAP: raised instead of stepping"""
+"""heavyball:HeavyKLSOAP: raised instead of stepping"""
 import torch
-from heavyball import HeavySOAP
+from heavyball import HeavyKLSOAP
 
 def run():
     p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32).reshape(()))]
-    opt = HeavySOAP(p, lr=0.003, weight_decay=0.0)
+    opt = HeavyKLSOAP(p, lr=0.003, weight_decay=0.0)
     rows = [[torch.tensor([0.0], dtype=torch.float32).reshape(())]]
     for step, grads in enumerate(rows, 1):
         for x, g in zip(p, grads): x.grad = g
