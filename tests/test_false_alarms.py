@@ -174,7 +174,7 @@ def test_option_set_to_what_it_was_has_no_effect() -> None:
 
 def test_option_without_effect_is_found_where_it_would_matter() -> None:
     """The rate that the optimizer puts back is asked with a value that a new one steps otherwise with."""
-    assert "an option changed in param_groups has no effect" == schedule_of("ForgetsItsRate", 0.3)
+    assert "has no effect" in schedule_of("ForgetsItsRate", 0.3)
 
 
 def test_matrix_without_an_inverse_is_no_part_that_is_left_out() -> None:
