@@ -1,10 +1,10 @@
-"""geoopt.optim.rsgd:RiemannianSGD: .grad was changed by the step at step 1, tensor 0, element 0"""
+"""geoopt.optim.radam:RiemannianAdam: .grad was changed by the step at step 1, tensor 0, element 0"""
 import torch
-from geoopt.optim.rsgd import RiemannianSGD
+from geoopt.optim.radam import RiemannianAdam
 
 def run():
     p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
-    opt = RiemannianSGD(p, lr=0.007, momentum=0.5, nesterov=True)
+    opt = RiemannianAdam(p, lr=0.001, weight_decay=0.5, foreach=False)
     rows = [[torch.tensor([2.0], dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
         for x, g in zip(p, grads): x.grad = g
