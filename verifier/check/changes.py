@@ -70,8 +70,8 @@ def ordinary(subject: Subject, case: Case) -> Case:
     signs = draw.choice((-1.0, 1.0), (STEPS + 1, count))
     return case.with_(
         shapes=shapes,
-        theta=draw.uniform(0.25, 1, count) * signs[0],
-        grads=draw.uniform(0.25, 1, (STEPS, count)) * signs[1:],
+        theta=(2 * draw.integers(16, 64, count) + 1) / 128 * signs[0],  # short to write, and no option's value
+        grads=(2 * draw.integers(16, 64, (STEPS, count)) + 1) / 128 * signs[1:],
         groups=(Group((0, 1), {}), Group((2,), {})) if apart else (),
         schedule={},
         absent=frozenset(),
