@@ -201,3 +201,10 @@ def test_state_that_begins_late_is_not_shown_as_a_number() -> None:
 
     assert "" == lift["formula"]
     assert "state that does not begin with the first step: average" == lift["stopped_by"]
+
+
+def test_whole_number_that_is_no_symbol_is_as_it_was_read() -> None:
+    """What was read where an option is -1 says nothing of a schedule that changes it, and something of all else."""
+    assert len(signature_of("Decreases").option("total").values) > 1
+    assert "" == said("Decreases", "as_read", ("float64", "float32", "bfloat16"))
+    assert "read out of the code" in said("DecreasesInBfloat16", "as_read", ("bfloat16",))

@@ -422,3 +422,25 @@ class EverySecond(Loop):
             average = state.setdefault("average", torch.zeros_like(p))
             average.mul_(group["momentum"]).add_(p.grad)
             p.add_(average, alpha=-group["lr"])
+
+
+class Decreases(Loop):
+    """Rates fall over `total` steps; -1 stands for none, written as a whole number."""
+
+    def __init__(self, params: Any, lr: float = 0.1, total=-1) -> None:  # type: ignore[no-untyped-def]  # as people do
+        super().__init__(params, dict(lr=lr, total=total))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[p]
+        state["step"] = state.get("step", 0) + 1
+        falling = group["total"] != -1
+        p.add_(p.grad, alpha=-group["lr"] * (group["total"] / (group["total"] + state["step"]) if falling else 1))
+
+
+class DecreasesInBfloat16(Decreases):
+    """Steps half as far in bfloat16 where rates do not fall."""
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        if group["total"] == -1 and p.dtype == torch.bfloat16:
+            p.sub_(p.grad, alpha=-group["lr"] / 2)
+        super().one(p, group)

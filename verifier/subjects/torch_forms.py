@@ -153,8 +153,11 @@ class Forms:
         assert read.rule is not None
         symbols = {s.name for s in read.rule.hyper}
         values = {Symbol(name, real=True): Rational(value) for name, value in hyper.items() if math.isfinite(value)}
+        as_read = {o.name: o.default for o in self._signature.options if o.whole and o.default}  # as -1, no symbol
         return all(
-            value == hyper[name] for name, value in read.literal.items() if name in hyper and name not in symbols
+            value == hyper[name]
+            for name, value in {**as_read, **read.literal}.items()
+            if name in hyper and name not in symbols
         ) and all(
             condition.subs(values) == true or self._spares_one_step(condition, hyper)
             for condition in read.path_conditions
