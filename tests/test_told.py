@@ -72,6 +72,16 @@ def test_what_needs_a_setting_belongs_to_the_law_about_it() -> None:
     assert {"wrong.groups", "wrong.maximize"} == {one.law for one in ranked([GROUPS, step, up])}
 
 
+def test_life_that_needs_a_resume_shows_what_resuming_breaks() -> None:
+    """State that loading casts shows in lives that load it; a life without one is a finding of its own."""
+    cast = of("state_dtypes", "load_state_dict changes the dtype of mu_product")
+    needs = ("these events: move, several, resume",)
+    life = of("life", "in a life parameter 0 moves otherwise", matters=needs, seen=SEEN | {"ulps": 7.0})
+
+    assert ["wrong.state_dtypes"] == [one.law for one in ranked([life, cast])]
+    assert 2 == len(ranked([replace(life, matters=("these events: move, several",)), cast]))
+
+
 def test_what_is_random_comes_before_all_else() -> None:
     """Where a run differs from itself, that is said first; what is listed is said last."""
     random = of("determinism", "a second run of the same case differs")

@@ -25,6 +25,8 @@ ABOUT = {
     "scheduled_lr": "changed between steps",
     "absent_gradients": "without a gradient",
     "layouts": "in memory",
+    "resume": "resume",  # an event of a life
+    "state_dtypes": "resume",
 }
 """Laws about a setting: a violation of another law that needs the setting is most likely theirs."""
 
