@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import json
 import os
 import signal
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from verifier.subjects.torch_sandbox import end_with_parent
 
 PLUGINS = ("xdist", "pytest_timeout", "_hypothesis_pytestplugin", "verifier.plugin")
 """Loaded by name, and nothing else: what happens to be installed beside us changes no result."""
@@ -124,7 +126,7 @@ def run(task: PytestRun, progress: Callable[[Seen], None]) -> int:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent if _LIBC is not None else None,
+            preexec_fn=_ORPHANED if sys.platform == "linux" else None,
         )
         try:
             while not _ended(child):
@@ -145,14 +147,8 @@ def _ended(child: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-_PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: between fork and exec it is too late
-
-
-def _end_with_parent() -> None:
-    """Asks Linux to end pytest when this process is killed: an orphan would go on writing evidence."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+_ORPHANED = functools.partial(end_with_parent, signal.SIGTERM)
+"""Ends pytest where this process was killed: it would go on writing evidence."""
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

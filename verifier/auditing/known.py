@@ -43,7 +43,7 @@ def lost(folder: Path, target: str, rule: str, args: str, profile: str, answer: 
     """Writes an answer for a process that was to learn of the target and ended before it wrote one."""
     path = folder / _name(Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile))
     if not path.exists():
-        path.write_bytes(pickle.dumps(answer))
+        _write(path, answer)
 
 
 def recall(request: Request) -> Any:
@@ -66,8 +66,13 @@ def keep(request: Request, answer: Any) -> None:
     """Writes what a child answered that learnt of the target of a request."""
     path = place(request)
     assert path is not None
+    _write(path, answer)
+    if isinstance(answer, tuple) and answer[0] == "UsageError":
+        path.with_suffix(".usage").write_text(answer[1], encoding="utf-8")
+
+
+def _write(path: Path, answer: Any) -> None:
+    """Writes an answer in one go: whoever waits for the file reads it as soon as it is there."""
     written = path.with_suffix(".new")
     written.write_bytes(pickle.dumps(answer))
     written.rename(path)
-    if isinstance(answer, tuple) and answer[0] == "UsageError":
-        path.with_suffix(".usage").write_text(answer[1], encoding="utf-8")

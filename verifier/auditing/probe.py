@@ -126,6 +126,7 @@ def learn(request: Request) -> Found:
 
     torch.set_num_threads(1)
     from verifier.auditing import claimed, implementations
+    from verifier.subjects.torch_counting import counter_formats
     from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_lerps import lerps
     from verifier.subjects.torch_probe import examined
@@ -147,7 +148,7 @@ def learn(request: Request) -> Found:
         known = replace(known, notes=(*known.notes, ("note", words)))
     for words in described.pop("switched", []):
         known = replace(known, notes=(*known.notes, ("convention", words)))
-    counters = _counters(known)
+    counters = counter_formats(known)
     if torch.float32 in counters and any(computes_with_t(one.rule) for one in held):
         words = "counts steps in a float32 tensor: what is computed of their number has float32's digits in float64 too"
         known = replace(known, notes=(*known.notes, ("note", words)))
@@ -174,26 +175,6 @@ def learn_and_keep(target: str, rule: str, args: str, profile: str, memory: str)
 
     request = Request(target, rule, tuple(argument(text) for text in json.loads(args)), profile)
     known.keep(request, in_child(functools.partial(learn, request), memory=int(memory)))
-
-
-def _counters(known: Signature) -> set[Any]:
-    """The dtypes of single numbers that are tensors in the state of a parameter; formats of 16 bits stop at 2048."""
-    import torch
-
-    from verifier.floats import FP64
-    from verifier.subjects.torch_conventions import case_of
-    from verifier.subjects.torch_foreign import Foreign
-    from verifier.subjects.torch_life import Life
-
-    case = case_of(known, [(4, 3) if known.least_dimensions > 1 else (5,)], known.defaults)
-    try:
-        life = Life(Foreign(known, FP64), case)
-        life.run()
-    except Exception:  # foreign code: the contracts will meet it again
-        return set()
-    kept = getattr(life.optimizer, "state", None)
-    values = [v for state in kept.values() if isinstance(state, dict) for v in state.values()] if kept else []
-    return {v.dtype for v in values if isinstance(v, torch.Tensor) and v.numel() == 1}
 
 
 def _nothing() -> None:
@@ -242,16 +223,13 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
         if near is not None and not fixed:
             described["proof"] = claimed.told(described["proof"], near)
         if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
-            held.append(Held(near.rule, "claimed", fixed, claimed.states(near), bool(read.captured)))
+            held.append(_claimed(read, near, fixed))
             source = "claimed"
             proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
         elif (
             proof is not None and proof.proved and declared is None and not proof.maps
         ):  # state in another form: by itself
-            rule = rules.get(proof.rule)
-            scalars = {s.name for s in shared(rule)}  # they live elsewhere, if anywhere
-            states = frozenset(n for n, m in (proof.states or {}).items() if n == m) - scalars
-            held.append(Held(rule, "matched", fixed, states, bool(read.captured)))
+            held.append(_matched(read, proof, fixed))
             source = "matched"
         elif declared is None and _enclosable(read):
             named = known.name + "".join(f"_{name}" for name in fixed)
@@ -292,13 +270,25 @@ def _at_zero(read: Any, known: Signature, switched: Mapping[str, float], options
     proof = _prove(matching, read, None)
     near = claimed.relation(read, proof, switched)
     if near is not None and near.wrong is not None and claimed.holds(near):
-        return [Held(near.rule, "claimed", {**switched, **off}, claimed.states(near), bool(read.captured))]
+        return [_claimed(read, near, {**switched, **off})]
     if proof is None or not proof.proved or proof.maps:
         return []
+    return [_matched(read, proof, {**switched, **off})]
+
+
+def _matched(read: Any, proof: Any, fixed: Mapping[str, float]) -> Held:
+    """The rule of the catalogue that code was proved to perform."""
     rule = rules.get(proof.rule)
-    scalars = {s.name for s in shared(rule)}
+    scalars = {s.name for s in shared(rule)}  # they live elsewhere, if anywhere
     states = frozenset(n for n, m in (proof.states or {}).items() if n == m) - scalars
-    return [Held(rule, "matched", {**switched, **off}, states, bool(read.captured))]
+    return Held(rule, "matched", fixed, states, bool(read.captured))
+
+
+def _claimed(read: Any, near: Any, fixed: Mapping[str, float]) -> Held:
+    """The rule of which code was proved to perform a known mistake."""
+    from verifier.auditing import claimed
+
+    return Held(near.rule, "claimed", fixed, claimed.states(near), bool(read.captured))
 
 
 def _claims(held: list[Held]) -> bool:

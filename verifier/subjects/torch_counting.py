@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from verifier.case import Case
-from verifier.floats import FORMATS, same_bits
+from verifier.floats import FORMATS, FP64, same_bits
+from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import Foreign
 from verifier.subjects.torch_life import Life
 from verifier.subjects.torch_signature import Signature
@@ -192,3 +194,16 @@ def _of_parameter(optimizer: Any) -> Mapping[str, Any]:
     state = getattr(optimizer, "state", {})
     values = state.values() if isinstance(state, Mapping) else ()
     return next((v for v in values if isinstance(v, Mapping) and v), {})
+
+
+def counter_formats(known: Signature) -> set[torch.dtype]:
+    """The dtypes of single numbers that are tensors in the state of a parameter; formats of 16 bits stop at 2048."""
+    case = case_of(known, [(4, 3) if known.least_dimensions > 1 else (5,)], known.defaults)
+    try:
+        life = Life(Foreign(known, FP64), case)
+        life.run()
+    except Exception:  # foreign code: the contracts will meet it again
+        return set()
+    kept = getattr(life.optimizer, "state", None)
+    values = [v for state in kept.values() if isinstance(state, dict) for v in state.values()] if kept else []
+    return {v.dtype for v in values if isinstance(v, Tensor) and v.numel() == 1}

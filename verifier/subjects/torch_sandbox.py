@@ -36,14 +36,14 @@ def limit_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (size if hard < 0 else min(size, hard), hard))
 
 
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here, and not in every child
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: between fork and exec it is too late
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 
 
-def end_with_parent() -> None:
-    """Asks Linux to end this process with the one that started it: a target may kill that one, and then the next."""
+def end_with_parent(how: int = signal.SIGKILL) -> None:
+    """Asks Linux to send this process a signal once the one that started it has ended; elsewhere does nothing."""
     if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, how)
 
 
 def memory_is_scarce() -> bool:
