@@ -234,6 +234,7 @@ def test_loss_beside_other_things_is_returned() -> None:
 
 def test_what_torch_supports_says_nothing_of_a_step_that_is_another() -> None:
     """Complex numbers are asked of torch's Adam, and not of a class over it that steps by itself."""
+    torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))])  # which gives it Adam's step, wrapped, where it is the first
     assert "is_complex" in source(torch.optim.AdamW)
     assert "is_complex" not in source(resolve("tests.unusual:StepsItself")[1])
 

@@ -35,7 +35,8 @@ def source(build: Any) -> str:
         torchs = own and cls.__module__.startswith("torch.optim")
         if cls.__module__ in ("builtins", "torch.optim.optimizer") or module is None or torchs:
             continue
-        code = getattr(inspect.unwrap(vars(cls).get("step", len)), "__code__", None)
+        step = inspect.unwrap(vars(cls).get("step", len))  # torch wraps what is inherited, and puts it into the class
+        code = getattr(step, "__code__", None) if step.__module__ == cls.__module__ else None
         own = own or (code is not None and "super" not in code.co_names)
         try:
             found.append(inspect.getsource(module))
