@@ -12,7 +12,7 @@ from verifier.mutants import Mutant, differs, mutants
 from verifier.rule import transition
 
 
-@pytest.mark.parametrize("name", rules.names())
+@pytest.mark.parametrize("name", (*rules.names(), *rules.published()))
 def test_every_mutant_is_certainly_different_and_says_why(name: str) -> None:
     """A mutant's step or start differs from the rule's at an exact point; its name and sentence are its own."""
     rule = rules.get(name)
@@ -64,6 +64,12 @@ def test_a_rule_is_no_mutant_of_itself() -> None:
         ("rprop", "prev_unbranched"),
         ("adagrad", "zero_initial_sum"),
         ("radam", "threshold_low"),
+        ("lion", "early_exp_avg_for_update"),
+        ("lion", "unsigned_theta"),
+        ("adabelief", "stale_exp_avg_for_exp_avg_var"),
+        ("qhadam", "both_nu1_update"),
+        ("adan", "unweighted_diff_by_beta2_ahead"),
+        ("adan", "first_pre_grad"),
     ],
 )
 def test_the_classic_mistakes_are_among_them(name: str, mistake: str) -> None:
@@ -79,7 +85,7 @@ def test_coupled_decay_in_adamw_is_adam() -> None:
     assert transition(adam)[adam.theta] == transition(wrong)[wrong.theta]
 
 
-@pytest.mark.parametrize("name", ["sgd", "sgd_momentum", "adamw", "rprop"])
+@pytest.mark.parametrize("name", ["sgd", "sgd_momentum", "adamw", "rprop", "signum", "qhm"])
 def test_some_law_rejects_every_mutant(name: str) -> None:
     """For each mistake there is a law whose proof fails, with a witness."""
     rule = rules.get(name)

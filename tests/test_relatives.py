@@ -61,6 +61,15 @@ def written(tmp_path: Path, line: str, becomes: str) -> Found:
         ("sgd_nesterov", "unfactored_ahead"),
         ("nadam", "power_mu_product"),
         ("rmsprop_centered", "added_grad_avg"),
+        ("lion", "early_exp_avg_for_update"),
+        ("lion", "kept_beta1_exp_avg"),
+        ("lion", "unsigned_theta"),
+        ("qhm", "reversed_nu_update"),
+        ("qhadam", "beta1_for_beta2"),
+        ("adabelief", "fresh_beta1_exp_avg_var"),
+        ("adan", "without_diff_ahead"),
+        ("ademamix", "unweighted_exp_avg_slow_by_alpha_update"),
+        ("laprop", "constant_beta1"),
     ],
 )
 def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistake: str) -> None:
@@ -86,6 +95,11 @@ def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistak
         ("sgd_momentum", ("decoupled_decay",)),
         ("rmsprop", ("initial_one", "eps_inside_root")),
         ("adamax", ("eps_after_maximum",)),
+        ("adan", ("decay_implicit_after",)),
+        ("lion", ("coupled_decay",)),
+        ("adabelief", ("eps_accumulated",)),
+        ("adabelief", ("eps_inside_root", "coupled_decay")),
+        ("yogi", ("uncorrected",)),
     ],
 )
 def test_what_somebody_does_on_purpose_is_no_mistake(name: str, conventions: tuple[str, ...]) -> None:

@@ -12,14 +12,17 @@ import torch
 from sympy import Rational
 
 from verifier import rules
+from verifier.equality.normal import Status
 from verifier.errors import UsageError
+from verifier.families import laws
+from verifier.law import prove
 from verifier.rule import Rule, shared, t, transition
 from verifier.subjects.torch_options import optimizer_class, options, rules_of
 
 every_rule = pytest.mark.parametrize("name", rules.names())
 
 
-@every_rule
+@pytest.mark.parametrize("name", (*rules.names(), *rules.published()))
 def test_rule_is_named_after_its_module(name: str) -> None:
     """`get` returns the rule of that very name."""
     assert name == rules.get(name).name
@@ -60,6 +63,22 @@ def test_every_optimizer_is_covered_or_listed() -> None:
     }
     without = {name for name in classes if not rules_of(name)}
     assert {name.lower() for name in without} == set(rules.not_covered())
+
+
+def test_published_rules_are_none_of_torchs() -> None:
+    """No rule is both, and none of the published ones is a class of torch.optim under its own name."""
+    classes = {name.lower() for name in vars(torch.optim)}
+
+    assert set() == set(rules.published()) & (set(rules.names()) | classes)
+
+
+@pytest.mark.parametrize("name", rules.published())
+def test_laws_of_published_rules_are_proved(name: str) -> None:
+    """Whatever an audit puts to code of such a rule follows from the rule."""
+    found = [prove(law) for law in laws(rules.get(name))]
+
+    assert len(found) >= 12
+    assert {Status.PROVED} == {proof.status for proof in found}
 
 
 def test_importing_the_catalogue_is_cheap() -> None:

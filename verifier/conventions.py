@@ -27,6 +27,9 @@ from verifier.mistakes import (
     slips_of_corrections,
     slips_of_decay,
     slips_of_eps,
+    slips_of_mixtures,
+    slips_of_order,
+    slips_of_signs,
     slips_of_steps,
     steps,
 )
@@ -196,7 +199,11 @@ def _buffers(rule: Rule) -> Iterator[Edit]:
 
 CORE = Aspect(
     ("weight_decay", "eps"),
-    (corrections, betas, moments, momenta, steps, branches, slips_of_corrections, slips_of_averages, slips_of_steps),
+    (
+        *(corrections, betas, moments, momenta, steps, branches),
+        *(slips_of_corrections, slips_of_averages, slips_of_steps),
+        *(slips_of_mixtures, slips_of_order, slips_of_signs),
+    ),
     (_moments_elsewhere, _buffers),
 )
 EPS = Aspect(("weight_decay",), (epsilons, slips_of_eps), (_eps_elsewhere,))

@@ -17,7 +17,8 @@ def collect(device: str, out: Path) -> dict[str, Any]:
     """Laws, subjects, cases a profile and costs, as plain data.
 
     `laws` has an id, a rule, a sentence and the seconds the last run in `out` spent on it (None where there was none);
-    `subjects` maps each rule to the ids of its subjects; `cases` maps each profile to the cases a test draws.
+    `subjects` maps each rule to the ids of its subjects; `cases` maps each profile to the cases a test draws;
+    `published` maps the rules that torch.optim lacks, which audits compare code with, to the number of their laws.
     """
     spent = _spent(out)
     laws, subjects = [], {}
@@ -34,6 +35,7 @@ def collect(device: str, out: Path) -> dict[str, Any]:
         "laws": laws,
         "subjects": subjects,
         "cases": dict(PROFILES),
+        "published": {name: len(families.laws(rules.get(name))) for name in rules.published()},
         "not_covered": rules.not_covered(),
         "schema": str(config.SCHEMA),
     }
@@ -162,6 +164,7 @@ def as_text(found: dict[str, Any]) -> str:
         for law in laws:
             cost = f"{law['seconds']:8.2f} s  " if law["seconds"] is not None else ""
             lines.append(f"  {law['id']:<{width}}  {cost}{law['says']}")
+    lines += [f"{name}: {count} laws, for audits: torch.optim lacks it" for name, count in found["published"].items()]
     lines += [f"{name}: not covered: {reason}" for name, reason in found["not_covered"].items()]
     cases = ", ".join(f"{name} {count}" for name, count in found["cases"].items())
     return "\n".join([*lines, f"cases a test: {cases}", f"options: {found['schema']}"]) + "\n"

@@ -26,13 +26,16 @@ class Mutant(Rule):
 
 @cache
 def mutants(rule: Rule) -> tuple[Mutant, ...]:
-    """The known mistakes that `rule` can be written with, each different from the rule at some exact point."""
+    """The known mistakes that `rule` can be written with, each another step, and different from the rule at a point."""
     found: dict[str, Mutant] = {}
+    seen: set[tuple[object, ...]] = set()
     for mistake in MISTAKES:
         for edit in mistake(rule):
             wrong = made(rule, edit)
-            if edit.name not in found and differs(rule, wrong):
+            does = (tuple(transition(wrong).items()), tuple(wrong.state.items()))
+            if edit.name not in found and does not in seen and differs(rule, wrong):
                 found[edit.name] = wrong
+                seen.add(does)
     return tuple(found.values())
 
 

@@ -47,7 +47,7 @@ def nearest(lifted: Lift) -> LiftProof | None:
 def candidates(lifted: Lift) -> list[Rule]:
     """The catalogue's rules, those most like the lifted one first; climbing ones where the code was told to climb."""
     assert lifted.rule is not None
-    catalogue = [rules.get(name) for name in rules.names()]
+    catalogue = [rules.get(name) for name in (*rules.names(), *rules.published())]
     if lifted.fixed.get("maximize"):
         catalogue = [maximized(r) for r in catalogue]
     return sorted(catalogue, key=lambda r: -_likeness(lifted, r))

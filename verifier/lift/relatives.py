@@ -38,8 +38,12 @@ MOST = 2
 DRAWS, STEPS = 2, 4
 """Points, and steps from the initial state, at which candidates are told apart; more follow for what is left."""
 
+SIGNED = (8, 12)
+"""Points and steps where the code takes signs, which say little of what they are taken of."""
+
 OPTIONAL: Mapping[str, int] = {
-    "weight_decay": 0, "dampening": 0, "lr_decay": 0, "initial_accumulator_value": 0, "eps": 0, "lr": 1,
+    "weight_decay": 0, "dampening": 0, "lr_decay": 0, "initial_accumulator_value": 0, "initial_accumulator": 0,
+    "eps": 0, "lr": 1,
 }  # fmt: skip
 """Hyperparameters that code may do without, and what it then has in their place."""
 
@@ -130,9 +134,22 @@ def _shown(lifted: Lift, candidate: _Candidate) -> induction.LiftProof | None:
     if part(lifted.rule, candidate.lines, lifted.literal) is not None:
         return None
     proof = induction.prove(lifted, candidate.lines)
+    if not proof.proved and (usual := _usual(lifted.rule)) != lifted.rule:
+        proof = induction.prove(replace(lifted, rule=usual), candidate.lines)
     if candidate.slip is not None and not proof.proved:  # nobody is told of a mistake without a proof
         return None
     return None if proof.status is Status.REFUTED else proof
+
+
+def _usual(rule: Rule) -> Rule:
+    """The rule where no hyperparameter has the one value for which its code has a branch of its own."""
+
+    def unbranched(e: sympy.Basic) -> sympy.Basic:
+        compared = (r for r in sympy.sympify(e).atoms(sympy.Ne, sympy.Eq) if r.free_symbols <= set(rule.hyper))
+        special = {r: sympy.true if isinstance(r, sympy.Ne) else sympy.false for r in compared}
+        return sympy.sympify(e).xreplace(special) if special else e
+
+    return replace(rule, step=tuple((x, unbranched(e)) for x, e in rule.step))
 
 
 def _fitting(lifted: Lift, rules: Iterable[Rule]) -> Iterator[tuple[Rule, Lift]]:
@@ -241,11 +258,15 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
     """Points at which the code takes steps, with the hyperparameters `silent` at zero."""
     code = lifted.rule
     assert code is not None
-    for seed in range(DRAWS):
+    signs = any(sympy.sympify(e).has(sympy.sign) for _, e in code.step)
+    draws, steps = SIGNED if signs else (DRAWS, STEPS)
+    for seed in range(draws):
         inputs = inputs_of(code, rule, lifted.literal, seed)
         inputs |= {name: sympy.Integer(0) for name in silent if name in inputs}
         draw = random.Random(f"relative {seed}")
-        grads = [sympy.Rational(draw.choice((-1, 1)) * draw.randint(5, 90), 64) for _ in range(STEPS)]
+        grads = [sympy.Rational(draw.choice((-1, 1)) * draw.randint(5, 90), 64) for _ in range(steps)]
+        if signs:  # which outweighs which is seen where sizes differ
+            grads = [grad * sympy.Integer(2) ** draw.randint(-5, 5) for grad in grads]
         point = {expr.sym(name): float(value) for name, value in inputs.items()}
         asked = () if silent else lifted.path_conditions  # formulas may be compared where no code performs them
         if any(holds(n, point) is False for n in from_sympy(c for c in asked if t not in c.free_symbols)):
@@ -254,17 +275,23 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
         places = [float(inputs["theta"]), *(value for value, _ in trace)]
         moves = [abs(after - before) for before, after in itertools.pairwise(places)]
         told = all(error < move or move == 0 for (_, error), move in zip(trace, moves, strict=True))  # no NaN either
-        if told and all(math.isfinite(error) for _, error in trace) and len(set(places)) > STEPS / 2:
+        if told and all(math.isfinite(error) for _, error in trace) and sum(move > 0 for move in moves) > steps / 2:
             yield _Point(inputs, grads, trace)
 
 
 def _agrees(rule: Rule, points: Sequence[_Point], known: dict[sympy.Basic, Node]) -> bool:
-    """Whether nothing tells the rule's theta from the code's at any of the points."""
-    for point in points:
-        steps = _trace(rule, point.inputs, point.grads, known)
-        for (mine, slack), (value, error) in zip(point.code, steps, strict=True):
-            if not abs(mine - value) <= slack + error or not math.isfinite(error):
-                return False
+    """Whether nothing tells the rule's theta from the code's at any of the points; what is not real never agrees."""
+    try:
+        return all(_agrees_at(rule, point, known) for point in points)
+    except Untranslatable:  # a mistake may leave the root of what is negative
+        return False
+
+
+def _agrees_at(rule: Rule, point: _Point, known: dict[sympy.Basic, Node]) -> bool:
+    steps = _trace(rule, point.inputs, point.grads, known)
+    for (mine, slack), (value, error) in zip(point.code, steps, strict=True):
+        if not abs(mine - value) <= slack + error or not math.isfinite(error):
+            return False
     return True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from verifier.edits import Edit
 from verifier.mistakes.corrections import betas, corrections, epsilons
 from verifier.mistakes.decay import decay_of_coupled, decay_of_decoupled, decay_of_other
+from verifier.mistakes.mixtures import slips_of_mixtures, slips_of_order, slips_of_signs
 from verifier.mistakes.moments import momenta, moments
 from verifier.mistakes.slips import (
     slips_of_averages,
@@ -34,6 +35,9 @@ MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
     slips_of_corrections,
     slips_of_averages,
     slips_of_steps,
+    slips_of_mixtures,
+    slips_of_order,
+    slips_of_signs,
 )
 
 __all__ = [
@@ -51,6 +55,9 @@ __all__ = [
     "slips_of_corrections",
     "slips_of_decay",
     "slips_of_eps",
+    "slips_of_mixtures",
+    "slips_of_order",
+    "slips_of_signs",
     "slips_of_steps",
     "steps",
 ]

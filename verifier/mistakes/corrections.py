@@ -72,6 +72,9 @@ def betas(rule: Rule) -> Iterator[Edit]:
         a, b = hyper(rule, low), hyper(rule, high)
         if a is not None and b is not None:
             yield Edit(f"{low}_{high}_swapped", f"{low} and {high} are swapped", everywhere(rule, swap(a, b)))
+            for used, unread in ((a, b), (b, a)):
+                says = f"{used} stands everywhere that {unread} should"
+                yield Edit(f"{used}_for_{unread}", says, everywhere(rule, put({unread: used})))
     for i, (target, e) in enumerate(rule.step):
         value = sympy.sympify(e)
         for beta in rule.hyper:

@@ -23,6 +23,9 @@ def moments(rule: Rule) -> Iterator[Edit]:
                 f"{target} forgets what it held",
                 with_line(rule, i, value.xreplace({target: Integer(0)})),
             )
+        elif value.free_symbols - set(rule.hyper):
+            first = Piecewise((value, Eq(t, 1)), (target, True))
+            yield Edit(f"first_{target}", f"{target} keeps what the first step gave it", with_line(rule, i, first))
         squares = {p: Abs(p.base) for p in value.atoms(Pow) if p.exp == 2}
         if squares:
             yield Edit(

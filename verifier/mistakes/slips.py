@@ -56,7 +56,7 @@ def slips_of_corrections(rule: Rule) -> Iterator[Edit]:
 
 def slips_of_averages(rule: Rule) -> Iterator[Edit]:
     """Averages that take another decay rate, or forget nothing."""
-    rates = [s for s in rule.hyper if s.name in ("beta1", "beta2")]
+    rates = [s for s in rule.hyper if s.name in ("beta1", "beta2", "beta3")]
     for i, (target, e) in enumerate(rule.step):
         value = sympy.sympify(e)
         if target not in rule.state:

@@ -36,6 +36,19 @@ _NAMES = (
     "asgd",
 )
 
+_PUBLISHED = (
+    "signsgd",
+    "signum",
+    "lion",
+    "qhm",
+    "qhadam",
+    "adabelief",
+    "yogi",
+    "laprop",
+    "ademamix",
+    "adan",
+)
+
 _NOT_COVERED = {
     "adafactor": "its second moment is a product of row and column means, and its step is scaled by norms of the whole "
     "tensor: no rule for one element exists, and the rule language has no reductions",
@@ -48,8 +61,13 @@ _NOT_COVERED = {
 
 
 def names() -> tuple[str, ...]:
-    """The names of all rules, related rules side by side."""
+    """The names of the rules that torch.optim implements, related rules side by side: `verifier verify` tests these."""
     return _NAMES
+
+
+def published() -> tuple[str, ...]:
+    """The names of rules that others publish and torch.optim lacks: an audit compares code with these as well."""
+    return _PUBLISHED
 
 
 def not_covered() -> dict[str, str]:
@@ -59,12 +77,12 @@ def not_covered() -> dict[str, str]:
 
 def get(name: str) -> Rule:
     """The rule called `name`; UsageError offers the nearest name, or says why an optimizer has no rule."""
-    if name in _NAMES:
+    if name in (*_NAMES, *_PUBLISHED):
         rule: Rule = importlib.import_module(f"{__name__}.{name}").rule
         return rule
     if name in _NOT_COVERED:
         raise UsageError(f"{name!r} has no rule: {_NOT_COVERED[name]}", given="")
-    raise UsageError(f"there is no rule {name!r}", given=name, accepted=_NAMES)
+    raise UsageError(f"there is no rule {name!r}", given=name, accepted=(*_NAMES, *_PUBLISHED))
 
 
 def load(source: str) -> Rule:
