@@ -305,6 +305,11 @@ def argument(
             fixed[p.name] = value
 
 
+SLOW, FADES = 0.8, 0.86
+"""From which default on a rate of decay is drawn no lower than FADES: its power at the generic step must show next to
+one. At step 211, 1 - 0.83**211 is 1.0 exactly, and a bias correction could not be told from none."""
+
+
 def generic(hyper: Hyper, seed: int) -> float:
     """A value nobody would have typed, of the size and in the range of the default."""
     draw = random.Random(f"{hyper.name} {seed}")
@@ -317,7 +322,8 @@ def generic(hyper: Hyper, seed: int) -> float:
     if hyper.name in ("lr", "learning_rate", *DECAY_NAMES) and 0 < value < 0.9:
         return 0.01 + 0.1 * share
     if 0 < value < 1:
-        return value * (1 - 0.15 * share)
+        drawn = value * (1 - 0.15 * share)
+        return drawn if drawn >= FADES or value < SLOW else FADES + (1 - FADES) * share / 4
     return value * (1 + 0.1 * share)
 
 

@@ -167,6 +167,7 @@ def watching(memory: Memory, widen: bool = False) -> Iterator[None]:
 
 
 _GATE = "_get_capturable_supported_devices"
+_INLINED = "_torchdynamo_inline"  # where torch keeps what a scripted function was made of
 
 
 @contextlib.contextmanager
@@ -188,13 +189,33 @@ def capturable(modules: Iterable[Any] = ()) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def unscripted(modules: Iterable[Any] = ()) -> Iterator[None]:
+    """Puts the Python that `torch.jit.script` compiled where `modules` hold what it made; given back afterwards.
+
+    A scripted function takes plain doubles, so no tag of a hyperparameter comes out of it.
+    """
+    held = [
+        (vars(m), n, f) for m in modules for n, f in list(vars(m).items()) if isinstance(f, torch.jit.ScriptFunction)
+    ]
+    replaced = [(space, name, f) for space, name, f in held if callable(getattr(f, _INLINED, None))]
+    try:
+        for space, name, scripted in replaced:
+            space[name] = getattr(scripted, _INLINED)
+        yield
+    finally:
+        for space, name, scripted in replaced:
+            space[name] = scripted
+
+
+@contextlib.contextmanager
 def prepared(trace: Trace, modules: Iterable[Any] = ()) -> Iterator[None]:
     """Double precision by default, `math` following tags, own random numbers, silence; all given back afterwards."""
     default = torch.get_default_dtype()
     modules = tuple(modules)
     ranges.clear()
     quiet = contextlib.redirect_stdout(io.StringIO())  # optimizers print
-    with torch.random.fork_rng(devices=[]), tracing(trace, modules), capturable(modules), quiet:
+    own_numbers = torch.random.fork_rng(devices=[])
+    with own_numbers, unscripted(modules), tracing(trace, modules), capturable(modules), quiet:
         torch.manual_seed(0)
         torch.set_default_dtype(torch.float64)
         try:

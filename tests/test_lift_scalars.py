@@ -1,0 +1,73 @@
+"""Numbers of a step that torch's own code reads: what they were computed of is still known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from verifier.lift import lift
+
+
+@torch.jit.script
+def scripted_step(p: torch.Tensor, g: torch.Tensor, m: torch.Tensor, lr: float, mu: float, correction: float) -> None:
+    """One step of a corrected average."""
+    m.mul_(mu).add_(g, alpha=1.0 - mu)
+    p.add_(m, alpha=-lr / correction)
+
+
+class Averaged(torch.optim.Optimizer):
+    """Steps by a corrected average of gradients; `mu` may be given."""
+
+    def __init__(self, params: Any, lr: float = 1e-2, mu: float = 0.9) -> None:
+        super().__init__(params, {"lr": lr, "mu": mu})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state.update(step=0, m=torch.zeros_like(p))
+                state["step"] += 1
+                self.move(p, state["m"], -group["lr"], group["mu"], 1 - group["mu"] ** state["step"])
+
+    def move(self, p: torch.Tensor, m: torch.Tensor, rate: float, mu: float, correction: float) -> None:
+        m.mul_(mu).add_(p.grad, alpha=1 - mu)
+        p.add_(m, alpha=rate).add_(m, alpha=rate / correction)  # two numbers that may look the same
+
+
+def starting_from(decay: float) -> type[Averaged]:
+    """The same with another default, by a name of its own."""
+
+    class Slow(Averaged):
+        def __init__(self, params: Any, lr: float = 1e-2, b: float = decay) -> None:
+            super().__init__(params, lr, b)
+
+    return Slow
+
+
+class Scripted(Averaged):
+    """The same average, by a scripted function."""
+
+    def move(self, p: torch.Tensor, m: torch.Tensor, rate: float, mu: float, correction: float) -> None:
+        scripted_step(p, p.grad, m, -rate, mu, correction)
+
+
+@pytest.mark.parametrize("decay", [0.8, 0.85, 0.9, 0.95])
+def test_bias_correction_late_in_a_run_is_told_from_none(decay: float) -> None:
+    """A power of a rate of decay shows next to one where the step is read, whatever the rate's default and name."""
+    found = lift(starting_from(decay))
+
+    assert ("lifted", True) == (found.status, "1 - b^t" in found.formula)
+
+
+def test_scripted_function_is_read_as_it_was_written() -> None:
+    """What `torch.jit.script` compiled is followed in its Python, and put back."""
+    before = scripted_step
+
+    found = lift(Scripted)
+
+    assert ("lifted", True) == (found.status, "1 - mu^t" in found.formula)
+    assert before is scripted_step
