@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
-from verifier.auditing import findings
+from verifier.auditing import causes, findings
+from verifier.auditing.needs import explains, needed
 
 
 def row(law: str, subject: str, message: str = "", **more: Any) -> dict[str, Any]:
@@ -104,3 +107,64 @@ def test_steps_that_leave_the_rule_in_strided_tensors_are_of_the_layout() -> Non
 
     departs = row("as_read", "cpu-float32-fused", DEPARTS, case=case(plain))
     assert 2 == len(of(layouts, held, departs))
+
+
+def departing(law: str, subject: str, *needs: str, **more: Any) -> findings.Finding:
+    """A finding of steps that leave a rule, which needs some things to be seen."""
+    (found,) = findings.gathered([row(law, subject, DEPARTS)])
+    return replace(found, needs=needs, law=law, **more)
+
+
+def test_departures_that_need_different_things_are_different_mistakes() -> None:
+    """One that needs nesterov and one that needs dampening are two; one that needs both is either, and no third."""
+    nesterov = departing("step_follows", "cpu-float32-foreach", "momentum", "nesterov = True", equals="a known mistake")
+    dampening = departing("as_read", "cpu-float32-foreach", "momentum", "dampening")
+    both = departing("long_run", "cpu-float32-foreach", "momentum", "dampening", "nesterov = True")
+
+    assert 2 == len(causes.joined([nesterov, dampening], []))
+    assert 2 == len(causes.joined([both, nesterov, dampening], []))
+    (one,) = causes.joined([both, nesterov], [])
+    assert ("a known mistake", 2) == (one.equals, len(one.rows))
+    assert 2 == len(causes.joined([nesterov, replace(nesterov, rows=("one.as_read@cpu-float32-forloop",))], []))
+
+
+def test_departure_in_one_format_alone_is_not_what_departs_in_others() -> None:
+    """A step that leaves its rule in bfloat16 alone, where the others keep it, is a mistake beside that of all."""
+    low = departing("step_follows", "cpu-bfloat16-forloop", "nesterov = True", only=("bfloat16",))
+    every = departing("as_read", "cpu-float32-forloop", "nesterov = True", "weight_decay")
+
+    assert 2 == len(causes.joined([low, every], []))
+    assert 1 == len(causes.joined([replace(low, only=()), every], []))
+
+
+def test_departure_takes_in_nothing_that_is_seen_without_what_it_needs() -> None:
+    """A step that is wrong under maximize does not bring about what is wrong without it."""
+    rows = [row("step_follows", "cpu-float32-forloop", DEPARTS), row("step_follows", "cpu-float32-foreach")]
+    rows += [row("late_parameters", "cpu-float32-forloop", "a parameter that missed steps moves otherwise")]
+    step, late = findings.gathered(rows)
+    step = replace(step, needs=("maximize = True", "weight_decay"))
+
+    assert 2 == len(causes.joined([step, replace(late, needs=("an absent gradient",))], rows))
+    needs = ("an absent gradient", "maximize = True", "weight_decay")
+    assert 1 == len(causes.joined([step, replace(late, needs=needs)], rows))
+
+
+def test_what_a_violation_needs() -> None:
+    """Switches with their values and numbers that are off unless set; not what the law chose or what only enlarges."""
+
+    def option(name: str, kind: str, default: float) -> Any:
+        plain = (lambda v: bool(v)) if kind == "switch" else (lambda v: v)
+        return SimpleNamespace(name=name, kind=kind, default=default, plain=plain)
+
+    options = [option("nesterov", "switch", 0), option("decoupled", "switch", 1), option("amsgrad", "switch", 0),
+               option("weight_decay", "float", 0), option("beta", "float", 0.9), option("lr", "float", 0)]  # fmt: skip
+    case = SimpleNamespace(groups=(1, 2), schedule={}, absent=(), maximize=False, layout="contiguous",
+                           grad_layout="contiguous", hyper={"nesterov": 1.0, "decoupled": 1.0, "weight_decay": 0.5,
+                           "beta": 0.5, "lr": 0.25})  # fmt: skip
+    matters = ["nesterov = True", "decoupled (at False it is not seen)", "weight_decay = 0.5", "beta = 0.5",
+               "lr = 0.25 (the law's choice)"]  # fmt: skip
+
+    found = needed("as_read", case, case, matters, options, {"amsgrad": 1.0})
+
+    assert ("amsgrad = True", "decoupled = True", "groups", "nesterov = True", "weight_decay") == found
+    assert explains(("groups",), found) and not explains(("a layout",), found) and explains(None, found)

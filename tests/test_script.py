@@ -138,13 +138,13 @@ def test_script_of_a_law_about_code(law: str, tmp_path: Path, monkeypatch: pytes
     laws.found, laws.reason = found, ""
     laws.modules = [collect._contract_module(found, "smoke"), *collect._rule_modules(found, "smoke")]
     known = explain._explained(laws, first_of(laws.modules, law) | {"target": found.target, "rule": rule}, tmp_path)
-    assert known.get("texts"), known
+    assert known.get("untried"), known
 
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    explain._run_scripts([known], tmp_path / "scripts", fresh=False)
+    (ran_as,) = explain.shown([known["untried"]], tmp_path / "scripts", fresh=False)
 
-    assert "repro" in known, known["no_script"]
-    text = Path(known["repro"]).read_text(encoding="utf-8")
+    assert "repro" in ran_as, ran_as
+    text = Path(ran_as["repro"]).read_text(encoding="utf-8")
     assert len(text.splitlines()) <= script.LIMIT
     assert set(imported(text)) == {"torch", name}
     (tmp_path / "right.py").write_text(text.replace(f"from {name} import", "from tests.wild import"), encoding="utf-8")

@@ -72,6 +72,17 @@ def test_what_needs_a_setting_belongs_to_the_law_about_it() -> None:
     assert {"wrong.groups", "wrong.maximize"} == {one.law for one in ranked([GROUPS, step, up])}
 
 
+def test_option_that_is_not_read_from_its_group_is_one_finding() -> None:
+    """Groups that leak, changes that do not act and state_dicts that do not override, of one option; of two, two."""
+    unread = of("schedule", "lr has no effect once steps are taken", matters=("lr changed between steps",))
+    kept = of("resume_over_others", "resumed from a state_dict, it goes on differently", matters=("lr = 0.5",))
+    step = of("as_read", "theta is not what it was", matters=("lr changed between steps",), seen=SEEN | {"ulps": 7.0})
+
+    assert ["wrong.groups"] == [one.law for one in ranked([step, kept, unread, GROUPS])]
+    other = replace(unread, matters=("momentum changed between steps",))
+    assert ["wrong.groups", "wrong.schedule"] == sorted(one.law for one in ranked([GROUPS, other]))
+
+
 def test_life_that_needs_a_resume_shows_what_resuming_breaks() -> None:
     """State that loading casts shows in lives that load it; a life without one is a finding of its own."""
     cast = of("state_dtypes", "load_state_dict changes the dtype of mu_product")

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from typing import Any, TextIO
 import tomli_w
 
 from verifier import evidence, expected, machine, pytest_run
-from verifier.auditing import again, overdue, ranked, told
+from verifier.auditing import again, explaining, overdue, told
 from verifier.auditing import findings as audit_findings
 from verifier.auditing import targets as audit_targets
 from verifier.auditing.findings import Finding
@@ -30,8 +29,6 @@ from verifier.verify import run_name
 
 SECONDS_A_ROW = {"smoke": 60, "ci": 120, "nightly": 1800}
 """After this a row counts as hanging and its process is ended."""
-
-EXPLAINING = 600.0  # seconds all findings of a run together may take to explain
 
 
 class AuditFailed(AssertionError):
@@ -214,7 +211,7 @@ def read(
     rows = [r for r in records if r.get("kind") == "evidence"]
     findings = audit_findings.collect(rows)
     if warm is not None and findings:
-        findings = ranked.ranked(audit_findings.folded(_explained(findings, options, warm)))
+        findings = explaining.findings(rows, options, warm)
         _write_back(path, records, findings)
     return AuditReport(
         options,
@@ -238,19 +235,6 @@ def _write_back(path: Path, records: Sequence[Mapping[str, Any]], findings: Sequ
         more = {"repro": finding.repro, "replay": finding.replay} if finding is not None else {}
         fresh.append(json.dumps({**record, **more}, sort_keys=True))
     path.write_text("\n".join(fresh) + "\n", encoding="utf-8")
-
-
-def _explained(findings: Sequence[Finding], options: Options, warm: Warm) -> list[Finding]:
-    """The findings with what `explain` learns of them, in a fork."""
-    same = {"args": _pairs(options.args), "rule": options.rule, "profile": options.profile}
-    with tempfile.TemporaryDirectory() as folder:
-        given, wanted = Path(folder) / "in.json", Path(folder) / "out.json"
-        given.write_text(json.dumps([finding.to_json() | same for finding in findings]), encoding="utf-8")
-        words = (str(given), str(wanted), str(options.out))
-        if warm.ended(warm.start("verifier.auditing.explain:main", *words), EXPLAINING) != 0:
-            return list(findings)
-        known = evidence.printable(json.loads(wanted.read_text(encoding="utf-8")))
-    return [finding.with_(more) for finding, more in zip(findings, known, strict=True)]
 
 
 def baseline(report: AuditReport, path: Path) -> int:
@@ -280,12 +264,6 @@ def baseline(report: AuditReport, path: Path) -> int:
     ]
     path.write_text("\n".join(f"[[expect]]\n{tomli_w.dumps(entry)}" for entry in entries), encoding="utf-8")
     return len(entries)
-
-
-def _pairs(args: Sequence[str]) -> list[list[Any]]:
-    from verifier.auditing.request import argument
-
-    return [list(argument(text)) for text in args]
 
 
 def _name(target: Any) -> str:

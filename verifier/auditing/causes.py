@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from verifier.auditing.needs import explains
+
 if TYPE_CHECKING:
     from verifier.auditing.findings import Finding
+
+FORMULA = frozenset({"step_follows", "as_read", "long_run", "implementations", "implements"})
+"""Laws that say, each in its own way, that an implementation computes its update rule."""
 
 PLAIN = frozenset({"step_follows", "implementations", "long_run", "implements"})
 """Laws of the formula that are asked of plain tensors alone."""
@@ -63,8 +69,9 @@ def joined(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> li
     Steps of some implementations or formats that depart from the rule, while others keep it, take in what else is
     wrong with values there; state that loading casts takes in runs that go on from it differently; state that keeps
     its graph takes in what torch raises where it is copied. What raises otherwise, or changes from run to run, is
-    never taken in.
+    never taken in, nor is what is seen without something that the other needs.
     """
+    findings = _departures(findings)
     held = {(str(r.get("target")), law_of(str(r["id"]))) for r in rows if r["verdict"] == "held"}
     roots = [f for f in findings if _departs(f, held) or _laws(f) in ({"state_dtypes"}, {"no_graph"})]
     taken: dict[int, list[Finding]] = {}
@@ -85,13 +92,64 @@ def joined(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]]) -> li
     return whole
 
 
+def _departures(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, those of an implementation that departs from several rules made one, unless they need other things.
+
+    One is told as that whose mistake is known, or which a rule of the catalogue shows; it needs what all of them do.
+    """
+    found: list[list[Finding]] = []
+    for finding in sorted(findings, key=lambda f: (len(f.needs or ()), -len(f.rows))):
+        several = next((s for s in found if _departs_alike(s[0], finding)), None)
+        if several is None:
+            found.append([finding])
+        else:
+            several.append(finding)
+    return [_told_as_one(several) for several in found]
+
+
+def _departs_alike(first: Finding, other: Finding) -> bool:
+    """Whether both are departures of one implementation from rules, and what the first needs is there in the other."""
+    same = (first.target, first.expected_failure is None) == (other.target, other.expected_failure is None)
+    steps = all(_laws(f) <= FORMULA and not f.unsteady and not f.what.startswith("raises") for f in (first, other))
+    if not same or not steps or not explains(first.needs, other.needs):
+        return False
+    forms = [{subject.rpartition("-")[2] for subject in _subjects(f)} for f in (first, other)]
+    if first.needs is None or other.needs is None:
+        return forms[0] == forms[1]
+    formats = [{subject.split("-")[1] for subject in _subjects(f)} for f in (first, other)]
+    confined = any(set(place.split(" and ")) & formats[0] for place in first.only)
+    return forms[0] == forms[1] and (formats[1] <= formats[0] or not confined)
+
+
+def _told_as_one(several: Sequence[Finding]) -> Finding:
+    """Departures as one: told as that whose mistake is known, or which a rule of the catalogue shows."""
+    first = min(several, key=lambda f: (not f.equals, _laws(f) == {"implements"}, f.law.endswith(OWN), -_far(f)))
+    return replace(
+        first,
+        rows=tuple(sorted({row for one in several for row in one.rows})),
+        only=first.only if all(one.only for one in several) else (),
+        formula=first.formula or next((one.formula for one in several if one.formula), ""),
+        needs=several[0].needs,
+    )
+
+
+OWN = ("as_read", "implementations", "long_run")
+"""Laws that hold a step to what was read out of its own code."""
+
+
+def _far(finding: Finding) -> float:
+    """How many ulp its value is away."""
+    ulps = finding.seen.get("ulps")
+    return float(ulps) if ulps is not None and math.isfinite(float(ulps)) else 0.0
+
+
 def _brings_about(root: Finding, finding: Finding) -> bool:
     same = (root.target, root.expected_failure is None) == (finding.target, finding.expected_failure is None)
     if not same or finding.unsteady or not _subjects(finding) <= _subjects(root):
         return False
     if _laws(root) == {"no_graph"}:
         return any(words in finding.what for words in GRAPHS)
-    if finding.what.startswith("raises"):
+    if finding.what.startswith("raises") or not explains(root.needs, finding.needs):
         return False
     laws = _laws(finding)
     return laws <= RESUMES if _laws(root) == {"state_dtypes"} else laws <= VALUES

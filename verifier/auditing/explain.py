@@ -1,6 +1,6 @@
-"""Findings explained: each made as small as it gets, with the settings that matter, a script that ran, a replay id.
+"""Findings explained: each made as small as it gets, with the settings that matter, a replay id, a script that ran.
 
-`main` is run in a process of its own: it imports the targets. IN and OUT are JSON files.
+`main` and `scripts` are run in processes of their own: they import the targets. IN and OUT are JSON files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import machine
 from verifier.auditing import running
-from verifier.auditing.findings import FORMULA, SEEN
+from verifier.auditing.causes import FORMULA
+from verifier.auditing.findings import SEEN
 from verifier.lift.nested import CURE
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ STEADY = 2
 
 
 def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, Any]]:
-    """What is known of each finding besides its row: matters, script, replay, message of the smallest case."""
+    """What is known of each finding besides its row: matters, needs, replay, message of the smallest case.
+
+    `untried` are scripts that may show it: see `shown`.
+    """
     from verifier.auditing.laws import Laws
     from verifier.auditing.request import Request
 
@@ -45,10 +49,7 @@ def explain(findings: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, 
         known = functools.partial(_stopped, finding, laws.reason) if laws.reason else None
         works.append(known or functools.partial(_explained, laws, finding, out))
     answers = _in_children(works)
-    explained = [a if isinstance(a, dict) else {"no_script": f"run again, {_words(a)}"} for a in answers]
-    fresh = any(finding.get("profile", "ci") != "smoke" for finding in findings)
-    _run_scripts([known for known in explained if known.get("texts")], out / "scripts", fresh=fresh)
-    return explained
+    return [a if isinstance(a, dict) else {"no_script": f"run again, {_words(a)}"} for a in answers]
 
 
 def _in_children(works: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -77,12 +78,14 @@ def _stopped(finding: Mapping[str, Any], reason: str) -> dict[str, Any]:
     from verifier.auditing import script
 
     name = f"{finding['law'].replace('.', '_')}"
-    return {"texts": script.first_step(finding["target"], reason, dict(finding["args"])), "name": name, "message": ""}
+    texts = script.first_step(finding["target"], reason, dict(finding["args"]))
+    return {"untried": {"texts": texts, "name": name, "message": ""}, "message": ""}
 
 
 def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, Any]:
     """One finding, in a child of its own."""
     from verifier.auditing import replay, script
+    from verifier.auditing.laws import built_with
     from verifier.case import Case
 
     signature = laws.found.signature
@@ -104,18 +107,20 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
     )
     replay.save(recorded, out / "replays")
     matters, idle = laws.matters(law, subject, case, signature)
-    known: dict[str, Any] = {"replay": recorded.id, "matters": matters, "settings": idle}
-    known |= {"message": violation.sentence, "case": case.to_json()}
-    known |= {"observed": violation.observed, "expected": violation.expected}
+    fixed: Mapping[str, float] = getattr(violation.subject.run, "args", ({}, {}))[1]
+    told = list(dict.fromkeys([*built_with(signature.options, fixed), *matters]))
+    known: dict[str, Any] = {"replay": recorded.id, "matters": told, "settings": idle}
+    known |= {"message": violation.sentence, "needs": laws.needs(law, case, violation, matters, fixed)}
     known["seen"] = {name: getattr(violation, name) for name in SEEN} | {"on": subject}
     known["equals"] = _mistake(laws, law, finding.get("equals", ""))
     if any(_sentence(laws, law, subject, case) != violation.sentence for _ in range(STEADY)):
         known["unsteady"] = True
+    shows = {"name": f"{law.replace('.', '_')}_{recorded.id}", "message": violation.sentence}
+    shows |= {"observed": violation.observed}
     try:
-        known["texts"] = _texts(laws.found, law, violation)
+        known["untried"] = {"texts": _texts(laws.found, law, violation), **shows}
     except ValueError as error:
         known["no_script"] = f"a script would not show it in {script.LIMIT} lines: {error}"
-    known["name"] = f"{law.replace('.', '_')}_{recorded.id}"
     return known
 
 
@@ -162,21 +167,30 @@ def _scene(signature: Any, violation: Any) -> Scene:
     return Scene(signature, one.implementation, one.format.name, fixed)
 
 
-def _run_scripts(known: Sequence[dict[str, Any]], folder: Path, *, fresh: bool) -> None:
-    """Runs the scripts that may show each finding, until one exits 1 and shows it; the others are thrown away."""
+def shown(untried: Sequence[Mapping[str, Any]], folder: Path, *, fresh: bool) -> list[dict[str, str]]:
+    """Runs the scripts that may show each finding, until one exits 1 and shows it; the others are thrown away.
+
+    Of each, `repro`, the path of the script that showed it, or `no_script`, why there is none. `fresh`: see
+    `running.run`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    while asked := [one for one in known if one.get("texts")]:
-        for one in asked:
-            one["repro"] = str(folder / f"{one['name']}.py")
-            Path(one["repro"]).write_text(one["texts"].pop(0), encoding="utf-8")
-        ended = running.run([Path(one["repro"]) for one in asked], SECONDS, fresh=fresh)
-        for one, ran in zip(asked, ended, strict=True):
-            if ran.code == 1 and _shows(ran.printed, one):
-                one["texts"] = []
-                one.pop("no_script", None)
+    found: list[dict[str, str]] = [{} for _ in untried]
+    waiting = [(number, list(one["texts"])) for number, one in enumerate(untried) if one["texts"]]
+    while waiting:
+        paths = [folder / f"{untried[number]['name']}.py" for number, _ in waiting]
+        for path, (_, texts) in zip(paths, waiting, strict=True):
+            path.write_text(texts.pop(0), encoding="utf-8")
+        ended = running.run(paths, SECONDS, fresh=fresh)
+        for path, ran, (number, texts) in zip(paths, ended, waiting, strict=True):
+            if ran.code == 1 and _shows(ran.printed, untried[number]):
+                found[number] = {"repro": str(path)}
+                texts.clear()
             else:
-                one["no_script"] = CURE if ran.code == running.AUDITS else f"{NOT_SHOWN} (it exits {ran.code})"
-                Path(one.pop("repro")).unlink(missing_ok=True)
+                why = CURE if ran.code == running.AUDITS else f"{NOT_SHOWN} (it exits {ran.code})"
+                found[number] = {"no_script": why}
+                path.unlink(missing_ok=True)
+        waiting = [(number, texts) for number, texts in waiting if texts]
+    return found
 
 
 def _shows(printed: str, known: Mapping[str, Any]) -> bool:
@@ -194,7 +208,15 @@ def _shows(printed: str, known: Mapping[str, Any]) -> bool:
 
 
 def main(*arguments: str) -> None:
-    """IN OUT FOLDER: findings in, what is known of them out; scripts and replays go to FOLDER."""
+    """IN OUT FOLDER: findings in, what is known of them out; replays go to FOLDER."""
     given, wanted, folder = map(Path, arguments)
     found = explain(json.loads(given.read_text(encoding="utf-8")), folder)
+    wanted.write_text(json.dumps(found), encoding="utf-8")
+
+
+def scripts(*arguments: str) -> None:
+    """IN OUT FOLDER PROFILE: scripts not tried yet in, which of them show their finding out; they go to FOLDER."""
+    given, wanted, folder = map(Path, arguments[:3])
+    untried = json.loads(given.read_text(encoding="utf-8"))
+    found = shown(untried, folder / "scripts", fresh=arguments[3] != "smoke")
     wanted.write_text(json.dumps(found), encoding="utf-8")

@@ -19,7 +19,8 @@ class Finding:
     the smallest, `seen` what was seen there: step, tensor, element, observed, expected, ulps. `matters` are the
     settings without which it is gone, `settings` all there are; `only` the implementations and formats it is confined
     to, among those that were tried. `also`: what else went wrong in these rows alone, which it may have brought about.
-    `formula`: what a proof found the code's formula to differ by from the rule's.
+    `formula`: what a proof found the code's formula to differ by from the rule's. `needs`: see `needs.needed`; None
+    where that is not known. `untried`: scripts that may show it, while none of them was run.
     """
 
     target: str
@@ -41,6 +42,8 @@ class Finding:
     unsteady: bool = False
     also: tuple[str, ...] = ()
     formula: str = ""
+    needs: tuple[str, ...] | None = None
+    untried: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What `audit_explain` is told."""
@@ -56,15 +59,22 @@ class Finding:
             equals=known.get("equals") or self.equals,
             settings=tuple(known.get("settings", ())),
             matters=tuple(known.get("matters", ())),
-            repro=known.get("repro", ""),
             replay=known.get("replay", ""),
             no_script=known.get("no_script", ""),
             unsteady=bool(known.get("unsteady", self.unsteady)),
+            untried=known.get("untried"),
+            needs=tuple(known["needs"]) if known.get("needs") is not None else None,
         )
 
 
 def collect(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """The findings among the violated rows: equal ones are one, the smallest case first; so is what one defect does."""
+    every = list(rows)
+    return causes.joined(gathered(every), every)
+
+
+def gathered(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """Equal violations made one, the smallest case first; one defect may be several of these."""
     found: dict[tuple[str, str, bool], list[Mapping[str, Any]]] = {}
     every = list(rows)
     of_layout = causes.of_layout(every)
@@ -73,24 +83,24 @@ def collect(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
             listed = row.get("expected_failure") is not None
             alike = LAYOUT if str(row["id"]) in of_layout else _alike(row)
             found.setdefault((str(row.get("target")), alike, listed), []).append(row)
-    return causes.joined([_finding(target, together, every) for (target, _, _), together in found.items()], every)
+    return [_finding(target, together, every) for (target, _, _), together in found.items()]
 
 
 LAYOUT = "depends on the memory layout"
 """What a violation of `layouts` is called, without which layout."""
 
 
-FORMULA = frozenset({"step_follows", "as_read", "long_run", "implementations", "implements"})
-"""Laws that say, each in its own way, that an implementation computes its update rule."""
-
-
 def _alike(row: Mapping[str, Any]) -> str:
-    """What rows of one finding have in common: what went wrong, or which implementation departs from its rule."""
-    return f"departs in {str(row['subject']).split('-')[-1]}" if _departs(row) else what(row)
+    """What rows of one finding have in common: what went wrong, or which implementation departs from which rule."""
+    if not _departs(row):
+        return what(row)
+    refuted = re.search(r"does not perform the rule (\w+)", str(row.get("message")))
+    rule = refuted[1] if refuted else str(row["law"]).partition(".")[0]
+    return f"departs in {str(row['subject']).split('-')[-1]} from {rule}"
 
 
 def _departs(row: Mapping[str, Any]) -> bool:
-    return str(row["law"]).partition(".")[2] in FORMULA and not what(row).startswith("raises")
+    return str(row["law"]).partition(".")[2] in causes.FORMULA and not what(row).startswith("raises")
 
 
 def _size_of_error(row: Mapping[str, Any]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from verifier import record
 from verifier.auditing import collect as audit_collect
-from verifier.auditing import history
+from verifier.auditing import history, needs
 from verifier.auditing import probe as audit_probe
 from verifier.auditing.cases import full, plain
 from verifier.auditing.request import Request
@@ -120,6 +120,16 @@ class Laws:
                     matter.append(f"{name} (at {_plain(option, other)} it is not seen)")
         return matter + _parts(case, ran), idle
 
+    def needs(
+        self, law: str, case: Case, found: record.Violation, matters: Sequence[str], fixed: Mapping[str, float]
+    ) -> tuple[str, ...] | None:
+        """What a violation needs to be seen, for telling two defects apart; None of a life, which has everything."""
+        if law.endswith(".life"):
+            return None
+        assert self.found.signature is not None
+        ran = found.pair.observed if found.pair else found.follow_up or case
+        return needs.needed(law.partition(".")[2], case, ran, matters, self.found.signature.options, fixed)
+
 
 LONG = {"long_run": "as_read", "long_follows": "step_follows"}
 """Laws of long runs, and what each asks of every step."""
@@ -129,6 +139,12 @@ SHOWING = ("step_follows", "as_read", "implementations")
 
 ASKING = 8.0
 """Seconds in which it is asked of one finding which settings matter."""
+
+
+def built_with(options: Sequence[Any], fixed: Mapping[str, float]) -> list[str]:
+    """The options that a subject is built with in every case and that are no defaults, in words."""
+    away = [o for o in options if fixed.get(o.name, o.default) != o.default]
+    return [f"{o.name} = {_plain(o, fixed[o.name])}" for o in away]
 
 
 def _plain(option: Any, value: float) -> str:
@@ -195,6 +211,7 @@ def _simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
     yield _one_element
     for name in sorted({name for group in case.groups for name in group.hyper}):
         yield lambda c, name=name: c.with_(groups=tuple(_without(g, name) for g in c.groups))
+        yield lambda c, name=name: _for_all(c, name)
     for name in sorted({name for table in case.schedule.values() for name in table}):
         yield lambda c, name=name: c.with_(schedule=_kept(c.schedule, name))
     for steps in (1, 2, 3):
@@ -210,6 +227,15 @@ def _simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
 
 def _without(group: Group, name: str) -> Group:
     return Group(group.tensors, {n: v for n, v in group.hyper.items() if n != name})
+
+
+def _for_all(case: Case, name: str) -> Case:
+    """The case with the last group's value of an option for every group."""
+    values = [group.hyper[name] for group in case.groups if name in group.hyper]
+    if not values or name not in case.hyper:
+        return case
+    plain = tuple(_without(group, name) for group in case.groups)
+    return case.with_(groups=plain, hyper={**case.hyper, name: values[-1]})
 
 
 def _kept(schedule: Mapping[int, Mapping[str, float]], name: str) -> dict[int, dict[str, float]]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from verifier.auditing.causes import law_of, subject_of
-from verifier.auditing.findings import FORMULA, Finding
+from verifier.auditing.causes import FORMULA, law_of, subject_of
+from verifier.auditing.findings import Finding
 
 FIRST = ("runs", "determinism", "written_memory", "neighbours", "accepted_options")
 """Laws without which others say little: what is random, or raises, shows in many ways."""
@@ -66,6 +66,8 @@ def _same(first: Finding, other: Finding) -> bool:
         return True
     if other.what.startswith("raises"):
         return False
+    if _source(first) & _source(other):
+        return True
     if first.seen.get("expected") and first.seen.get("ulps") is not None and _numbers(first) == _numbers(other):
         return True
     needed = ABOUT.get(law_of(first.law), "")
@@ -86,6 +88,22 @@ def _same_elsewhere(first: Finding, other: Finding) -> bool:
         return False
     place = _place(first)
     return all(raises) or (first.what == other.what and place is not None and place == _place(other))
+
+
+def _source(finding: Finding) -> set[str]:
+    """The options that a finding says are read from elsewhere than the group, at the step.
+
+    Of a group that acts on another, of a change that does not act or after which steps are no longer the rule's, of a
+    state_dict that does not override.
+    """
+    law = law_of(finding.law)
+    if law in ("groups", "added_group"):
+        told = next((text for text in finding.matters if "groups that differ in" in text), "")
+        return set(told.partition("differ in ")[2].split(", ")) - {""}
+    if law in ("schedule", "scheduled_lr") or law in FORMULA:
+        told = next((text for text in finding.matters if text.endswith(" changed between steps")), "")
+        return set(told.removesuffix(" changed between steps").split(", ")) - {""}
+    return _options(finding) if law == "resume_over_others" else set()
 
 
 def _options(finding: Finding) -> set[str]:

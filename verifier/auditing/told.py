@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from verifier.auditing.causes import law_of, subject_of
-from verifier.auditing.findings import FORMULA, Finding
+from verifier.auditing.causes import FORMULA, law_of, subject_of
+from verifier.auditing.findings import Finding
 
 WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
 """Columns of the report: the terminal's, 100 at most, and in a pipe."""
@@ -70,6 +70,9 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
         lines += _headed("rule", f"{described['rule']}, as declared")
     elif proof.get("relation"):
         lines += _headed("rule", str(proof["relation"]) + (", of vectors alone" if described.get("of_vectors") else ""))
+    elif proof.get("status") == "proved" and not proof.get("mutant"):
+        where = f" where {' and '.join(proof['where'])}" if proof.get("where") else ""
+        lines += _headed("rule", f"none in every case: it is {proof['rule']}{where}, and was not held to it")
     elif proof.get("rule"):
         words = f"none known; nearest {proof['rule']}"
         words += f", which {_as_mutant(proof)}" if proof.get("mutant") else ""
@@ -289,7 +292,9 @@ def _far(observed: str, expected: str, ulps: Any) -> str:
         share = abs(float(observed) / float(expected) - 1)
     except (ValueError, ZeroDivisionError):
         return f", {told} away"
-    return f", {told} away: it is off by {share:.2g}" if share >= 10 else f", {told} away: it is off by {share:.2%}"
+    if share >= 10:
+        return f", {told} away: it is off by {share:.2g}"
+    return f", {told} away: it is off by {share:.2%}" if share >= 1e-4 else f", {told} away"
 
 
 def _what_matters(finding: Finding) -> str:
