@@ -149,6 +149,22 @@ def test_option_that_is_in_groups_by_its_parts_is_there() -> None:
     assert "options that are not in param_groups, so no group or schedule has them: d" in notes
 
 
+class Renamed(Parted):
+    """Its constructor calls lr `learning_rate`, and takes one value alone of another option."""
+
+    def __init__(self, params: Any, learning_rate: float = 0.1, amsgrad: bool = False, d: float = 0.5):
+        if amsgrad:
+            raise NotImplementedError("amsgrad is not supported")
+        super().__init__(params, lr=learning_rate, d=d)
+
+
+def test_option_that_groups_hold_by_another_name_is_there() -> None:
+    """Nor is one that can only be what it is an option anybody misses in a group."""
+    notes = [words for _, words in examined(signature(f"{__name__}:Renamed", {})).notes]
+
+    assert "options that are not in param_groups, so no group or schedule has them: d" in notes
+
+
 def test_minus_one_stands_for_no_rate() -> None:
     """What is drawn beside it are rates."""
     assert (-1.0, 0.5, 0.75, -0.5) == signature(f"{__name__}:Parted", {}).option("shrink").values

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from verifier.floats import FORMATS, FP16, same_bits
 from verifier.subjects.torch_conventions import case_of, torchs_own
 from verifier.subjects.torch_foreign import MISSPELT, Foreign
 from verifier.subjects.torch_life import Life
-from verifier.subjects.torch_signature import Signature
+from verifier.subjects.torch_signature import Option, Signature
 from verifier.subjects.torch_symmetry import idle_options, moves_at_rest, prefers_a_sign
 
 Taken = Callable[[dict[str, float]], bool]
@@ -29,6 +30,15 @@ def habits(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterat
             yield from look(signature, shape, taken)
         except Exception:  # foreign code away from its defaults: the contracts will meet it again
             continue
+
+
+def held(option: Option, made: Callable[[Mapping[str, float]], Any]) -> bool:
+    """Whether a parameter group holds an option by another name than the constructor's, as `learning_rate` by `lr`.
+
+    `made` builds the optimizer with some options away from their defaults.
+    """
+    one, two = (made({option.name: v}).param_groups[0] for v in option.values[:2])
+    return any(repr(one[k]) != repr(two.get(k)) for k in one if k != "params")
 
 
 def _ran(signature: Signature, case: Case, dtype: str = "float64") -> Trajectory:

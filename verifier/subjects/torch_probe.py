@@ -34,7 +34,7 @@ from verifier.subjects.torch_conventions import (
 )
 from verifier.subjects.torch_counting import kept, rewritten
 from verifier.subjects.torch_foreign import Foreign, run
-from verifier.subjects.torch_habits import habits
+from verifier.subjects.torch_habits import habits, held
 from verifier.subjects.torch_signature import DRAWS, Signature, plain
 from verifier.subjects.torch_stumbles import Stumbles
 from verifier.subjects.torch_symmetry import skips_what_is_not_finite, steps_in_pairs
@@ -208,8 +208,8 @@ class Probe:
         own = set(groups[0]) if isinstance(groups, list) and groups and isinstance(groups[0], dict) else set()
         options = frozenset(o.name for o in self.signature.options if o.argument in own and o.name not in ROUND_STATE)
         self.signature = replace(self.signature, group_options=self.stumbles.apart(self.signature, options))
-        missing = [o.argument for o in self.signature.options if not {o.argument, o.name} & own]  # or its parts are
-        if missing and own:
+        unnamed = [o for o in self.signature.options if len(o.values) > 1 and not {o.argument, o.name} & own]
+        if missing := [o.argument for o in unnamed if own and not held(o, lambda h: self._optimizer(hyper=h))]:
             words = "options that are not in param_groups, so no group or schedule has them: "
             self.notes.append(("note", words + ", ".join(dict.fromkeys(missing))))
         if not hasattr(optimizer, "load_state_dict") or not hasattr(optimizer, "state_dict"):
@@ -247,9 +247,9 @@ class Probe:
             self.exempt |= dict.fromkeys(contracts, why)
             self.notes.append(("note", words))
 
-    def _optimizer(self, tensors: int = 1) -> Any:
+    def _optimizer(self, tensors: int = 1, hyper: Mapping[str, float] | None = None) -> Any:
         subject = Foreign(self.signature, FORMATS["float64"])
-        case = case_of(self.signature, [self.shape] * tensors, self.signature.defaults)
+        case = case_of(self.signature, [self.shape] * tensors, {**self.signature.defaults, **(hyper or {})})
         return subject.optimizer(case, subject.parameters(case))
 
     def _source(self) -> None:
