@@ -6,7 +6,7 @@ tells its step, or its initial state, from the rule's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import sympy
@@ -66,6 +66,16 @@ def made(rule: Rule, edit: Edit) -> Mutant:
 
 def says(rule: Rule, mistake: str) -> str:
     """A mistake of a rule in words, such as 'adamw, but weight decay is applied twice'; '' where it has no such."""
-    found = (edit.says for transform in MISTAKES for edit in transform(rule) if edit.name == mistake)
+    name, _, step = mistake.partition(FROM_STEP)
+    found = (edit.says for transform in MISTAKES for edit in transform(rule) if edit.name == name)
     words = next(found, "")
-    return f"{rule.name}, but {words}" if words else ""
+    return f"{rule.name}, but {f'from step {step} on ' if step else ''}{words}" if words else ""
+
+
+FROM_STEP = "_from_step_"
+"""Stands in the name of a mistake before the number of the step that makes it first."""
+
+
+def later(wrong: Mutant, step: int) -> Mutant:
+    """A rule that is right until it makes the mistake, from step number `step` on; its lines are those of then."""
+    return replace(wrong, name=f"{wrong.name}{FROM_STEP}{step}", says=f"from step {step} on {wrong.says}")

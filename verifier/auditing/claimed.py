@@ -6,8 +6,13 @@ a rule written by other conventions is said to be that, and nothing is wrong wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
+
+import sympy
+from sympy import Eq, Ne
+from sympy.core.relational import Relational
 
 from verifier import rules
 from verifier.conventions import shipped
@@ -15,8 +20,8 @@ from verifier.enclosure.program import program
 from verifier.lift import apart, induction, matching
 from verifier.lift.lifted import Lift
 from verifier.lift.relatives import Relative, relative
-from verifier.mutants import mutants
-from verifier.rule import RuleError, shared
+from verifier.mutants import FROM_STEP, later, mutants
+from verifier.rule import Rule, RuleError, shared, t
 
 RARELY: Mapping[str, Mapping[str, str]] = {"amsgrad": {"adam": "adam_amsgrad", "adamw": "adamw_amsgrad"}}
 """Switches whose effect few runs show, and what each rule becomes with them: off, on."""
@@ -26,15 +31,19 @@ MEANT = ("amsgrad", "ams_bound", "nesterov", "centered", "decoupled_weight_decay
 """Switches that rules of the catalogue have, under the names in use: these are read before any other."""
 
 
-def relation(read: Lift, proof: induction.LiftProof | None, fixed: Mapping[str, float]) -> Relative | None:
+def relation(
+    read: Lift, proof: induction.LiftProof | None, fixed: Mapping[str, float], turns: Collection[int] = ()
+) -> Relative | None:
     """The rule that code nearly follows, given the proof of the nearest; None where it follows one, or is far from all.
 
     Code that follows with a switch on what it should follow with the switch off has a mistake, whatever it equals.
+    So has code that follows a rule until one of `turns`, the numbers of steps at which it becomes another.
     """
     if read.rule is None or proof is None:
         return None
     if not proof.proved:
-        return relative(read, matching.candidates(read))
+        found = _turning(read, *turns) if len(turns) == 1 else None
+        return found or relative(read, matching.candidates(read))
     switched = [table for name, table in RARELY.items() if fixed.get(name)]
     meant = next((table[proof.rule] for table in switched if proof.rule in table), "")
     if not meant:
@@ -43,6 +52,33 @@ def relation(read: Lift, proof: induction.LiftProof | None, fixed: Mapping[str, 
     told = induction.prove(read, rule, mutants=mutants(rule))
     wrong = next((m for m in mutants(rule) if m.name == told.mutant), None)
     return Relative(meant, rule, (), wrong, proof) if wrong is not None else None
+
+
+def _turning(read: Lift, turn: int) -> Relative | None:
+    """The rule that code follows until a step, if what it follows from then on is that rule with a known mistake."""
+    before, after = (replace(read, rule=_at(read.rule, step)) for step in (turn - 2, turn + 2))
+    proof = matching.match(before)
+    if proof is not None:
+        known = Relative(proof.rule, rules.get(proof.rule), (), None, proof)
+    else:
+        found = relative(before, matching.candidates(before))
+        if found is None or found.wrong is not None or not found.proof.proved:
+            return None
+        known = found
+    told = induction.prove(after, known.rule, mutants=mutants(known.rule))
+    wrong = next((m for m in mutants(known.rule) if m.name == told.mutant), None)
+    return replace(known, wrong=later(wrong, turn)) if wrong is not None else None
+
+
+def _at(rule: Rule | None, step: int) -> Rule:
+    """The rule as it is around a step, that is not the first: numbers of steps are compared with that one."""
+    assert rule is not None
+
+    def chosen(e: sympy.Basic) -> sympy.Basic:
+        asked = (r for r in e.atoms(Relational) if r.free_symbols == {t} and r not in (Eq(t, 1), Ne(t, 1)))
+        return e.xreplace({r: r.subs(t, step) for r in asked})
+
+    return replace(rule, step=tuple((x, chosen(sympy.sympify(e))) for x, e in rule.step))
 
 
 def states(found: Relative) -> frozenset[str]:
@@ -64,7 +100,10 @@ def holds(found: Relative) -> bool:
 
 def difference(found: Relative) -> str:
     """What the code has in the place of what; of a convention nothing."""
-    return apart.difference(found.wrong, found.rule) if found.wrong is not None else ""
+    if found.wrong is None:
+        return ""
+    said, step = apart.difference(found.wrong, found.rule), found.wrong.name.partition(FROM_STEP)[2]
+    return f"from step {step} on {said}" if said and step else said
 
 
 def sentence(found: Relative) -> str:

@@ -126,6 +126,7 @@ def learn(request: Request) -> Found:
 
     torch.set_num_threads(1)
     from verifier.auditing import claimed, implementations
+    from verifier.mutants import FROM_STEP
     from verifier.subjects.torch_counting import counter_formats
     from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_lerps import lerps
@@ -141,7 +142,8 @@ def learn(request: Request) -> Found:
     if any(one.at_rest for one in held):
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
         known = replace(known, notes=(*known.notes, ("convention", words)))
-    if turns := described.pop("turns", []):
+    turns = described.pop("turns", [])
+    if turns and FROM_STEP not in described["proof"].get("mutant", ""):
         words = f"takes other steps from about step {', '.join(map(str, turns))} on, a number that is no option"
         known = replace(known, notes=(*known.notes, ("convention", words)))
     if words := claimed.named(request.target, described):
@@ -217,7 +219,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
         proof = _prove(matching, read, declared if not fixed else None)
         if not fixed and proof is not None:
             described["proof"] = proof.to_json() | ({"rule": proof.rule})
-        near = claimed.relation(read, proof, fixed) if declared is None else None
+        near = claimed.relation(read, proof, fixed, _turns(read.rule, known)) if declared is None else None
         if near is not None and near.wrong is not None and read.weight_decay == "none" != described["weight_decay"]:
             near = None  # what is read of vectors lacks a decay that acts on matrices alone
         if near is not None and not fixed:

@@ -67,6 +67,9 @@ def decay_of_decoupled(rule: Rule) -> Iterator[Edit]:
     )
     yield Edit("decay_twice", "weight decay is applied twice", with_line(rule, line, value * value / rule.theta))
     yield Edit(
+        "decay_doubled", "weight decay is twice what it should be", with_line(rule, line, value.xreplace({wd: 2 * wd}))
+    )
+    yield Edit(
         "decay_sign", "weight decay has the wrong sign: weights grow", with_line(rule, line, value.xreplace({wd: -wd}))
     )
     yield Edit("decay_missing", "weight decay is left out", rest)
