@@ -83,6 +83,17 @@ def test_option_that_is_not_read_from_its_group_is_one_finding() -> None:
     assert ["wrong.groups", "wrong.schedule"] == sorted(one.law for one in ranked([GROUPS, other]))
 
 
+def test_state_that_goes_on_without_gradients_is_one_finding() -> None:
+    """Late parameters, absent gradients and idle steps show one count; what shows in the first step is another."""
+    late = of("late_parameters", "a parameter that missed steps moves otherwise")
+    idle = of("idle_step", "differs after a step without gradients", seen=SEEN | {"ulps": 7.0})
+    absent = of("absent_gradients", "moves otherwise because another has no gradient", seen=SEEN | {"step": 2})
+
+    assert 1 == len(ranked([late, idle, absent]))
+    assert 2 == len(ranked([late, idle, replace(absent, seen=SEEN | {"step": 1, "ulps": 9.0})]))
+    assert 2 == len(ranked([late, replace(idle, matters=("lr_decay = 1",))]))
+
+
 def test_life_that_needs_a_resume_shows_what_resuming_breaks() -> None:
     """State that loading casts shows in lives that load it; a life without one is a finding of its own."""
     cast = of("state_dtypes", "load_state_dict changes the dtype of mu_product")

@@ -168,7 +168,8 @@ def _parts(case: Case, ran: Case) -> list[str]:
     changed = sorted({name for table in (case.schedule or ran.schedule).values() for name in table})
     found += [f"{', '.join(changed)} changed between steps"] if changed else []
     found += ["a parameter without a gradient"] if case.absent else []
-    found += ["maximize = True"] if case.maximize else []
+    if case.maximize or ran.maximize:
+        found.append("maximize = True" if case.maximize else "maximize = True (the law's choice)")
     if {case.layout, case.grad_layout} != {"contiguous"}:
         found.append(f"parameters {case.layout} and gradients {case.grad_layout} in memory")
     return found

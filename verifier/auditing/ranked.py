@@ -62,7 +62,7 @@ def _same(first: Finding, other: Finding) -> bool:
     alike = (first.target, first.expected_failure is None) == (other.target, other.expected_failure is None)
     if not alike or first.unsteady or other.unsteady:
         return False
-    if _same_elsewhere(first, other):
+    if _same_elsewhere(first, other) or _missed(first, other):
         return True
     if other.what.startswith("raises"):
         return False
@@ -88,6 +88,21 @@ def _same_elsewhere(first: Finding, other: Finding) -> bool:
         return False
     place = _place(first)
     return all(raises) or (first.what == other.what and place is not None and place == _place(other))
+
+
+MISSED = frozenset({"late_parameters", "absent_gradients", "idle_step"})
+"""Laws about gradients that are not there: a count or a state that is not each parameter's own breaks several."""
+
+
+def _missed(first: Finding, other: Finding) -> bool:
+    """Whether both are of state that goes on, or does not, where gradients are missing.
+
+    What is seen in the first step, before there is any state, is not: that is of the parameters that are stepped.
+    """
+    alike = {law_of(first.law), law_of(other.law)} <= MISSED and first.matters == other.matters
+    subjects = [{subject_of(row) for row in finding.rows} for finding in (first, other)]
+    at_once = any(f.law.endswith("absent_gradients") and f.seen.get("step") == 1 for f in (first, other))
+    return alike and subjects[1] <= subjects[0] and not at_once
 
 
 def _source(finding: Finding) -> set[str]:
