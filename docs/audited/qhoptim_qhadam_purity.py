@@ -4,7 +4,7 @@ from qhoptim.pyt.qhadam import QHAdam
 
 def run():
     p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
-    opt = QHAdam(p, lr=0.001, weight_decay=0.25)
+    opt = QHAdam(p, lr=0.001, weight_decay=0.1)
     rows = [[torch.tensor([2.0], dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
         for x, g in zip(p, grads): x.grad = g

@@ -1,0 +1,21 @@
+"""apollo_torch.adafactor:Adafactor: load_state_dict changes the dtype of RMS"""
+import torch
+from apollo_torch.adafactor import Adafactor
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.bfloat16))]
+    build = lambda p: Adafactor(p)
+    opt = build(p)
+    rows = [[torch.tensor([2.0], dtype=torch.bfloat16)], [torch.tensor([2.0], dtype=torch.bfloat16)]]
+    for step, grads in enumerate(rows, 1):
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return opt, p, build
+
+opt, p, build = run()
+new = build(p)
+new.load_state_dict(opt.state_dict())
+for x, y in zip(opt.state.values(), new.state.values()):
+    for name in x if isinstance(x, dict) else ():
+        if torch.is_tensor(x[name]) and x[name].dtype != y[name].dtype:
+            raise SystemExit(f'load_state_dict turns {name} from {x[name].dtype} into {y[name].dtype}')

@@ -1,0 +1,15 @@
+"""dowg.dowg:DoWG: raised instead of stepping"""
+import torch
+from dowg.dowg import DoWG
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
+    opt = DoWG(p)
+    rows = [[torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        if step == 2: [setattr(x, 'grad', None) for x in p]; opt.step()
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return torch.cat([x.detach().double().flatten() for x in p])
+
+run()  # raises, and so exits 1

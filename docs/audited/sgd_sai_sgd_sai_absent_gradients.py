@@ -1,0 +1,15 @@
+"""sgd_sai.sgd_sai:SGD_sai: raised instead of stepping"""
+import torch
+from sgd_sai.sgd_sai import SGD_sai
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32)), torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
+    opt = SGD_sai([{'params': [p[0]]}], lr=0.01)
+    rows = [[torch.tensor([2.0], dtype=torch.float32), torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32), torch.tensor([2.0], dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        if step == 2: opt.add_param_group({'params': [p[1]]})
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return torch.cat([x.detach().double().flatten() for x in p])
+
+run()  # raises, and so exits 1
