@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.broken import apart, lines, matrix, more
+from tests.broken import apart, lines, matrix, more, seldom
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -23,7 +23,7 @@ from verifier.auditing.scene import Scene
 WRONG = dict.fromkeys(
     [
         (wrong.__module__, wrong.__name__, law)
-        for wrong, law in (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED, *apart.REJECTED)
+        for wrong, law in (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED, *apart.REJECTED, *seldom.REJECTED)
     ]
 )
 """Each broken optimizer, and the contract that rejects it."""
@@ -50,6 +50,10 @@ STANDS_IN: dict[str, type[Any]] = {
     "scaled_gradients": more.Unscales,
     "sparse_gradients": SumsDuplicates,
     "whole_tensors": DividesByNorm,
+    "decay_switches": seldom.WithDecoupled,
+    "acting_switches": seldom.KeepsMaximum,
+    "whole_models": seldom.ClipsByAll,
+    "single_numbers": DividesByNorm,
 }
 """Contracts that few optimizers are asked to keep, and a right one that keeps each."""
 
@@ -68,9 +72,10 @@ NO_RIGHT_ONE = frozenset({"starting_options", "switched_on", "skipped_first_step
 
 
 def violated(module: Any, law: str) -> record.Violation:
-    """The first violation of a law, over the float32 subjects."""
+    """The first violation of a law, over the float32 subjects, or those of 16 bits."""
+    wanted = "bfloat16" if law in matrix.NARROW else "float32"
     for subject in module.subjects:
-        if subject.format.name == "float32" and not subject.untestable:
+        if subject.format.name == wanted and not subject.untestable:
             record.start()
             try:
                 fast(getattr(module, f"test_{law}"))(subject=subject)

@@ -145,6 +145,15 @@ STATE = (
         about="memory",
     ),
     Row(
+        "master_weights",
+        "Where state moves as the parameter does in float32, a parameter of 16 bits is that state, rounded.",
+        "steps=1, tensors=1",
+        ("check.follows_master(subject, case)",),
+        because="Master weights are the parameter: what is trained, evaluated and saved is their rounding.",
+        about="dtypes",
+        signatures=True,
+    ),
+    Row(
         "bounded_memory",
         "State does not grow with the number of steps.",
         "steps=(1, 4)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -212,6 +213,8 @@ def _scheduled(scene: Scene, case: Case, step: int, joined: Sequence[int]) -> li
         lines = [f"[g.update({changes[0]}) for g in opt.param_groups]"]
     else:
         lines = [f"opt.param_groups[{k}].update({told})" for k, told in enumerate(changes)]
+    if "tensor_lr" in case.events.get(0, ()):
+        lines = [re.sub(r"g\.update\({'lr': (.*)}\)", r"g['lr'].fill_(\1)", line) for line in lines]
     return [f"    if step == {step}: {line}" for line in lines if "update({})" not in line]
 
 

@@ -29,14 +29,14 @@ from verifier.check.contracts import (
     stays_in_element,
     steps_follow,
     takes_shapes,
-    tensor_lr,
     threads_do_not_matter,
 )
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
 from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on, unscales
+from verifier.check.masters import follows_master
 from verifier.check.paths import paths_agree, paths_enclosed
-from verifier.check.rates import leaves_zero, rests_without_rate, scheduled_lr
+from verifier.check.rates import leaves_zero, rests_without_rate, scheduled_lr, tensor_lr
 from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
 from verifier.check.sizes import sized
 from verifier.check.state import (
@@ -54,11 +54,15 @@ from verifier.check.state import (
 )
 from verifier.check.steps import can_step, decays
 from verifier.check.surroundings import leaves_surroundings
+from verifier.check.switches import acts, decides_of_decay
 from verifier.check.symmetry import permuted, same_state, scaled
+from verifier.check.together import acts_on_single_numbers, reads_all_tensors
 from verifier.check.transposed import reorders_matrices
 
 __all__ = [
+    "acts",
     "acts_on_all",
+    "acts_on_single_numbers",
     "as_reals",
     "ascends",
     "begins_in_groups",
@@ -66,9 +70,11 @@ __all__ = [
     "bounded_memory",
     "can_step",
     "decays",
+    "decides_of_decay",
     "deterministic",
     "exact",
     "follows",
+    "follows_master",
     "frozen",
     "groups_as_alone",
     "implementations_agree",
@@ -96,6 +102,7 @@ __all__ = [
     "permuted",
     "ratio",
     "reads_all",
+    "reads_all_tensors",
     "refuses_bad_options",
     "reordered",
     "reorders_matrices",

@@ -135,6 +135,8 @@ def as_reals(subject: Subject, case: Case) -> None:
     if subject.implementation == "differentiable":
         current().notes["a differentiable step computes its scalars as tensors"] += 1
         return
+    if getattr(subject.rule, "can_maximize", False) and not case.maximize:
+        as_reals(subject, case.with_(maximize=True))
     pairs = case.with_(
         shapes=((count, 2),), theta=case.theta[: 2 * count], grads=case.grads[:, : 2 * count], groups=(),
         absent=frozenset(), layout="contiguous", grad_layout="contiguous",
@@ -180,21 +182,6 @@ def _undecayed(subject: Subject, case: Case) -> Case:
     groups = tuple(Group(g.tensors, {n: v for n, v in g.hyper.items() if n not in off}) for g in case.groups)
     schedule = {step: {n: v for n, v in table.items() if n not in off} for step, table in case.schedule.items()}
     return case.with_(hyper={**case.hyper, **off}, groups=groups, schedule=schedule)
-
-
-def tensor_lr(subject: Subject, case: Case) -> None:
-    """lr given as a 0-dim tensor acts as the same number given as a float."""
-    if subject.implementation == "differentiable":
-        current().notes["a differentiable step computes its scalars as tensors"] += 1
-        return
-    plain = case.with_(schedule={})
-    other = during(plain, "tensor_lr", 0)
-    try:
-        seen, expected = run(subject, other), run(subject, plain)
-        with compared(other, plain):
-            alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, plain=plain, scalars=True)
-    except Refused as no:
-        current().notes[str(no)] += 1
 
 
 def reads_all(subject: Subject, case: Case) -> None:
@@ -325,7 +312,7 @@ def takes_shapes(subject: Subject, case: Case) -> None:
     """
     still: set[tuple[int, ...]] = set()
     moved: set[tuple[int, ...]] = set()
-    for shapes in (((0,),), ((),), ((3,),), ((3, 2),), ((3, 0), (2, 2)), ((), (2, 2)), ((2, 3, 2, 2), (0,))):
+    for shapes in (((0,),), ((),), ((1,),), ((3,),), ((3, 2),), ((3, 0), (2, 2)), ((), (2, 2)), ((2, 3, 2, 2), (0,))):
         count = sum(math.prod(shape) for shape in shapes)
         grads = np.tile(1 + np.arange(count) / 8, (case.steps, 1))
         theta = 1 + np.arange(count) % 5 / 4

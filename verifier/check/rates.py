@@ -1,16 +1,17 @@
-"""The learning rate and what steps do with it: late, never, at zero; and parameters that no step leaves zero."""
+"""The learning rate and what steps do with it: late, never, at zero, as a tensor; and parameters that stay zero."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from verifier.case import Case, Refused, Subject, Trajectory
-from verifier.check.alike import breach
+from verifier.check.alike import alike, breach, during
 from verifier.check.judged import in_format
 from verifier.check.pairs import compared
 from verifier.check.seen import run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
+from verifier.rule import Rule
 
 SLOWER = 2.0**-20
 """What a learning rate is multiplied with so that a step under it must be another one."""
@@ -165,3 +166,42 @@ def leaves_zero(subject: Subject, case: Case) -> None:
             return
         what = "a parameter that is zero everywhere is never moved, though a zero among other numbers is"
         raise breach(what, subject, zeros, "0.0", "another value", case.steps, tensor=0, element=0)
+
+
+def tensor_lr(subject: Subject, case: Case) -> None:
+    """lr given as a 0-dim tensor acts as the same number given as a float, and so does what it is filled with later."""
+    if subject.implementation == "differentiable":
+        current().notes["a differentiable step computes its scalars as tensors"] += 1
+        return
+    plain = case.with_(schedule={})
+    other = during(plain, "tensor_lr", 0)
+    try:
+        seen, expected = run(subject, other), run(subject, plain)
+        with compared(other, plain):
+            alike("a tensor lr acts otherwise than a float", subject, other, seen, expected, plain=plain, scalars=True)
+        if not isinstance(subject.rule, Rule) and case.steps > 1 and not case.groups:
+            _filled(subject, other, plain, seen, expected)
+    except Refused as no:
+        current().notes[str(no)] += 1
+
+
+def _filled(subject: Subject, other: Case, plain: Case, seen: Trajectory, expected: Trajectory) -> None:
+    """A tensor lr that is filled before the second step, as torch.optim.lr_scheduler does, is read again.
+
+    `seen` is the run of `other`, with a tensor, and `expected` that of `plain`, with a number, without any change.
+    """
+    slower = {2: {"lr": plain.hyper["lr"] * SLOWER}}
+    change = other.with_(schedule=slower)
+    now = run(subject, change).theta
+    current().compared(now.size)
+    if not same_bits(now, seen.theta).all():
+        return
+    moved = ~same_bits(run(subject, plain.with_(schedule=slower)).theta, expected.theta)
+    if moved.any():
+        what = "a tensor lr that is filled between steps is not read again: the steps keep what it was"
+        step, element = (int(k) for k in np.argwhere(moved)[0])
+        tensor = next(k for k, part in enumerate(plain.slices) if part.start <= element < part.stop)
+        value = f"{float(now[step, element])!r}, as without the change"
+        with compared(change, other, unlike=True):
+            inside = element - plain.slices[tensor].start
+            raise breach(what, subject, change, value, "another value", step, tensor=tensor, element=inside)

@@ -120,6 +120,9 @@ def resumes(subject: Subject, case: Case, how: str = "memory") -> None:
             if how not in ("forloop", "foreach", "fused") or isinstance(subject.rule, Rule):
                 raise
             decided(what, explained(subject, other, case, seen, expected), found)  # another implementation may round
+    climbs = how == "memory" and getattr(subject.rule, "can_maximize", False) and not case.maximize
+    if climbs and current().first("what ascends goes on", case):
+        resumes(subject, case.with_(maximize=True), how)
 
 
 def keeps_state_dtypes(subject: Subject, case: Case) -> None:

@@ -164,9 +164,6 @@ class Life:
         """The parameters as real tensors that share their memory."""
         return [torch.view_as_real(p.detach()) if p.is_complex() else p for p in self.parameters]
 
-    def _options(self, hyper: Mapping[str, float]) -> dict[str, Any]:
-        return self.subject.options(hyper)
-
     def _dirty(self) -> None:
         """Leaves values behind in memory that is freed: what reads memory it did not write, or past an end, shows."""
         for name in self.whole:
@@ -243,7 +240,7 @@ class Life:
             fresh = self.subject.optimizer(self.case.with_(hyper=first, groups=own, schedule={}), self.parameters)
         fresh.state = self.optimizer.state  # not through a state_dict: whether that keeps state is another contract
         for group, old in zip(fresh.param_groups, self.optimizer.param_groups, strict=True):
-            group.update({name: value for name, value in old.items() if name not in self._options(first)})
+            group.update({name: value for name, value in old.items() if name not in self.subject.options(first)})
         before = numbers(self._built(self.subject, self.case.hyper, own=True))
         counted = {name: value for name, value in numbers(self.optimizer).items() if before.get(name, value) != value}
         vars(fresh).update(counted)  # what steps count in attributes, and no option that an attribute keeps
@@ -251,7 +248,7 @@ class Life:
 
     def _join(self, number: int, step: int) -> None:
         group = self.case.all_groups[number]
-        own, plain = self._options(self.case.hyper_at(step, group)), self._options(self.case.hyper)
+        own, plain = self.subject.options(self.case.hyper_at(step, group)), self.subject.options(self.case.hyper)
         said = getattr(getattr(self.subject, "signature", None), "keys", {})
         given = {**said, **{name: value for name, value in own.items() if value != plain[name]}}
         self.optimizer.add_param_group({"params": [self.parameters[k] for k in group.tensors], **given})
@@ -288,9 +285,12 @@ class Life:
             return
         for k, live in zip(self.joined, self.optimizer.param_groups, strict=True):
             group = self.case.all_groups[k]
-            wanted = self._options(self.case.hyper_at(step, group))
-            before = self._options(self.case.hyper_at(step - 1, group))
-            live.update({name: value for name, value in wanted.items() if value != before[name]})
+            wanted = self.subject.options(self.case.hyper_at(step, group))
+            before = self.subject.options(self.case.hyper_at(step - 1, group))
+            changed = {name: value for name, value in wanted.items() if value != before[name]}
+            if isinstance(changed.get("lr"), Tensor):
+                live["lr"].fill_(changed.pop("lr"))  # as torch.optim.lr_scheduler does
+            live.update(changed)
 
     def _assign(self, step: int) -> None:
         for k, (p, where, shape) in enumerate(zip(self.parameters, self.case.slices, self.case.shapes, strict=True)):

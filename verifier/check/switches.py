@@ -1,0 +1,108 @@
+"""Switches whose names say what they do: what they must leave as it is, and what they must change."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from verifier.case import Case, Refused, Subject
+from verifier.check.alike import breach
+from verifier.check.changes import alike_so_far, ordinary
+from verifier.check.pairs import compared
+from verifier.check.seen import RAISED, run
+from verifier.floats import FP32, same_bits
+from verifier.record import Violation, current
+
+OF_DECAY = re.compile(r"weight_dec|(^|_)wd(_|$)|^decoupled?(_decay)?$|^(fixed|cautious|stable)_decay$|no_prox")
+"""What switches are called that say how weight decay acts."""
+
+LONG = 12
+"""Steps that are enough for what is rectified, or corrected, from the sixth or so on."""
+
+
+def decides_of_decay(subject: Subject, case: Case) -> None:
+    """A switch that says how weight decay acts changes nothing where nothing decays; under the class's own options."""
+    signature: Any = subject.rule
+    off = dict.fromkeys(signature.decays, 0.0)
+    names = [o.name for o in signature.options if o.kind == "switch" and OF_DECAY.search(o.name)]
+    if not off or not names or not current().first("switches of weight decay", case):
+        return
+    still = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults, **off}), LONG)
+    for name in names:
+        turned = still.with_(hyper={**still.hyper, name: 1.0 - still.hyper[name]})
+        try:
+            seen, expected = run(subject, turned), run(subject, still)
+        except Refused as no:
+            current().notes[str(no)] += 1
+            continue
+        what = f"{name} changes steps although nothing decays"
+        with compared(turned, still):
+            alike_so_far(what, subject, turned, seen, expected)
+
+
+ACTING = ("amsgrad", "centered", "nesterov")
+"""Switches of published optimizers that act on every step but the first, whatever else is chosen, or nearly."""
+
+LOOKS = 6
+"""Combinations of the other options beside which a switch is tried."""
+
+FADING = 2.0**-6
+"""How much smaller the gradients of some elements are from step to step, so that averages of their squares fall."""
+
+
+def acts(subject: Subject, case: Case) -> None:
+    """amsgrad, centered and nesterov change some step, beside the defaults or another combination of options.
+
+    The gradients of some elements fade, so that a running maximum is not the average it is of.
+    """
+    signature: Any = subject.rule
+    names = [o.name for o in signature.options if o.name in ACTING and o.kind == "switch"]
+    if subject.format.precision < FP32.precision or not names or not current().first("switches that act", case):
+        return
+    rates = {"lr": 0.5} if "lr" in case.hyper and 0.5 in signature.option("lr").values else {}
+    bases = [{**signature.defaults, **rates}, *sorted(signature.configurations, key=lambda c: _zeros(signature, c))]
+    for name in names:
+        seen = [pair for base in bases[:LOOKS] if (pair := _both(subject, case, base, name)) is not None]
+        if not seen:
+            current().notes[f"{name} cannot be chosen"] += 1
+        elif not any(told for _, told in seen):
+            turned, _ = seen[0]
+            with compared(turned, turned.with_(hyper={**turned.hyper, name: 0.0}), unlike=True):
+                what = f"{name} changes no step, though gradients fade"
+                raise breach(what, subject, turned, "the steps without it", "other steps", turned.steps)
+
+
+def _zeros(signature: Any, hyper: Any) -> int:
+    """How many numbers of a combination are zero."""
+    return sum(o.kind == "float" and hyper[o.name] == 0 for o in signature.options)
+
+
+def _both(subject: Subject, case: Case, base: Any, name: str) -> tuple[Case, bool] | None:
+    """The case with the switch on, and whether its steps differ from those without; None where it cannot be chosen."""
+    flat = getattr(subject.rule, "most_dimensions", 5) < 2
+    plain = case.with_(
+        shapes=((4,),) if flat else ((2, 2),),
+        theta=np.array([1.0, -0.5, 2.0, 0.25]),
+        grads=np.array([[1.0, -2.0, 3.0, 0.5]]) * np.array([FADING, 1.0, 1.0, FADING]) ** np.arange(3.0)[:, None],
+        hyper={**case.hyper, **base, name: 0.0},
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+        events={},
+        layout="contiguous",
+        grad_layout="contiguous",
+    )
+    turned = plain.with_(hyper={**plain.hyper, name: 1.0})
+    try:
+        one, other = run(subject, turned).theta, run(subject, plain).theta
+    except Refused:
+        return None
+    except Violation as found:
+        if found.what != RAISED:
+            raise
+        current().violation = None  # of what raises, other laws tell
+        return None
+    current().compared(one.size)
+    return turned, not same_bits(one, other).all()

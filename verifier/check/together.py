@@ -1,0 +1,93 @@
+"""What one parameter has to do with the others of its model, and with those of its shape but for dimensions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from verifier.case import Case, Group, Subject, Trajectory
+from verifier.check.alike import alike, breach
+from verifier.check.coarser import farther_than_rounding
+from verifier.check.judged import Judgement, decided
+from verifier.check.pairs import compared
+from verifier.check.seen import RAISED, run
+from verifier.floats import FP32, same_bits
+from verifier.record import Violation, current
+
+COUPLES = "its step couples tensors"
+"""Why laws of one tensor say nothing of a class whose parameters move each other."""
+
+
+def reads_all_tensors(subject: Subject, case: Case) -> None:
+    """Where one parameter moves the others of its group, or of other groups, so does every parameter.
+
+    Four parameters have the same values and the same gradients, whose norms are exact, in two groups of the same
+    options. One after the other is made larger, in the gradients of its last step or itself; whether that moves those
+    beside it must have one answer.
+    """
+    rule = subject.rule
+    if getattr(rule, "exempt", {}).get("order") != COUPLES or subject.format.precision < FP32.precision:
+        current().notes["parameters do not move each other, or this format hides how"] += 1
+        return
+    if not current().first("parameters that move each other", case):
+        return
+    shape, count = ((2, 2), 4) if getattr(rule, "least_dimensions", 0) > 1 else ((2,), 2)
+    theta, grads = np.array([0.75, -1.0, 0.0, 0.0]), np.array([[-1.0, 0.75, 0.0, 0.0], [3.0, 4.0, 0.0, 0.0]])
+    plain = case.with_(
+        shapes=(shape,) * 4,
+        theta=np.tile(theta[:count], 4),
+        grads=np.tile(grads[:, :count], (1, 4)),
+        groups=(Group((0, 1), {}), Group((2, 3), {})),
+        schedule={},
+        absent=frozenset(),
+        events={},
+    )
+    for kind in ("gradients", "parameters"):
+        try:
+            _one_answer(subject, plain, kind)
+        except Violation as found:
+            if found.what != RAISED:
+                raise
+            current().violation = None
+            current().notes["steps of large numbers raise"] += 1
+
+
+def _one_answer(subject: Subject, plain: Case, kind: str) -> None:
+    """Whether making a parameter larger, or its gradients, moves another has one answer: in groups, and across them."""
+    usual = run(subject, plain)
+    owner = np.arange(len(plain.theta)) * 4 // len(plain.theta)
+    others: list[Case] = []
+    moves: dict[tuple[int, int], bool] = {}
+    for number in range(4):
+        larger = np.where(owner == number, 64.0, 1.0)
+        last = np.arange(plain.steps)[:, None] == plain.steps - 1
+        grads = plain.grads * np.where(last, larger, 1.0)
+        others.append(plain.with_(grads=grads) if kind == "gradients" else plain.with_(theta=plain.theta * larger))
+        apart = ~same_bits(run(subject, others[-1]).theta[-1], usual.theta[-1])
+        moves |= {(number, k): bool(apart[owner == k].any()) for k in range(4) if k != number}
+    current().compared(4 * len(owner))
+    for where, same in (("of its group", True), ("of another group", False)):
+        pairs = [(i, j) for i, j in moves if (i // 2 == j // 2) is same]
+        if len({moves[pair] for pair in pairs}) > 1:
+            (i, j), (m, n) = (next(pair for pair in pairs if moves[pair] is answer) for answer in (False, True))
+            what = f"larger {kind} of some parameters move those {where}, and of others not"
+            index = np.flatnonzero(owner == j)
+            far = farther_than_rounding(subject, plain, usual, run(subject, others[m]).theta)
+            told = far is not None and bool(far[:, owner == n].any())
+            with compared(others[i], plain, here=index, there=index, unlike=True):
+                seen, should = f"parameter {i} does not move {j}", f"moves it, as {m} moves {n}"
+                found: Violation = breach(what, subject, others[i], seen, should, plain.steps)
+                decided(what, Judgement.OTHERWISE if told else Judgement.UNKNOWN, found)
+
+
+def acts_on_single_numbers(subject: Subject, case: Case) -> None:
+    """A parameter of one number moves alike whether it has no dimension, or one."""
+    if getattr(subject.rule, "least_dimensions", 0) > 0 or not case.steps:
+        current().notes["it takes no single numbers"] += 1
+        return
+    one = case.with_(
+        shapes=((1,),), theta=case.theta[:1], grads=case.grads[:, :1], groups=(), schedule={}, absent=frozenset()
+    )
+    none = one.with_(shapes=((),))
+    with compared(none, one):
+        what = "a parameter of one number moves otherwise without a dimension than with one"
+        alike(what, subject, none, run(subject, none), Trajectory(run(subject, one).theta), plain=one)
