@@ -9,12 +9,14 @@ import hypothesis
 import pytest
 import torch
 
+from tests.unusual import ConstantMistaken, ConstantRates
 from verifier import check, record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing import overdue
 from verifier.auditing.probe import Found, learn, with_class
 from verifier.auditing.request import Request
 from verifier.auditing.scene import Scene, built
+from verifier.lift import lift
 from verifier.subjects.torch_conventions import case_of, source
 from verifier.subjects.torch_signature import resolve
 
@@ -134,6 +136,23 @@ def test_bias_corrections_of_a_tensor_that_counts_are_no_mistake(law: str) -> No
 def test_gradients_that_lost_digits_are_a_mistake_beside_a_tensor_that_counts() -> None:
     """What float32 scalars allow is no excuse for gradients."""
     assert "enclosure" in said("CountsAndRounds", "step_follows") or "theta" in said("CountsAndRounds", "as_read")
+
+
+@pytest.mark.parametrize("law", ["as_read", "step_follows"])
+def test_rates_that_are_constants_of_the_code_are_no_mistake(law: str) -> None:
+    """The first step is no step of its own because of what `1 - 0.999` rounds to."""
+    assert "" == said("ConstantRates", law, ("float64", "float32", "float16"))
+
+
+def test_numbers_computed_of_constants_are_printed_as_the_code_has_them() -> None:
+    """Nobody writes 10000000000000009 / 10000000000000000000."""
+    assert "v = (1 - 0.999) * g^2 + 999 * v / 1000" in lift(ConstantRates).formula
+
+
+def test_first_step_that_is_another_one_is_still_read_apart() -> None:
+    """What rounding of constants cannot explain is a branch of the rule."""
+    assert "if t = 1" not in lift(ConstantRates).formula
+    assert "if t = 1" in lift(ConstantMistaken).formula
 
 
 def test_rate_that_steps_write_themselves_is_a_convention() -> None:

@@ -323,3 +323,39 @@ class ListedFirst(ListedRates):
 
     def listed(self, params: Any, grads: Any, rates: Any) -> None:
         torch._foreach_add_(params, grads, alpha=rates[0])
+
+
+class ConstantRates(Optimizer):
+    """Adam with the paper's numbers written into its step: 1 - 0.999 is a double before anything can follow it."""
+
+    def __init__(self, params: Any, lr: float = 1e-3) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state.update(step=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+                state["step"] += 1
+                state["m"].mul_(0.9).add_(p.grad, alpha=1 - 0.9)
+                state["v"].mul_(0.999).addcmul_(p.grad, p.grad, value=1 - 0.999)
+                m, v = (state[n] / (1 - b ** state["step"]) for n, b in (("m", 0.9), ("v", 0.999)))
+                p.sub_(group["lr"] * m / (v.sqrt() + 1e-8))
+        return loss
+
+
+class ConstantMistaken(ConstantRates):
+    """The same, whose first step is half as long."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        before = [(p, p.clone()) for g in self.param_groups for p in g["params"] if not self.state[p]]
+        loss = super().step(closure)
+        for p, was in before:
+            p.lerp_(was, 0.5)
+        return loss

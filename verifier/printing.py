@@ -43,6 +43,8 @@ RELATIONS = {
     sympy.GreaterThan: (">=", ">=", r"\geq"),
 }
 
+_SHORT, _COMPUTED = 9, 10**12  # characters of a decimal a person wrote; denominators of numbers nobody writes
+
 NEGATED = ("not ", "not ", r"\neg ")
 IMPLIES = ("=>", "=>", r"\Rightarrow")
 
@@ -57,8 +59,19 @@ def to_python(expr: sympy.Basic, module: str = "") -> str:
 
 
 def to_text(expr: sympy.Basic) -> str:
-    """`expr` as one line of plain text: powers `^`, `|x|`, relations `=` and `=>`."""
-    return _Text().show(sympy.sympify(expr))
+    """`expr` as one line of plain text: powers `^`, `|x|`, relations `=` and `=>`; `1 - 0.999` as the code has it."""
+    expr = sympy.sympify(expr)
+    return _Text().show(expr.xreplace({r: _remainder(r) for r in expr.atoms(sympy.Rational)}))
+
+
+def _remainder(number: sympy.Rational) -> Expr:
+    """The number; where it is the double `1 - d` of a short decimal d, as code computes it, that difference."""
+    if number.q <= _COMPUTED or not 0 < abs(number) < 1:
+        return number
+    decimal = repr(1 - float(abs(number)))
+    if len(decimal) > _SHORT or 1 - float(decimal) != float(abs(number)):
+        return number
+    return sympy.sign(number) * Symbol(f"(1 - {decimal})")
 
 
 def to_latex(expr: sympy.Basic) -> str:

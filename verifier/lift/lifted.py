@@ -21,7 +21,7 @@ from verifier.lift.lines import Step, lines
 from verifier.lift.observe import Stuck, Variable
 from verifier.lift.ranges import ranges
 from verifier.lift.replay import first_step, replayed
-from verifier.lift.same import same
+from verifier.lift.same import same, same_but_for_constants
 from verifier.lift.semantics import weight_decay_semantics
 from verifier.lift.symbolic import to_sympy
 from verifier.printing import to_text
@@ -289,7 +289,7 @@ def _rule(recipe: Recipe, explored: Explored, name: str) -> tuple[Rule, dict[str
     uniform = True
     for n, e in zip(new, expr.rebuild(list(new.values()), start), strict=True):
         e = expr.rebuild([e], decided)[0]
-        uniform = uniform and (e is first[n] or same(e, first[n]))
+        uniform = uniform and (e is first[n] or same(e, first[n]) or same_but_for_constants(e, first[n]))
     olds = {n: expr.sym(n, (0, 0)) for n in new}
     ordered = {n: new[n] for n in (*[m for m in new if m != "theta"], "theta")}
     program = lines(Step(ordered, None if uniform else {n: first[n] for n in ordered}), olds)

@@ -83,6 +83,18 @@ def rational(value: float) -> Fraction:
     return small if float(small) == value else Fraction(repr(value))
 
 
+LONG = 12
+"""Digits of a constant that nobody writes: code computed it of others, as `1 - 0.999`, before a lift could see how."""
+
+
+def computed(node: Node) -> bool:
+    """Whether a constant was computed by the code, of constants again: nobody writes that many digits."""
+    value = number(node)
+    if value is None or value.denominator <= 1000:
+        return False
+    return len(repr(float(value)).partition("e")[0].replace(".", "").strip("-0")) > LONG
+
+
 ZERO, ONE, MINUS_ONE, TWO, HALF = const(0), const(1), const(-1), const(2), const(Fraction(1, 2))
 TRUE, FALSE = make("true"), make("false")
 NAN, INFINITY = const(math.nan), const(math.inf)

@@ -12,8 +12,11 @@ from verifier.equality.normal import Domain, equal
 from verifier.lift import expr
 from verifier.lift.evaluate import values
 from verifier.lift.expr import Node
+from verifier.lift.nodes import computed
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.symbolic import to_sympy
+
+_POINTS = 12  # at which expressions are compared that algebra cannot
 
 
 def random_point(symbols: set[Node], seed: int) -> dict[Node, float]:
@@ -61,6 +64,25 @@ def same(a: Node, b: Node, domain: Domain | None = None) -> bool:
         return equal(left, right, domain).proved
     except TypeError:
         return False
+
+
+def same_but_for_constants(a: Node, b: Node) -> bool:
+    """Whether two expressions agree within what computing their constants in doubles may have rounded.
+
+    A constant that the code computes of constants is known as a double alone: `1 - 0.999` is off by 2**-54, while
+    `1 - 0.999**t`, in which t is followed, is known exactly.
+    """
+    constants = {c: expr.sym(f"constant {k}") for k, c in enumerate(filter(computed, expr.postorder([a, b])))}
+    if not constants or expr.opaque_leaves(a, b):
+        return False
+    known = {s: (float(c.args[0]), 2.0**-53 * max(1.0, abs(float(c.args[0])))) for c, s in constants.items()}
+    roots = expr.rebuild([a, b], constants)
+    for seed in range(_POINTS):
+        point = random_point(expr.symbols(*roots) - set(known), seed)
+        (x, ex), (y, ey) = values(roots, {**point, **known})
+        if not (math.isfinite(ex) and math.isfinite(ey) and abs(x - y) <= ex + ey):
+            return False
+    return True
 
 
 def _set(known: Range) -> object:
