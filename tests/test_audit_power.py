@@ -164,6 +164,43 @@ def test_names_a_wrong_line(wrong: Wrong, tmp_path: Path, monkeypatch: pytest.Mo
     assert wrong.words in next(iter(messages.values()))
 
 
+KEEPS_THE_GRADIENT = """
+import torch
+
+class KeepsTheGradient(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, momentum=0.0, weight_decay=0.0):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                d = p.grad if group["weight_decay"] == 0 else p.grad.add(p, alpha=group["weight_decay"])
+                if group["momentum"] != 0:
+                    state = self.state[p]
+                    if "buf" in state:
+                        d = state["buf"].mul_(group["momentum"]).add_(d)
+                    state["buf"] = d
+                p.add_(d, alpha=-group["lr"])
+"""
+
+
+def test_state_that_is_the_gradient_with_momentum_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A buffer that is `.grad` itself where no decay is added to it is seen; one that is cloned is right."""
+    for name, text in (
+        ("kept", KEEPS_THE_GRADIENT),
+        ("cloned", KEEPS_THE_GRADIENT.replace("] = d\n", "] = d.clone()\n")),
+    ):
+        (tmp_path / f"wild_{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+
+    messages = said(learnt("wild_kept:KeepsTheGradient"), "own_state")
+
+    assert "buf of tensor 0 and a gradient" in next(iter(messages.values()))
+    assert {} == said(learnt("wild_cloned:KeepsTheGradient"), "own_state")
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_passes_the_right_ones_by_what_was_read(name: str) -> None:
     """No implementation of a right optimizer departs from the rule read out of it, soon or late."""

@@ -79,6 +79,7 @@ def test_option_that_is_not_read_from_its_group_is_one_finding() -> None:
     step = of("as_read", "theta is not what it was", matters=("lr changed between steps",), seen=SEEN | {"ulps": 7.0})
 
     assert ["wrong.groups"] == [one.law for one in ranked([step, kept, unread, GROUPS])]
+    assert 1 == len(ranked([GROUPS, replace(kept, matters=())]))
     other = replace(unread, matters=("momentum changed between steps",))
     assert ["wrong.groups", "wrong.schedule"] == sorted(one.law for one in ranked([GROUPS, other]))
 

@@ -152,6 +152,20 @@ def plain(signature: Any, *, steps: int | tuple[int, int] = (1, 20), **_: Any) -
     return [Case(tuple(shapes), theta, grads, dict(hyper)) for hyper in signature.plain] if shapes else []
 
 
+FULLY = ("purity", "own_state", "maximize")
+"""Contracts asked with every option on, too: all are where no rule can be read."""
+
+
+def always(signature: Any, law: str, *, readable: bool, **arguments: Any) -> list[Case]:
+    """The cases that a contract is asked of besides those that are drawn."""
+    if law == "large_sizes":  # one alone: that with everything on
+        return [case.with_(grads=case.grads[:2]) for case in full(signature)]
+    found = plain(signature, **arguments)
+    found += full(signature) if law in FULLY or not readable else []
+    # what is kept may be the gradient itself, where nothing is added to it
+    return found + (alone(signature) if law == "own_state" else [])
+
+
 def full(signature: Any) -> list[Case]:
     """A case, if any, of the configuration with fewest zeros, where all that options scale is there; default betas.
 
@@ -166,6 +180,14 @@ def full(signature: Any) -> list[Case]:
     )
     slow = {o.name: o.default for o in signature.options if o.name.startswith("beta") and o.default}
     return plain(replace(signature, plain=({**start, **slow},)), steps=4)
+
+
+def alone(signature: Any) -> list[Case]:
+    """A case for each option that is a number and off by default: on, with nothing else, as momentum without decay."""
+    values = {o.name: [v for v in o.values if v] for o in signature.options if o.kind == "float" and o.default == 0}
+    found = tuple({**signature.defaults, name: some[0]} for name, some in values.items() if some)
+    known = tuple(hyper for hyper in found if hyper not in signature.plain)
+    return plain(replace(signature, plain=known), steps=4)
 
 
 def rescheduled(signature: Any) -> list[Case]:

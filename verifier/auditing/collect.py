@@ -239,7 +239,7 @@ def source_of(contract: Any) -> str:
 def _contract_module(found: Any, profile: str) -> ModuleType:
     from verifier import contracts
     from verifier.auditing import itself
-    from verifier.auditing.cases import cases, full, plain
+    from verifier.auditing.cases import always, cases
     from verifier.subjects.torch_foreign import subjects
 
     signature = found.signature
@@ -250,17 +250,10 @@ def _contract_module(found: Any, profile: str) -> ModuleType:
             continue
         arguments = eval(f"dict({contract.follow_up.cases})")
         sources[contract.name] = (source_of(contract), cases(signature, **arguments))
-        examples[contract.name] = plain(signature, **arguments)
-        if contract.name == "large_sizes":  # asked of one case alone: that with everything on
-            examples[contract.name] = [case.with_(grads=case.grads[:2]) for case in full(signature)]
-        elif contract.name in FULLY or not found.readable:
-            examples[contract.name] += full(signature)
+        examples[contract.name] = always(signature, contract.name, readable=found.readable, **arguments)
     sources |= itself.sources(found, profile) | _stumbles(signature)
     examples |= itself.examples(found)
     return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
-
-
-FULLY = ("purity", "own_state", "maximize")  # asked with every option on, too: all are where no rule can be read
 
 
 def _stumbles(signature: Any) -> dict[str, tuple[str, Any]]:

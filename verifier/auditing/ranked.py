@@ -66,7 +66,7 @@ def _same(first: Finding, other: Finding) -> bool:
         return True
     if other.what.startswith("raises"):
         return False
-    if _source(first) & _source(other):
+    if _source(first) & _source(other) or (_source(first) and _overridden(other)):
         return True
     if first.seen.get("expected") and first.seen.get("ulps") is not None and _numbers(first) == _numbers(other):
         return True
@@ -119,6 +119,11 @@ def _source(finding: Finding) -> set[str]:
         told = next((text for text in finding.matters if text.endswith(" changed between steps")), "")
         return set(told.removesuffix(" changed between steps").split(", ")) - {""}
     return _options(finding) if law == "resume_over_others" else set()
+
+
+def _overridden(finding: Finding) -> bool:
+    """Whether a loaded state_dict fails to override an option, and nothing says which."""
+    return {law_of(row) for row in finding.rows} == {"resume_over_others"} and not finding.matters
 
 
 def _options(finding: Finding) -> set[str]:
