@@ -10,7 +10,7 @@ import sympy
 
 from tests.test_audit_power import DECAY, learnt, source
 from verifier import rules
-from verifier.auditing.claimed import named
+from verifier.auditing.claimed import holds, named
 from verifier.auditing.probe import Found
 from verifier.conventions import ABSENT, ASPECTS, OTHERS, SHIPPED, shipped
 from verifier.lift import apart
@@ -284,3 +284,64 @@ def test_a_class_named_after_another_rule_has_a_note() -> None:
     assert "" == named("pkg:CustomAdam", adam)
     assert "no form of adamw that is known" in named("pkg:AdamW", none)
     assert "" == named("pkg:Lion", none)
+
+
+def test_a_mistake_that_shows_where_nothing_decays_is_found() -> None:
+    """Weights multiplied by lr * weight_decay vanish without weight decay too."""
+    lion = rules.get("lion")
+    wrong = next(m for m in mutants(lion) if m.name == "lion__decay_to_share")
+
+    found = related(wrong)
+
+    assert found is not None and found.wrong is not None
+    assert "lion__decay_to_share" == found.wrong.name
+
+
+def test_the_options_of_a_second_rule_go_by_their_usual_names() -> None:
+    """adamw_lr and adamw_beta1 are AdamW's lr and beta1; such code is told of, and cannot be held to the rule."""
+    wrong = next(m for m in mutants(rules.get("adamw")) if m.name == "adamw__ahead_beta2")
+    other = {s: sympy.Symbol(f"adamw_{s.name}", real=True) for s in wrong.hyper if s.name in ("lr", "beta1")}
+    named = replace(
+        wrong,
+        hyper={other.get(s, s): values for s, values in wrong.hyper.items()},
+        step=tuple((x, sympy.sympify(e).xreplace(other)) for x, e in wrong.step),
+    )
+
+    found = related(named)
+
+    assert found is not None and found.wrong is not None
+    assert ("adamw", "adamw__ahead_beta2", True) == (found.of, found.wrong.name, found.renamed)
+    assert not holds(found)
+
+
+def test_a_mistake_in_one_branch_is_found(tmp_path: Path) -> None:
+    """Code that is right for the one value of an option that it treats apart has the mistake all the same."""
+    qhadam = rules.get("qhadam")
+    wrong = next(m for m in mutants(qhadam) if m.name == "qhadam__both_nu1_update")
+    nu1 = wrong.symbol("nu1")
+    right, written_wrong = dict(qhadam.step), dict(wrong.step)
+    branched = replace(
+        wrong,
+        step=tuple(
+            (x, sympy.Piecewise((e, sympy.Ne(nu1, 1)), (right[x], True)) if e != right[x] else e)
+            for x, e in written_wrong.items()
+        ),
+    )
+
+    found = related(branched)
+
+    assert found is not None and found.wrong is not None
+    assert "qhadam__both_nu1_update" == found.wrong.name
+
+
+@pytest.mark.parametrize("step", [10, 60])
+def test_a_mistake_that_begins_late_is_found(tmp_path: Path, step: int) -> None:
+    """Code that is AdamW until some step, and AdamW with a known mistake from then on, is told by that step."""
+    found = written(tmp_path, BIAS2, f'{BIAS2} if state["step"] < {step} else 1.0')
+
+    assert (
+        f"adamw, but from step {step} on the bias correction 1 - beta2^t is left out"
+        in found.described["proof"]["relation"]
+    )
+    assert "adamw" == found.described["rule"]
+    assert [] == [words for _, words in found.signature.notes if "takes other steps" in words]

@@ -170,6 +170,9 @@ def _decay_implicit(rule: Rule) -> Iterator[Edit]:
 def _moments_elsewhere(rule: Rule) -> Iterator[Edit]:
     """Moments that start elsewhere, look ahead, or whose rates are named the other way round."""
     last, beta1 = stepping(rule), hyper(rule, "beta1")
+    powers = {x: sympy.sympify(e).atoms(Pow) for x, e in rule.step}
+    squares = [x for x, found in powers.items() if x in rule.state and any(p.exp == 2 for p in found)]
+    corrected = any(p.exp == t for found in powers.values() for p in found)
     for i, (x, e) in enumerate(rule.step):
         line = sympy.sympify(e)
         if x in rule.state and beta1 is not None and line.has(beta1 * x) and rule.step[last][1].has(x) and i < last:
@@ -177,7 +180,7 @@ def _moments_elsewhere(rule: Rule) -> Iterator[Edit]:
             yield Edit(
                 "lookahead_moment", f"the step looks ahead by another update of {x}", with_line(rule, last, ahead)
             )
-        if x in rule.state and any(p.exp == 2 for p in line.atoms(Pow)) and rule.state[x] == 0:
+        if x in rule.state and [x] == squares and rule.state[x] == 0 and not corrected:
             ones = {s: Integer(1) if s == x else v for s, v in rule.state.items()}
             yield Edit("initial_one", f"{x} starts at one", None, ones)
         if isinstance(line, Max) and x in rule.state:

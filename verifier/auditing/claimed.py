@@ -90,7 +90,9 @@ def states(found: Relative) -> frozenset[str]:
 
 
 def holds(found: Relative) -> bool:
-    """Whether steps can be held to the rule: enclosures cover it."""
+    """Whether steps can be held to the rule: enclosures cover it, and the class has options of its names."""
+    if found.renamed:
+        return False
     try:
         program(found.rule)
     except RuleError:

@@ -224,10 +224,11 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
             near = None  # what is read of vectors lacks a decay that acts on matrices alone
         if near is not None and not fixed:
             described["proof"] = claimed.told(described["proof"], near)
+        if near is not None and near.wrong is not None and not _claims(held):
+            proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
         if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
             held.append(_claimed(read, near, fixed))
             source = "claimed"
-            proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
         elif (
             proof is not None and proof.proved and declared is None and not proof.maps
         ):  # state in another form: by itself

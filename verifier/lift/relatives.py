@@ -53,7 +53,8 @@ class Relative:
     """What lifted code is: `rule`, written by `conventions`, or `wrong`, which is that rule with one mistake in it.
 
     `of` names the rule of the catalogue; `proof` is that the code follows `wrong`, or `rule` where nothing is wrong.
-    `absent` are hyperparameters of the rule that the code does without.
+    `absent` are hyperparameters of the rule that the code does without. Where the code has names of its own for some
+    (`renamed`), it cannot be held to the rule.
     """
 
     of: str
@@ -62,6 +63,7 @@ class Relative:
     wrong: Mutant | None
     proof: induction.LiftProof
     absent: tuple[str, ...] = ()
+    renamed: bool = False
 
     @property
     def known(self) -> Rule:
@@ -101,17 +103,60 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
     """
     if lifted.rule is None:
         return None
+    lifted, renamed = _renamed(lifted, lifted.rule)
     fitting = list(itertools.islice(_fitting(lifted, rules), RULES))
-    for widely in (False, True):
-        found = _found(fitting[: WIDELY if widely else RULES], widely)
-        for name, candidate, given in found:
+    for found in (
+        lambda: _found(fitting, False),
+        lambda: _found(fitting[:WIDELY], True),
+        lambda: _outright(fitting[:WIDELY]),
+    ):
+        for name, candidate, given in found():
             proof = _shown(given, candidate)
             if proof is not None:
                 absent = tuple(
                     n for n in given.literal if n not in lifted.literal and OPTIONAL.get(n) == given.literal[n]
                 )
-                return Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof, absent)
+                return Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof, absent, renamed)
     return None
+
+
+SUFFIXES: Mapping[str, str] = {
+    "_lr": "lr", "_beta1": "beta1", "_beta2": "beta2", "_eps": "eps", "_wd": "weight_decay",
+    "_weight_decay": "weight_decay", "_momentum": "momentum",
+}  # fmt: skip
+"""How classes name the options of a second rule of theirs, such as the adamw_lr of Muon, and what they are."""
+
+
+def _renamed(lifted: Lift, rule: Rule) -> tuple[Lift, bool]:
+    """The lift with the usual names for the options of a second rule, and whether that made a difference."""
+    mine = {s.name: s for s in rule.hyper}
+    usual = {n: short for n in mine for suffix, short in SUFFIXES.items() if n.endswith(suffix) and short not in mine}
+    if not usual or len(set(usual.values())) < len(usual):
+        return lifted, False
+    to = {mine[n]: sympy.Symbol(short, real=True) for n, short in usual.items()}
+    new = replace(
+        rule,
+        hyper={to.get(s, s): values for s, values in rule.hyper.items()},
+        state={s: sympy.sympify(e).xreplace(to) for s, e in rule.state.items()},
+        step=tuple((x, sympy.sympify(e).xreplace(to)) for x, e in rule.step),
+    )
+    hyper = {**lifted.hyper, **{short: lifted.hyper[n] for n, short in usual.items() if n in lifted.hyper}}
+    return replace(lifted, rule=new, hyper=hyper), True
+
+
+def _outright(fitting: Iterable[tuple[Rule, Lift]]) -> Iterator[tuple[str, _Candidate, Lift]]:
+    """The candidates with one mistake and at most one convention that agree with every hyperparameter at work.
+
+    A mistake with eps or weight decay may show where they are zero too, so that no aspect finds it by itself.
+    """
+    for rule, given in fitting:
+        known: dict[sympy.Basic, Node] = {}
+        points = list(_points(given, rule, ()))
+        plain = [_Candidate(rule)]
+        written = [c for aspect in ASPECTS for c in _edited(given, plain, aspect) if c.slip is None]
+        slipped = (c for aspect in ASPECTS for c in _edited(given, [*plain, *written], aspect) if c.slip is not None)
+        agreeing = (c for c in slipped if points and _agrees(c.lines, points, known))
+        yield from ((rule.name, c, given) for c in agreeing)
 
 
 def _found(fitting: Iterable[tuple[Rule, Lift]], widely: bool) -> list[tuple[str, _Candidate, Lift]]:
@@ -176,9 +221,9 @@ def _fitting(lifted: Lift, rules: Iterable[Rule]) -> Iterator[tuple[Rule, Lift]]
 
 
 def _numbers(rule: Rule) -> list[float]:
-    """The numbers written in a rule's lines that are no fractions of small whole numbers."""
-    found = {n for _, e in rule.step for n in sympy.sympify(e).atoms(sympy.Rational) if n.q > 64}
-    return sorted(float(n) for n in found)
+    """The numbers written in a rule's lines that are no fractions of small whole numbers, and decimals that decay."""
+    written = {n for _, e in rule.step for n in sympy.sympify(e).atoms(sympy.Rational)}
+    return sorted(float(n) for n in written if n.q > 64 or (0.8 <= n < 1 and 100 % n.q == 0))
 
 
 def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[_Candidate]:

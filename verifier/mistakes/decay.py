@@ -25,6 +25,11 @@ def decay_of_coupled(rule: Rule) -> Iterator[Edit]:
             ((rule.theta, rule.theta * (1 - lr * wd)), *plain),
         )
         yield Edit(
+            "decay_decoupled_too",
+            "weight decay also shrinks the weight by itself",
+            ((rule.theta, rule.theta * (1 - lr * wd)), *rule.step),
+        )
+        yield Edit(
             "decay_times_lr",
             "weight decay in the gradient is scaled by lr once more",
             with_line(rule, line, rule.grad + lr * wd * rule.theta),
@@ -65,6 +70,10 @@ def decay_of_decoupled(rule: Rule) -> Iterator[Edit]:
     yield Edit(
         "coupled_decay", "weight decay is coupled: added to the gradient", ((d, rule.grad + wd * rule.theta), *moved)
     )
+    if line == 0:
+        says, both = "weight decay is added to the gradient as well", (d, rule.grad + wd * rule.theta)
+        yield Edit("decay_coupled_too", says, (rule.step[0], both, *moved))
+        yield Edit("decay_coupled_first", f"{says}, before it shrinks the weight", (both, rule.step[0], *moved))
     yield Edit("decay_twice", "weight decay is applied twice", with_line(rule, line, value * value / rule.theta))
     yield Edit(
         "decay_doubled", "weight decay is twice what it should be", with_line(rule, line, value.xreplace({wd: 2 * wd}))

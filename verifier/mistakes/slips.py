@@ -39,6 +39,11 @@ def slips_of_corrections(rule: Rule) -> Iterator[Edit]:
             f"{beta}^t stands where the bias correction 1 - {beta}^t should",
             everywhere(rule, put({corrected: power})),
         )
+        yield Edit(
+            f"summed_{beta}",
+            f"the bias correction is 1 + {beta}^t, not 1 - {beta}^t",
+            everywhere(rule, put({corrected: 1 + power})),
+        )
         found = {p for _, e in rule.step for p in sympy.sympify(e).atoms(Pow) if p.base == corrected}
         yield Edit(
             f"multiplied_{beta}",
@@ -68,6 +73,10 @@ def slips_of_averages(rule: Rule) -> Iterator[Edit]:
                     f"{target} forgets nothing: {rate} is left out",
                     with_line(rule, i, value.xreplace({rate * target: target})),
                 )
+            if value.has(rate * target) and value.has(1 - rate):
+                for name, words, weight in (("overweighted", f"1 + {rate}", 1 + rate), ("both", f"{rate}", rate)):
+                    says = f"{target} weighs what is new with {words} instead of 1 - {rate}"
+                    yield Edit(f"{name}_{target}", says, with_line(rule, i, value.xreplace({1 - rate: weight})))
         for rate in rates:
             for other in (r for r in rates if r != rate and value.has(1 - rate) and value.has(rate * target)):
                 fresh, kept = {1 - rate: 1 - other}, {rate * target: other * target}

@@ -9,7 +9,7 @@ from sympy import Abs, Expr, Integer, Max, Min, Number, Piecewise, Pow, Rational
 from sympy.core.relational import Relational
 
 from verifier.edits import Edit, everywhere, hyper, put, stepping, with_line
-from verifier.rule import Rule
+from verifier.rule import Rule, shared
 
 
 def steps(rule: Rule) -> Iterator[Edit]:
@@ -32,6 +32,9 @@ def steps(rule: Rule) -> Iterator[Edit]:
                     with_line(rule, i, e.xreplace({root: roots[root]})),
                 )
     for s, initial in rule.state.items():
+        if initial == 0 and s not in shared(rule):
+            ones = {x: Integer(1) if x == s else e for x, e in rule.state.items()}
+            yield Edit(f"one_initial_{s}", f"{s} starts at one", None, ones)
         if sympy.sympify(initial) != 0:
             zeroed = {x: Integer(0) if x == s else e for x, e in rule.state.items()}
             yield Edit(f"zero_initial_{s}", f"{s} starts at zero instead of {initial}", None, zeroed)
