@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -279,6 +280,16 @@ def cases(
 
 ROUND_STATE = frozenset({"initial_accumulator_value"})
 """Options read once, when the optimizer is built: they are per optimizer, and changing them later is not defined."""
+
+
+ACTING = ("amsgrad", "centered", "nesterov")
+"""Switches of published optimizers that act on every step but the first, whatever else is chosen, or nearly."""
+
+OF_DECAY = re.compile(r"weight_dec|(^|_)wd(_|$)|^decoupled?(_decay)?$|^(fixed|cautious|stable)_decay$|no_prox")
+"""What switches are called that say how weight decay acts."""
+
+COUPLES = "its step couples tensors"
+"""Why laws of one tensor say nothing of a class whose parameters move each other."""
 
 
 def options_of(case: Case) -> tuple[str, ...]:

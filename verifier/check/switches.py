@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,7 @@ from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
-
-OF_DECAY = re.compile(r"weight_dec|(^|_)wd(_|$)|^decoupled?(_decay)?$|^(fixed|cautious|stable)_decay$|no_prox")
-"""What switches are called that say how weight decay acts."""
+from verifier.strategies import ACTING, OF_DECAY
 
 LONG = 12
 """Steps that are enough for what is rectified, or corrected, from the sixth or so on."""
@@ -41,9 +38,6 @@ def decides_of_decay(subject: Subject, case: Case) -> None:
         with compared(turned, still):
             alike_so_far(what, subject, turned, seen, expected)
 
-
-ACTING = ("amsgrad", "centered", "nesterov")
-"""Switches of published optimizers that act on every step but the first, whatever else is chosen, or nearly."""
 
 LOOKS = 6
 """Combinations of the other options beside which a switch is tried."""

@@ -12,9 +12,7 @@ from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
-
-COUPLES = "its step couples tensors"
-"""Why laws of one tensor say nothing of a class whose parameters move each other."""
+from verifier.strategies import COUPLES
 
 
 def reads_all_tensors(subject: Subject, case: Case) -> None:

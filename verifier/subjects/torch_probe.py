@@ -17,7 +17,7 @@ import numpy as np
 
 from verifier.case import Case, Group, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
-from verifier.strategies import ROUND_STATE
+from verifier.strategies import COUPLES, ROUND_STATE
 from verifier.subjects.torch_chance import by_chance, draws
 from verifier.subjects.torch_closures import reads_loss
 from verifier.subjects.torch_combinations import covering
@@ -39,6 +39,7 @@ from verifier.subjects.torch_signature import DRAWS, Signature, plain
 from verifier.subjects.torch_stumbles import Stumbles
 from verifier.subjects.torch_symmetry import skips_what_is_not_finite, steps_in_pairs
 from verifier.subjects.torch_travel import Escaped, cut_short
+from verifier.subjects.torch_unasked import unasked
 
 SHAPES: tuple[tuple[int, ...], ...] = ((5,), (4, 3), (2, 3, 2, 2))
 """Shapes tried in turn until the class takes one."""
@@ -89,6 +90,7 @@ class Probe:
         self._counting()
         self._rewriting()
         self._skipping()
+        self.exempt |= unasked(self.signature, self.exempt)
         self.notes += habits(self.signature, self.shape, self._taken)
         stumbles = self.stumbles.elsewhere(self.signature, self.error)
         notes, raising = tuple(dict.fromkeys(self.notes)), tuple(self.stumbles.cases.values())
@@ -115,7 +117,8 @@ class Probe:
                         self.notes.append(("convention", "step() needs a closure"))
                     return
                 errors.append(error)
-        first = errors[0]
+        asked = "closure" in str(errors[0]) and isinstance(errors[0], TypeError)  # a step that cannot do without one
+        first = errors[len(SHAPES) if asked else 0]
         if "a leaf Variable that requires grad" in str(first):  # torch's words: no parameter can be stepped like this
             raise Misstep("its step changes parameters in place with gradients enabled, which autograd forbids")
         kind = "" if isinstance(first, Refused) else f"{type(first).__name__}: "
@@ -322,7 +325,7 @@ class Probe:
 
     def _couples(self, how: str) -> None:
         self.notes.append(("convention", f"couples tensors: {how}"))
-        self._leave_out("its step couples tensors", (*ACROSS_TENSORS, *ELEMENTWISE))
+        self._leave_out(COUPLES, (*ACROSS_TENSORS, *ELEMENTWISE))
 
     def _other_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of other dimension than the first that was taken: code may treat matrices otherwise."""

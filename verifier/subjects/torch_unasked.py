@@ -1,0 +1,23 @@
+"""Contracts that there is nothing to ask of: of switches a class does not have, of tensors that do not mix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from verifier.strategies import ACTING, COUPLES, OF_DECAY
+from verifier.subjects.torch_signature import DRAWS, Signature
+
+
+def unasked(signature: Signature, exempt: Mapping[str, str]) -> dict[str, str]:
+    """Why contracts have nothing to ask of a class. `exempt`: what others say nothing of, and why."""
+    switches = [o.name for o in signature.options if o.kind == "switch"]
+    found = {}
+    if not set(switches) & set(ACTING):
+        found["acting_switches"] = f"it has none of the switches {', '.join(ACTING)}"
+    if not signature.decays or not any(OF_DECAY.search(name) for name in switches):
+        found["decay_switches"] = "it has no switch that says how weight decay acts"
+    if exempt.get("order") != COUPLES:
+        found["whole_models"] = "its parameters do not move each other"
+    if exempt.get("all_parameters", DRAWS) == DRAWS:
+        found["single_numbers"] = "it is asked whether all parameters are treated alike, or it draws random numbers"
+    return {name: why for name, why in found.items() if name not in exempt}
