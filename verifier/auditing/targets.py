@@ -31,6 +31,9 @@ def expand(names: tuple[str, ...], warm: Warm | None = None) -> Targets:
     audited: dict[str, None] = {}
     left_out: dict[str, str] = {}
     for name in names:
+        if name.partition(":")[0].endswith(".ipynb"):
+            told = "is a notebook, which cannot be imported; write its class into a file of Python, and audit that"
+            raise UsageError(told, where=name)
         if ":" in name:
             audited[name] = None
             continue
@@ -47,6 +50,8 @@ def expand(names: tuple[str, ...], warm: Warm | None = None) -> Targets:
 
 def near_target(given: str, missing: str | None) -> str:
     """What was perhaps meant by a target whose module `missing` there is none of; "; did you mean ...?" or empty."""
+    from verifier.lift.construct import neighbours
+
     place, _, name = given.rpartition(".")
     of_torch = {word.lower(): word for word in _CLASSES_OF_TORCH}.get(given.lower())
     if ":" not in given and place.endswith(".py") and name:  # my.py.Lion
@@ -57,6 +62,8 @@ def near_target(given: str, missing: str | None) -> str:
         return f"; did you mean {f'torch.optim:{of_torch}'!r}?"
     if ":" not in given and Path(f"{given}.py").is_file():
         return f"; did you mean {f'{given}.py'!r}?"
+    if missing and "." in missing and (beside := nearest(missing, neighbours(missing))):
+        return f"; did you mean {beside!r}?"
     installed = sorted({module.partition(".")[0] for module in metadata.packages_distributions()})
     near = nearest((missing or given).partition(".")[0], installed)
     return f"; did you mean {near!r}?" if near is not None and near != missing else ""

@@ -93,7 +93,7 @@ def resolve(target: str | Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
         try:
             module = importlib.import_module(place)
         except ModuleNotFoundError as error:
-            near = nearest(place, _neighbours(error.name or place))
+            near = nearest(place, neighbours(error.name or place))
             meant = f"; did you mean {near!r}?" if near else ""
             raise UsageError(f"no module {error.name!r} for target {target!r}{meant}", given=place) from error
     found: Any = module
@@ -105,7 +105,7 @@ def resolve(target: str | Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
     return f"{place}:{name}", found
 
 
-def _neighbours(missing: str) -> list[str]:
+def neighbours(missing: str) -> list[str]:
     """The modules that lie where one is missing."""
     package, _, _ = missing.rpartition(".")
     places = getattr(sys.modules.get(package), "__path__", None) if package else None

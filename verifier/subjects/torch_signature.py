@@ -183,6 +183,8 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
     """
     name, build = resolve(target)
     given = dict(args or {})
+    if isinstance(build, type) and not callable(getattr(build, "step", None)):
+        raise UsageError("is no optimizer: it has no step()", where=name)
     try:
         parameters = arguments(build)
     except (TypeError, ValueError) as error:
