@@ -7,7 +7,7 @@ import torch
 from torch.optim.optimizer import required
 
 from verifier.lift.lifted import lift
-from verifier.subjects.torch_probe import examined
+from verifier.subjects.torch_probe import Untestable, examined
 from verifier.subjects.torch_signature import signature
 
 
@@ -163,6 +163,22 @@ def test_option_that_groups_hold_by_another_name_is_there() -> None:
     notes = [words for _, words in examined(signature(f"{__name__}:Renamed", {})).notes]
 
     assert "options that are not in param_groups, so no group or schedule has them: d" in notes
+
+
+class WantsMore(torch.optim.Optimizer):
+    """Its step cannot do without a closure, and wants of the loss what no loss has."""
+
+    def __init__(self, params: Any, lr: float = 0.1):
+        super().__init__(params, {"lr": lr})
+
+    def step(self, closure: Any) -> None:  # type: ignore[override]
+        raise RuntimeError(f"{type(closure()).__name__} has no curvature")
+
+
+def test_step_that_needs_a_closure_is_told_by_what_it_raises_with_one() -> None:
+    """That an argument is missing where it was left out says nothing."""
+    with pytest.raises(Untestable, match="its first step raises RuntimeError: Tensor has no curvature"):
+        examined(signature(f"{__name__}:WantsMore", {}))
 
 
 def test_minus_one_stands_for_no_rate() -> None:
