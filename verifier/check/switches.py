@@ -39,6 +39,9 @@ def decides_of_decay(subject: Subject, case: Case) -> None:
             alike_so_far(what, subject, turned, seen, expected)
 
 
+REMEMBER = ("momentum", "beta", "alpha", "rho", "mu", "gamma", "decay_rate")
+"""What options are called, at least in the beginning, without which there is no average, or none of the past."""
+
 LOOKS = 6
 """Combinations of the other options beside which a switch is tried."""
 
@@ -58,7 +61,8 @@ def acts(subject: Subject, case: Case) -> None:
     rates = {"lr": 0.5} if "lr" in case.hyper and 0.5 in signature.option("lr").values else {}
     bases = [{**signature.defaults, **rates}, *sorted(signature.configurations, key=lambda c: _zeros(signature, c))]
     for name in names:
-        seen = [pair for base in bases[:LOOKS] if (pair := _both(subject, case, base, name)) is not None]
+        remembering = [base for base in bases if any(v and n.startswith(REMEMBER) for n, v in base.items())]
+        seen = [pair for base in remembering[:LOOKS] if (pair := _both(subject, case, base, name)) is not None]
         if not seen:
             current().notes[f"{name} cannot be chosen"] += 1
         elif not any(told for _, told in seen):

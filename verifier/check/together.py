@@ -78,12 +78,23 @@ def _one_answer(subject: Subject, plain: Case, kind: str) -> None:
 
 
 def acts_on_single_numbers(subject: Subject, case: Case) -> None:
-    """A parameter of one number moves alike whether it has no dimension, or one."""
+    """A parameter of one number moves alike whether it has no dimension, or one; whole numbers and words as usual.
+
+    Some classes have an option that says from how many dimensions on a tensor is treated as one.
+    """
     if getattr(subject.rule, "least_dimensions", 0) > 0 or not case.steps:
         current().notes["it takes no single numbers"] += 1
         return
+    options = getattr(subject.rule, "options", ())
+    usual = {o.name: o.default for o in options if o.kind in ("int", "word") and o.name in case.hyper}
     one = case.with_(
-        shapes=((1,),), theta=case.theta[:1], grads=case.grads[:, :1], groups=(), schedule={}, absent=frozenset()
+        shapes=((1,),),
+        theta=case.theta[:1],
+        grads=case.grads[:, :1],
+        hyper={**case.hyper, **usual},
+        groups=(),
+        schedule={},
+        absent=frozenset(),
     )
     none = one.with_(shapes=((),))
     with compared(none, one):
