@@ -19,7 +19,7 @@ from tests.fixed_report import FIXED, row
 from verifier import formats
 from verifier.errors import UsageError
 from verifier.evidence import Verdict
-from verifier.formats import limits, terminal, view
+from verifier.formats import commands, limits, terminal, view
 from verifier.formats.targets import described
 from verifier.formats.templating import code, printable, prose
 from verifier.report import Report
@@ -524,8 +524,35 @@ def test_an_audits_row_is_run_again_by_an_audit() -> None:
     """The tests of an audit are in no file, so no command names one; those of properties are."""
     bad = AUDITED.evidence[0]
 
-    assert ("verifier audit my.py:Mine --profile smoke --seed 3",) == view.again(bad, AUDITED)
-    assert "properties/test_sgd.py" in view.again(bad, RED["violated"])[0]
+    assert ("verifier audit my.py:Mine --profile smoke --seed 3",) == commands.again(bad, AUDITED)
+    assert "properties/test_sgd.py" in commands.again(bad, RED["violated"])[0]
+
+
+def test_commands_of_an_audit_name_its_folder_where_it_is_not_the_usual_one() -> None:
+    """A replay finds its record only in the folder of its audit; the whole audit is what is run again, no `verify`."""
+    bad = replace(AUDITED.evidence[0], replay="7kq2")
+    away = replace(AUDITED, runs=(replace(AUDITED.runs[0], out="out/audit", device="cpu"),))
+
+    assert "verifier replay 7kq2" == commands.again(bad, AUDITED)[0]
+    assert "verifier replay 7kq2 --out out/audit" == commands.again(bad, away)[0]
+    alone = replace(away, evidence=(bad,))
+    assert "verifier audit my.py:Mine --profile smoke --device cpu --seed 3 --out out/audit" == commands.rerun(alone)
+
+
+def test_finding_is_told_by_the_row_that_its_script_shows() -> None:
+    """Of the rows of a finding the one whose law the script is about comes first, in a format with digits."""
+
+    def row(law: str, subject: str) -> Any:
+        return replace(BAD, law=law, subject=subject, replay="7kq2", repro="x/a_step_7kq2.py")
+
+    rows = (
+        row("a.maximize", "cpu-bfloat16-forloop"),
+        row("a.step", "cpu-bfloat16-forloop"),
+        row("a.step", "cpu-float32-x"),
+    )
+    (finding,) = view.findings(replace(AUDITED, evidence=rows))
+
+    assert ("a.step", "cpu-float32-x") == (finding.first.law, finding.first.subject)
 
 
 @pytest.mark.parametrize("notes", [[["note"], [3]], ["note"]])

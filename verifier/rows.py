@@ -37,6 +37,7 @@ class Run:
     resumed: bool = False
     exit_code: int | None = None
     seconds: float | None = None
+    out: str = ""  # the folder an audit wrote to
 
     @property
     def interrupted(self) -> bool:

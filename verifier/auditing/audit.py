@@ -296,6 +296,7 @@ def _start(options: Options, run: str) -> dict[str, Any]:
         "device": options.device,
         "machine": machine.describe(Path.cwd(), device=options.device, seed=options.seed),
         "planned": 0,
+        "out": told.near(str(options.out)),
     }
 
 

@@ -179,14 +179,15 @@ def shown(number: int, finding: Finding, out: Path = OUT) -> list[str]:
     if finding.replay:
         lines += _field("matters", _what_matters(finding))
     if finding.also:
-        lines += _field("also seen", f"as: {'; '.join(finding.also)}")
+        said = {"implementation": "another", "rule": finding.law.partition(".")[0], "of_groups": "", "of_state": ""}
+        lines += _field("also seen", f"as: {'; '.join(_in_words(one, said) for one in finding.also)}")
     lines += _field("rows", _rows(finding.rows))
     if finding.repro:
-        lines.append(f"     script    {_near(finding.repro)} (it was run: it exits 1)")
+        lines.append(f"     script    {near(finding.repro)} (it was run: it exits 1)")
     elif finding.no_script:
         lines += _field("script", f"none: {finding.no_script}")
     if finding.replay:
-        elsewhere = f" --out {_near(str(out))}" if out != OUT else ""
+        elsewhere = f" --out {near(str(out))}" if out != OUT else ""
         lines.append(f"     again     verifier replay {finding.replay}{elsewhere}")
     return lines
 
@@ -231,6 +232,11 @@ def title(finding: Finding) -> str:
         "of_groups": f": {names} of one group acts on another" if names and "," not in names else "",
         "of_state": f": state is missing, or changed, in {_what_state(said)}" if _what_state(said) else "",
     }
+    return _in_words(said, words) + _when(finding)
+
+
+def _in_words(said: str, words: Mapping[str, str]) -> str:
+    """What went wrong, told to somebody who has not seen the laws; `words` stand for the names in `TITLES`."""
     plain = re.sub(r" \((?!group)(\w+)\)$", "", said) if said.startswith("resumed") else said
     for pattern, told in TITLES:
         if re.search(pattern, plain):
@@ -238,7 +244,7 @@ def title(finding: Finding) -> str:
             for name, word in words.items():
                 said = said.replace(f"{{{name}}}", word)
             break
-    return said + _when(finding)
+    return said
 
 
 def _when(finding: Finding) -> str:
@@ -312,7 +318,7 @@ def _rows(rows: Sequence[str]) -> str:
     return f"{len(rows)}: {', '.join(sorted(laws))}; on {where}"
 
 
-def _near(path: str) -> str:
+def near(path: str) -> str:
     """The path from here, where it is below here."""
     near = os.path.relpath(path)
     return path if near.startswith(os.pardir) else str(Path(near))

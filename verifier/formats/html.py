@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from verifier.formats import limits, targets, view
+from verifier.formats import commands, limits, targets, view
 from verifier.formats.templating import environment
 from verifier.report import Report, exit_code
 from verifier.rows import Row
@@ -32,7 +32,7 @@ def render(report: Report) -> str:
         findings=view.findings(report),
         elsewhere=view.elsewhere(report),
         says={proof.law: proof.says for proof in report.proofs},
-        again=view.again,
+        again=commands.again,
         views=views,
         known={law.id for one in views for law in one.laws} | {claim.id for claim in report.claims},
         matrix=view.matrix(views),
@@ -40,7 +40,7 @@ def render(report: Report) -> str:
         most=max(*shares.bins, shares.over, 1),
         gaps=limits.gaps(report, views),
         sections=_sections(report, bool(views), bool(shares.rows)),
-        rerun=view.rerun(report),
+        rerun=commands.rerun(report),
     )
 
 

@@ -108,7 +108,9 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    return asdict(run) | {
+    told = asdict(run)
+    del told["out"]  # a folder of this machine
+    return told | {
         "machine": {key: _finite(value) for key, value in run.machine.items()},
         "interrupted": run.interrupted,
         "seconds": _finite(run.seconds),

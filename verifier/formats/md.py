@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from verifier.formats import limits, targets, view
+from verifier.formats import commands, limits, targets, view
 from verifier.formats.templating import code, environment, plural, prose
 from verifier.report import Report, exit_code
 
@@ -32,13 +32,13 @@ def render(report: Report) -> str:
         findings=view.findings(report),
         elsewhere=view.elsewhere(report),
         says={proof.law: proof.says for proof in report.proofs},
-        again=view.again,
+        again=commands.again,
         views=views,
         margins=shares,
         most=max(*shares.bins, shares.over, 1),
         gaps=gaps,
         listed=_listed(report, gaps),
-        rerun=view.rerun(report),
+        rerun=commands.rerun(report),
     )
     return _single_spaced(text)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from verifier.formats import view
+from verifier.formats import commands, view
 from verifier.report import Report, exit_code
 from verifier.rows import Row
 
@@ -86,7 +86,7 @@ def _text(row: Row, report: Report) -> str:
     parts += [f"observed {row.observed}, expected {row.expected}"] if row.expected else []
     parts += [f"{view.number(row.ulps)} ulp apart"] if row.ulps is not None else []
     parts += [f"this is {row.equals}"] if row.equals else []
-    parts += [f"run it again: {view.again(row, report)[0]}"] if view.again(row, report) else []
+    parts += [f"run it again: {commands.again(row, report)[0]}"] if commands.again(row, report) else []
     return "; ".join(parts)
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.evidence import Verdict
-from verifier.formats import limits, view
+from verifier.formats import commands, limits, view
 from verifier.formats.templating import plural
 from verifier.report import Report, exit_code
 
@@ -128,7 +128,7 @@ def _finding(finding: view.Finding, report: Report) -> RenderableType:
         ("this is", f"{row.equals}, a known mistake" if row.equals else ""),
         ("says", row.message or row.reason),
         ("also on", f"{len(finding.others):,} more" if finding.others else ""),
-        ("again", "\n".join(view.again(row, report)[:1])),
+        ("again", "\n".join(commands.again(row, report)[:1])),
     ]
     for name, text in told:
         if text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from verifier.evidence import Strength, Verdict
 from verifier.report import Report
@@ -306,7 +307,13 @@ def findings(report: Report) -> tuple[Finding, ...]:
         together[("replay", replay) if replay else ("new", row.law, row.equals)].append(row)
     for row in report.listed:
         together["listed", row.expected_failure or ""].append(row)
-    return tuple(Finding(tuple(rows)) for rows in together.values())
+    return tuple(Finding(tuple(sorted(rows, key=_explained_first))) for rows in together.values())
+
+
+def _explained_first(row: Row) -> tuple[bool, bool]:
+    """The row whose law the script shows, in a format that has digits to show it, comes before the others."""
+    shown = Path(row.repro).name.startswith(f"{row.law.replace('.', '_')}_") if row.repro else False
+    return not shown, bool(row.repro) and "16-" in row.subject
 
 
 def elsewhere(report: Report) -> tuple[tuple[str, str, str], ...]:
@@ -320,21 +327,6 @@ def elsewhere(report: Report) -> tuple[tuple[str, str, str], ...]:
             by = f": the sides differ by {proof.difference}" if proof.difference else ""
             found.append(("violated", proof.law, f"algebra refutes this law of the rule itself{at}{by}"))
     return tuple(found)
-
-
-def again(row: Row, report: Report) -> tuple[str, ...]:
-    """The commands that run this row again, shortest first."""
-    rule, _, law = row.law.partition(".")
-    run = report.machines.get(row.machine) or next(iter(report.runs), None)
-    hint = f" --verifier-profile {run.profile}" if run is not None and run.profile else ""
-    hint += f" --hypothesis-seed={run.seed}" if run is not None and run.seed is not None else ""
-    known = (f"verifier replay {row.replay}",) if row.replay else ()
-    script = (f"python {row.repro}",) if row.repro else ()
-    if run is not None and run.run.startswith("audit-"):  # its tests are in no file
-        generated: tuple[str, ...] = (f"verifier audit {row.target} --profile {run.profile} --seed {run.seed}",)
-    else:
-        generated = (f"pytest 'properties/test_{rule}.py::test_{law}[{row.subject}]'{hint}",) if law else ()
-    return (*known, *script, *generated)
 
 
 def tone(code: int) -> str:
@@ -382,14 +374,3 @@ def matrix(views: Sequence[RuleView]) -> list[tuple[str, tuple[Law | None, ...]]
     shared = Counter(name for table in tables for name in table)
     names = sorted(shared, key=lambda name: (-shared[name], name))
     return [(name, tuple(table.get(name) for table in tables)) for name in names]
-
-
-def rerun(report: Report) -> str:
-    """The command that repeats the first run."""
-    words = ["verifier", "verify"]
-    if report.runs:
-        run = report.runs[0]
-        words += ["--profile", run.profile] if run.profile else []
-        words += ["--device", run.device] if run.device else []
-        words += ["--seed", str(run.seed)] if run.seed is not None else []
-    return " ".join(words)
