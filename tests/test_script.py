@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.broken import apart, lines, matrix, more, seldom
+from tests.broken import aimless, apart, lines, matrix, more, seldom
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -20,10 +20,12 @@ from verifier.auditing import collect, explain, running, script
 from verifier.auditing.laws import Laws
 from verifier.auditing.scene import Scene
 
+OTHERS = (more, lines, apart, seldom, aimless)
+
 WRONG = dict.fromkeys(
     [
         (wrong.__module__, wrong.__name__, law)
-        for wrong, law in (*broken.REJECTED.items(), *more.REJECTED, *lines.REJECTED, *apart.REJECTED, *seldom.REJECTED)
+        for wrong, law in (*broken.REJECTED.items(), *(pair for some in OTHERS for pair in some.REJECTED))
     ]
 )
 """Each broken optimizer, and the contract that rejects it."""

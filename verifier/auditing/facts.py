@@ -125,6 +125,33 @@ def of_closures(found: Violation) -> list[str]:
             f"raise SystemExit({told})"]  # fmt: skip
 
 
+def of_direction(
+    building: str,
+    dtype: str,
+    shape: Sequence[int],
+    theta: Sequence[float],
+    grad: Sequence[float],
+    steps: int,
+    trains: bool,
+) -> list[str]:
+    """The run and the ending of a script that asks which way the first step goes that moves anything."""
+    reshaped = f".reshape({tuple(shape)!r})" if len(shape) > 1 else ""
+    return [
+        f"p = [torch.nn.Parameter(torch.tensor({list(theta)!r}, dtype=torch.{dtype}){reshaped})]",
+        f"grad = torch.tensor({list(grad)!r}, dtype=torch.{dtype}){reshaped}",
+        f"opt = {building}",
+        *(["opt.train()"] if trains else []),
+        "before = p[0].detach().clone()",
+        f"for _ in range({steps}):",
+        "    if torch.equal(p[0], before):",
+        "        p[0].grad = grad.clone()",
+        "        opt.step()",
+        "along = ((p[0].detach() - before) * grad).sum().item()",
+        "print('the product of the gradient and the first step that moves anything:', along)",
+        "raise SystemExit(along > 0)",
+    ]
+
+
 def of_parts(building: str, dtype: str, shape: Sequence[int], steps: int, trains: bool, kind: str) -> list[str]:
     """The run and the ending of a script that asks which eighths of a tensor move the rest of it, through a norm.
 

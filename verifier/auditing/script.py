@@ -51,6 +51,14 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         texts: Iterable[str] = [_text(scene, told, _alone(scene, whole, "opt, p, build"), facts)]
     elif law == "closure" and found.pair is None:
         texts = [_text(scene, told, _alone(scene, case, "seen"), facts_of.of_closures(found))]
+    elif law == "direction":
+        if scene.signature.needs_closure:
+            raise ValueError("its step needs a closure")
+        building = built(scene, case, case.hyper, [0])
+        grad = [float(x) for x in case.grads[0]]
+        start = [float(x) for x in case.theta]
+        lines = facts_of.of_direction(building, scene.dtype, case.shapes[0], start, grad, case.steps, scene.trains)
+        texts = [_text(scene, told, lines, [])]
     elif law == "whole_tensors":
         building = built(scene, case, case.hyper, [0])
         kind = found.observed.partition(" ")[0]

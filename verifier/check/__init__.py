@@ -31,6 +31,7 @@ from verifier.check.contracts import (
     takes_shapes,
     threads_do_not_matter,
 )
+from verifier.check.direction import descends, rates_act
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
 from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on, unscales
@@ -71,6 +72,7 @@ __all__ = [
     "can_step",
     "decays",
     "decides_of_decay",
+    "descends",
     "deterministic",
     "exact",
     "follows",
@@ -100,6 +102,7 @@ __all__ = [
     "paths_agree",
     "paths_enclosed",
     "permuted",
+    "rates_act",
     "ratio",
     "reads_all",
     "reads_all_tensors",

@@ -293,7 +293,7 @@ class Probe:
         if draws(self.signature, one):
             self.notes.append(("convention", f"{DRAWS}: its steps follow torch's generator"))
             self._leave_out(DRAWS, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
-                                  "options_read", "maximize", "closure", "saving", "copying", "pickling",
+                                  "options_read", "maximize", "closure", "saving", "copying", "pickling", "direction",
                                   "written_memory", "threads", "decay_toward_zero", "shapes", *RESUMES))  # fmt: skip
             return
         if reads_loss(self.signature, one):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from verifier.strategies import ACTING, COUPLES, OF_DECAY
+from verifier.strategies import ACTING, COUPLES, OF_DECAY, RATES
 from verifier.subjects.torch_signature import DRAWS, Signature
 
 
@@ -14,6 +14,8 @@ def unasked(signature: Signature, exempt: Mapping[str, str]) -> dict[str, str]:
     found = {}
     if not set(switches) & set(ACTING):
         found["acting_switches"] = f"it has none of the switches {', '.join(ACTING)}"
+    if not {o.name for o in signature.options} & set(RATES):
+        found["acting_rates"] = f"it has none of the options {', '.join(RATES)}"
     if not signature.decays or not any(OF_DECAY.search(name) for name in switches):
         found["decay_switches"] = "it has no switch that says how weight decay acts"
     if exempt.get("order") != COUPLES:

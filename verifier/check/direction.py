@@ -1,0 +1,126 @@
+"""Which way steps go, and that the rates they have names for change them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.check.alike import breach
+from verifier.check.pairs import compared
+from verifier.check.seen import RAISED, run
+from verifier.floats import FP32, same_bits
+from verifier.record import Violation, current
+from verifier.strategies import RATES
+
+THETA = (1.0, -0.5, 2.0, 0.25)
+GRAD = (2.0, 4.0, -0.25, 2.0)
+"""Parameters and a gradient at right angles: what keeps the length of the parameters does not change the direction."""
+
+STEPS = 4
+
+LOOKS = 6
+"""Combinations of the other options beside which steps are looked at."""
+
+
+def descends(subject: Subject, case: Case) -> None:
+    """The first step that moves anything goes down a gradient that stays the same, with any one switch turned.
+
+    Nothing decays. Steps that draw random numbers, and such as compute in 16 bits, are not looked at.
+    """
+    signature: Any = subject.rule
+    if subject.format.precision < FP32.precision or not current().first("which way steps go", case):
+        return
+    still = {**case.hyper, **signature.defaults, **dict.fromkeys(signature.decays, 0.0)}
+    switches = [o.name for o in signature.options if o.kind == "switch"]
+    for hyper in (still, *({**still, name: 1.0 - still[name]} for name in switches)):
+        plain = _plain(subject, case, hyper, np.tile(GRAD, (STEPS, 1)))
+        ran = _ran(subject, plain)
+        if ran is None or not np.isfinite(ran.theta).all():
+            continue
+        seen = ran.theta
+        moved = [k for k in range(1, len(seen)) if not same_bits(seen[k], seen[k - 1]).all()]
+        current().compared(seen.shape[1])
+        if moved and (along := float((seen[moved[0]] - seen[moved[0] - 1]) @ np.array(GRAD))) > 0:
+            what = "the first step that moves anything goes up the gradient"
+            told = f"a product of {along:.3g} of the step and the gradient"
+            raise breach(what, subject, plain, told, "a negative one", moved[0])
+
+
+def rates_act(subject: Subject, case: Case) -> None:
+    """lr, beta1, momentum and weight_decay change some step, beside the defaults or another combination of options.
+
+    What changes the state alone will change steps: signs say little of what they are taken of.
+    """
+    signature: Any = subject.rule
+    if subject.format.precision < FP32.precision or not current().first("rates that act", case):
+        return
+    for option in signature.options:
+        values = [v for v in option.values if v != 0][-2:]
+        if option.name not in RATES or option.kind != "float" or len(values) < 2:
+            continue
+        pairs = list(_runs(subject, case, option.name, values))
+        if not pairs:
+            current().notes[f"{option.name} cannot be chosen"] += 1
+        elif not any(told for *_, told in pairs):
+            one, other, _ = pairs[0]
+            with compared(one, other, unlike=True):
+                what = f"no value of {option.name} changes a step"
+                raise breach(what, subject, one, f"the steps with {option.name} = {values[0]:g}", "other steps", STEPS)
+
+
+def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Iterator[tuple[Case, Case, bool]]:
+    """Two cases that one option tells apart, and whether their steps differ; until some do."""
+    signature: Any = subject.rule
+    fading = np.array([1.0, -0.25, -(2.0**-6), 0.5]) ** np.arange(STEPS)[:, None]  # some turn, and fade at once
+    for base in (signature.defaults, *signature.configurations[:LOOKS]):
+        cases = [
+            _plain(subject, case, {**case.hyper, **base, name: value}, np.array(GRAD) * fading) for value in values
+        ]
+        one, other = (_ran(subject, case) for case in cases)
+        if one is None or other is None:
+            continue
+        current().compared(one.theta.size)
+        told = not _alike(one, other)
+        yield cases[1], cases[0], told
+        if told:
+            return
+
+
+def _plain(subject: Subject, case: Case, hyper: Mapping[str, float], grads: np.ndarray[Any, Any]) -> Case:
+    flat = getattr(subject.rule, "most_dimensions", 5) < 2
+    return case.with_(
+        shapes=((4,),) if flat else ((2, 2),),
+        theta=np.array(THETA),
+        grads=grads,
+        hyper=dict(hyper),
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+        events={},
+        layout="contiguous",
+        grad_layout="contiguous",
+        maximize=False,
+    )
+
+
+def _alike(one: Trajectory, other: Trajectory) -> bool:
+    """Whether two runs have the same parameters and the same state after every step."""
+    if one.state.keys() != other.state.keys() or not same_bits(one.theta, other.theta).all():
+        return False
+    return all(same_bits(one.state[name], other.state[name]).all() for name in one.state)
+
+
+def _ran(subject: Subject, case: Case) -> Trajectory | None:
+    """The run; None where such options are refused, or raise."""
+    try:
+        return run(subject, case)
+    except Refused:
+        return None
+    except Violation as found:
+        if found.what != RAISED:
+            raise
+        current().violation = None  # of what raises, other laws tell
+        return None
