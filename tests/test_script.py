@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
 from verifier import record
 from verifier.auditing import collect, explain, running, script
+from verifier.auditing.cases import plain
 from verifier.auditing.laws import Laws
 from verifier.auditing.scene import Scene
 
@@ -157,6 +159,43 @@ def test_script_of_a_law_about_code(law: str, tmp_path: Path, monkeypatch: pytes
     (tmp_path / "right.py").write_text(text.replace(f"from {name} import", "from tests.wild import"), encoding="utf-8")
     (ran,) = running.run([tmp_path / "right.py"], 60, fresh=False)
     assert 0 == ran.code, ran.printed
+
+
+LEAKS = """
+import torch
+
+class LeaksMomentum(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, momentum=0.0, weight_decay=0.0):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                buf = self.state[p].setdefault("buf", torch.zeros_like(p))
+                buf.mul_(self.defaults["momentum"]).add_(p.grad).add_(p, alpha=group["weight_decay"])
+                p.add_(buf, alpha=-group["lr"])
+"""
+
+
+def test_groups_that_a_law_makes_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of groups that the law makes of a case without any, the option that leaks is told, as of groups that are drawn."""
+    (tmp_path / "wild_leaks.py").write_text(LEAKS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    found = learnt("wild_leaks:LeaksMomentum")
+    laws = Laws.__new__(Laws)
+    laws.found, laws.reason, laws.modules = found, "", [collect._contract_module(found, "smoke")]
+    (case,) = plain(replace(found.signature, plain=(found.signature.defaults,)), steps=4)
+    law, subject = "leaksmomentum.groups", "cpu-float32-forloop"
+
+    known = explain._explained(
+        laws,
+        {"target": found.target, "law": law, "subject": subject, "case": case.to_json(), "rule": "", "args": ()},
+        tmp_path,
+    )
+
+    assert ["2 groups that differ in momentum"] == known["matters"]
 
 
 def first_of(modules: Any, law: str) -> dict[str, Any]:

@@ -51,8 +51,12 @@ class Laws:
         raise UsageError(f"there is no law {law} of {subject}", given=law)
 
     def of_any_case(self, law: str, subject: str, case: Case) -> tuple[str, Case]:
-        """A law that makes a long run of its case, as the law that asks the same of any case, and that run."""
+        """A law that makes a long run, or groups, of its case, as one that asks the same of any case, and that case."""
         owner, _, name = law.partition(".")
+        if name == "groups" and len(case.groups) < 2:
+            seen = self.violation(law, subject, case)
+            made = seen.pair.observed if seen is not None and seen.pair else case
+            return law, made if self.violation(law, subject, made) is not None else case
         if name not in LONG:
             return law, case
         found = self.violation(law, subject, case)
@@ -87,7 +91,10 @@ class Laws:
             return history.smaller(self.found, history.History.from_case(case)).to_case()
         for other in _simpler(case, defaults):
             simpler = other(case)
-            if simpler is not case and _kind(self.violation(law, subject, simpler)) == wanted:
+            if simpler is case:
+                continue
+            found = self.violation(law, subject, simpler)
+            if _kind(found) == wanted and _of_itself(law, found, simpler):
                 case = simpler
         return case
 
@@ -196,6 +203,12 @@ def _kind(found: record.Violation | None) -> str:
     if found is None:
         return ""
     return f"{found.what} {str(found.observed).partition(':')[0]}" if found.what == RAISED else found.what
+
+
+def _of_itself(law: str, found: record.Violation | None, case: Case) -> bool:
+    """Whether a violation is of the case as it is; not so of groups that the law makes where the case has none."""
+    made = found.pair.observed if found is not None and found.pair else case
+    return not law.endswith(".groups") or made.groups == case.groups
 
 
 def _simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
