@@ -179,7 +179,7 @@ class LeaksMomentum(torch.optim.Optimizer):
 
 
 def test_groups_that_a_law_makes_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of groups that the law makes of a case without any, the option that leaks is told, as of groups that are drawn."""
+    """Of groups that the law makes of a case without any, the option that leaks is told, as of drawn ones."""
     (tmp_path / "wild_leaks.py").write_text(LEAKS, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
