@@ -95,6 +95,11 @@ def test_value_that_makes_the_step_raise_hides_nothing() -> None:
     assert ".grad was changed" in said("DividesAndWrites", "purity")
 
 
+def test_momentum_is_tried_at_zero() -> None:
+    """Where the default is another value, no case has it, and the step may take lines that were never run."""
+    assert "UnboundLocalError" in said("WantsMomentum", "accepted_options")
+
+
 def test_rule_of_vectors_holds_vectors() -> None:
     """What was read of vectors says nothing of matrices that the step treats otherwise."""
     assert learnt("ByShape").of_vectors

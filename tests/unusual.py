@@ -359,3 +359,23 @@ class ConstantMistaken(ConstantRates):
         for p, was in before:
             p.lerp_(was, 0.5)
         return loss
+
+
+class WantsMomentum(TwoAdditions):
+    """The line that adds knows its direction only where there is a momentum, which there is by default."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, momentum=momentum))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if group["momentum"] != 0:
+                    buf = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+                    direction = buf.mul_(group["momentum"]).add_(p.grad)
+                p.add_(direction, alpha=-group["lr"])
+        return loss

@@ -22,6 +22,9 @@ KINDS = 3
 BASES = 5
 """Combinations of options, besides the defaults, that two groups are tried with."""
 
+MOMENTA = ("momentum", "mu")
+"""Options that are also tried at zero, which is no value to draw where the default is another."""
+
 Errors = Callable[[Case], Exception | None]
 ErrorsAt = Callable[[Case, str, str], Exception | None]
 
@@ -63,6 +66,9 @@ class Stumbles:
         """
         found: dict[str, set[str]] = {}
         plain = case_of(signature, [self.shape], signature.defaults, STEPS)
+        for option in signature.options:  # without a momentum many steps take other lines, and it is drawn of no case
+            if option.name in MOMENTA and 0.0 < option.default < 1.0:
+                self.raised(signature, {**signature.defaults, option.name: 0.0})
         for implementation, dtype in itertools.product(signature.implementations, FORMATS):
             place = f"{implementation} {dtype}"
             if place == "forloop float64" or {implementation, place} & set(signature.unavailable):
