@@ -161,3 +161,13 @@ def test_a_test_in_no_file_is_found_again_by_its_target(target: str, words: str)
     item: Any = SimpleNamespace(config=SimpleNamespace(option=option), name=name, nodeid=f"tests/x.py::{name}")
 
     assert words == _address(item, target)
+
+
+def test_a_rule_that_a_target_cannot_have_is_an_error(pytester: pytest.Pytester) -> None:
+    """A target that cannot be held to the rule asked for has one item, which fails and says why: none is skipped."""
+    words = ("--verifier-target", "torch.optim:Adagrad", "--verifier-rule", "adamw", "--verifier-profile", "smoke")
+    result = pytester.runpytest_subprocess("-p", "no:xdist", *words)
+
+    assert 1 == result.ret
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*--verifier-target torch.optim:Adagrad: rule adamw has a hyperparameter 'beta1'*"])

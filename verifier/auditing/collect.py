@@ -51,6 +51,7 @@ class Collector:
         self.told: set[str] = set()
         self.dead: set[str] = set()
         self.spoilt: Mapping[str, str] = {}
+        self.misread: dict[str, str] = {}
 
     def crashed(self) -> dict[str, int]:
         """How many rows of each target have ended their process so far: a worker that replaces a dead one asks."""
@@ -86,13 +87,18 @@ class Collector:
         if why := overdue.spoilt(self.path, request.target):
             audit_probe.UNIMPORTABLE[request.target] = why
         with quiet.as_if_not_imported(), overdue.importing(self.path, request.target):
+            if known.place(request) is None and (found := audit_probe.probe(request)).usage:  # an audit says so itself
+                self.misread[request.target] = found.reason
             return modules(request)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Rows of a target that cannot be imported here; the rest of those of one that ended its process too often."""
         if not isinstance(item.parent, TargetModule):
             return
         target = item.parent.nodeid.rpartition("/")[0]
+        if target in self.misread:  # a row that is skipped would look green
+            pytest.fail(f"--verifier-target {self.misread[target]}", pytrace=False)
         if target in self.dead:
             pytest.skip(f"{CRASHES} of its rows did not end, or ended their process; the rest was left alone")
         if self.spoilt.get(target):
