@@ -100,6 +100,17 @@ def test_momentum_is_tried_at_zero() -> None:
     assert "UnboundLocalError" in said("WantsMomentum", "accepted_options")
 
 
+def test_tensor_that_rests_without_any_gradient_is_a_convention() -> None:
+    """How its elements are cut into tensors then matters; one zero among other gradients is no such thing."""
+    words = ("convention", "a tensor whose gradient is zero everywhere takes no step, with all its elements")
+    lazy, usual = learnt("LazyMomentum").signature, learnt("WantsMomentum").signature
+    assert lazy is not None
+    assert usual is not None
+
+    assert [True, False] == [words in one.notes for one in (lazy, usual)]
+    assert "partition" in lazy.exempt
+
+
 def test_rule_of_vectors_holds_vectors() -> None:
     """What was read of vectors says nothing of matrices that the step treats otherwise."""
     assert learnt("ByShape").of_vectors

@@ -379,3 +379,17 @@ class WantsMomentum(TwoAdditions):
                     direction = buf.mul_(group["momentum"]).add_(p.grad)
                 p.add_(direction, alpha=-group["lr"])
         return loss
+
+
+class LazyMomentum(TwoAdditions):
+    """Leaves a tensor alone, momentum and all, in steps in which its gradient is zero everywhere."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and p.grad.any():
+                    buf = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+                    p.sub_(buf.mul_(0.9).add_(p.grad), alpha=group["lr"])
+        return loss

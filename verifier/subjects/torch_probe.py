@@ -37,7 +37,7 @@ from verifier.subjects.torch_foreign import Foreign, run
 from verifier.subjects.torch_habits import habits, held
 from verifier.subjects.torch_signature import DRAWS, Signature, plain
 from verifier.subjects.torch_stumbles import Stumbles
-from verifier.subjects.torch_symmetry import skips_what_is_not_finite, steps_in_pairs
+from verifier.subjects.torch_symmetry import skipped, steps_in_pairs
 from verifier.subjects.torch_travel import Escaped, cut_short
 from verifier.subjects.torch_unasked import unasked
 
@@ -372,11 +372,10 @@ class Probe:
                 return
 
     def _skipping(self) -> None:
-        """Whether a tensor whose gradient has a NaN or an infinity stays where it is, all of it."""
-        if skips_what_is_not_finite(self.signature, self.shape):
-            why = "a tensor whose gradient has NaN or infinity takes no step, with all its elements"
+        """Whether a tensor stays where it is, all of it, for what its gradient is in some or in all of its elements."""
+        for why, contracts in skipped(self.signature, self.shape, self._telling()):
             self.notes.append(("convention", why))
-            self._leave_out(why, ("nan_stays", "infinity_stays"))
+            self._leave_out(why, contracts)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from verifier.case import Case, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
 from verifier.subjects.torch_closures import evaluations
-from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_conventions import SHAPED, case_of
 from verifier.subjects.torch_foreign import Foreign
 from verifier.subjects.torch_life import Life
 from verifier.subjects.torch_signature import Signature
@@ -62,6 +62,35 @@ def skips_what_is_not_finite(signature: Signature, shape: tuple[int, ...]) -> bo
         if still != [False, True, False]:
             return False
     return True
+
+
+def skips_zero_gradients(signature: Signature, shape: tuple[int, ...], hyper: Mapping[str, float]) -> bool:
+    """Whether a gradient of zeros keeps its whole tensor where it was, which one zero does not do to its element."""
+    still = []
+    for part in (slice(None), slice(-1, None)):
+        case = case_of(signature, [shape], hyper)
+        grads = case.grads.copy()
+        grads[2, part] = 0
+        seen = _ran(signature, case.with_(grads=grads)).theta[:, part]
+        still.append([bool(same_bits(seen[k + 1], seen[k]).all()) for k in (0, 1, 2)])
+    return still == [[False, False, True], [False, False, False]]
+
+
+def skipped(
+    signature: Signature, shape: tuple[int, ...], combinations: Iterable[Mapping[str, float]]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What keeps a whole tensor where it is for a step, in words, and the contracts that then say nothing of it."""
+    if skips_what_is_not_finite(signature, shape):
+        why = "a tensor whose gradient has NaN or infinity takes no step, with all its elements"
+        yield why, ("nan_stays", "infinity_stays")
+    for hyper in combinations:
+        try:
+            if not skips_zero_gradients(signature, shape, hyper):
+                continue
+        except Exception:  # foreign code on an unusual configuration; the contracts will meet it again
+            continue
+        yield "a tensor whose gradient is zero everywhere takes no step, with all its elements", SHAPED
+        return
 
 
 def steps_in_pairs(signature: Signature, shape: tuple[int, ...]) -> bool:
