@@ -157,6 +157,21 @@ class HalvesNumbersOfNoDimension(Right):
         return grad / (1 + (size if p.dim() else 2 * size))
 
 
+class SlowsLargeOnesWithoutDecay(Right):
+    """Where nothing decays, tensors of more than 4096 elements move half as far."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        halved = p.numel() > 4096 and group["weight_decay"] == 0
+        return super().rate(p, group, state) / (2 if halved else 1)
+
+
+class DecaysWhereTheConstructorDoes(Right):
+    """Nothing decays, whatever groups say, where the constructor was told of no decay."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        return super().gradient(p, group if self.defaults["weight_decay"] else {**group, "weight_decay": 0.0})
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (DescendsOnceLoaded, "resume"),
     (ReadsTensorRateOnce, "tensor_lr"),
@@ -166,5 +181,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (KeepsNoMaximum, "acting_switches"),
     (ClipsByTheFirstGroup, "whole_models"),
     (HalvesNumbersOfNoDimension, "single_numbers"),
+    (SlowsLargeOnesWithoutDecay, "large_sizes"),
+    (DecaysWhereTheConstructorDoes, "groups"),
 )
 """Each mistake, and a contract that must reject it."""

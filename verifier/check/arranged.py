@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from verifier.case import Case, Group, Subject, Trajectory
+from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.bits import same_trajectory
+from verifier.check.changes import ordinary
 from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import Judgement, decided, judged
 from verifier.check.pairs import compared
 from verifier.check.seen import run
 from verifier.floats import same_bits
-from verifier.record import Violation
+from verifier.record import Violation, current
 from verifier.rule import Rule
 
 
@@ -35,7 +39,32 @@ def reordered(subject: Subject, case: Case) -> None:
 
 
 def groups_as_alone(subject: Subject, case: Case) -> None:
-    """Each parameter group moves as it would in an optimizer of its own (torch.optim, "Per-parameter options")."""
+    """Each parameter group moves as it would in an optimizer of its own (torch.optim, "Per-parameter options").
+
+    So it does where the constructor is told nothing, or to turn one switch, and a group has numbers of its own: what
+    is switched off in the constructor is switched on in a group.
+    """
+    _as_alone(subject, case)
+    signature: Any = subject.rule
+    if isinstance(signature, Rule) or not current().first("groups beside what is off", case):
+        return
+    numbers = [n for n in sorted(signature.group_options) if signature.option(n).kind == "float"]
+    whole: Mapping[str, float] = min(
+        signature.configurations, key=lambda c: sum(c[n] == 0 for n in numbers), default={}
+    )
+    own = {n: whole[n] for n in numbers if n in whole}
+    for hyper in signature.plain if own else ():
+        other = ordinary(subject, case.with_(hyper={**case.hyper, **hyper}))
+        if len(other.groups) < 2:
+            return
+        try:
+            _as_alone(subject, other.with_(groups=(other.groups[0], Group(other.groups[1].tensors, own))))
+        except Refused as no:
+            current().notes[str(no)] += 1
+
+
+def _as_alone(subject: Subject, case: Case) -> None:
+    """Each group of the case moves as in an optimizer of its own."""
     together = run(subject, case)
     for group in case.all_groups:
         tensors = sorted(group.tensors)

@@ -14,6 +14,9 @@ from verifier.record import Violation, current
 LARGE = 1 << 14
 """Elements from which a tensor is large: one run of it costs what many of the others do."""
 
+SOME = LARGE - 3
+"""Elements of a tensor that is not large yet, and larger than most chunks."""
+
 
 def sized(subject: Subject, case: Case, size: int) -> None:
     """An element moves alike in a tensor of any size: here one of `size` elements that repeats the case's.
@@ -28,6 +31,9 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     index = np.arange(size) % count
     small = case.with_(shapes=((count,),), groups=(), absent=frozenset(), schedule={}, layout="contiguous")
     large = small.with_(shapes=((size,),), theta=case.theta[index], grads=case.grads[:, index])
+    usual = {**case.hyper, **getattr(subject.rule, "defaults", {})}
+    if size >= LARGE and usual != case.hyper:  # switched off, an option may leave another path
+        sized(subject, case.with_(hyper=usual), SOME)
     plain = run(subject, small)
     expected = Trajectory(plain.theta[:, index], {name: rows[:, index] for name, rows in plain.state.items()})
     if size >= LARGE and _strided_alike(subject, small, large, expected):
