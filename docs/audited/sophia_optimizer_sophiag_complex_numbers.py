@@ -1,0 +1,18 @@
+"""sophia.sophia:SophiaG: a complex parameter moves otherwise than its two parts at step 1, tensor 0, element 0"""
+import torch
+from sophia.sophia import SophiaG
+
+def run(changed):
+    p = ([torch.nn.Parameter(torch.view_as_complex(torch.full((1, 2), 1.0, dtype=torch.float32)))]) if changed else ([torch.nn.Parameter(torch.full((1, 2), 1.0, dtype=torch.float32))])
+    opt = SophiaG(p, lr=0.0001)
+    rows = ([[torch.view_as_complex(torch.full((1, 2), 2.0, dtype=torch.float32))]]) if changed else ([[torch.full((1, 2), 2.0, dtype=torch.float32)]])
+    for step, grads in enumerate(rows, 1):
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return (torch.view_as_real(torch.cat([x.detach().flatten() for x in p])).double().flatten()) if changed else (torch.cat([x.detach().double().flatten() for x in p]))
+
+expected, observed = run(False), run(True)
+wrong = ~((observed == expected) | (observed.isnan() & expected.isnan()))
+i = wrong.nonzero().flatten()[:1].tolist()
+print('element', i, 'observed', observed[i].tolist(), 'expected', expected[i].tolist())
+raise SystemExit(len(i))
