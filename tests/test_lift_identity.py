@@ -9,20 +9,23 @@ import flint
 import pytest
 import torch
 
-from verifier.auditing import probe
+from verifier.auditing import claimed, probe
+from verifier.auditing.request import Request
 from verifier.equality.normal import Status
 from verifier.equality.witness import Undecidable
 from verifier.lift import expr, lift
 from verifier.lift.exact import apart, exact
 from verifier.lift.explain import explain
 from verifier.lift.identity import POINTS, match
+from verifier.lift.matrix_mistakes import variant
 
 
 class Lamb(torch.optim.Optimizer):
     """LAMB, written for this test."""
 
-    def __init__(self, params, lr: float = 1e-2, betas=(0.9, 0.999), eps: float = 1e-6, weight_decay: float = 0.01):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+    def __init__(self, params, lr: float = 1e-2, betas=(0.9, 0.999), eps: float = 1e-6, weight_decay: float = 0.01,
+                 **more: float) -> None:  # fmt: skip
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, **more})
 
     def trust(self, p: torch.Tensor, update: torch.Tensor, adam: torch.Tensor) -> torch.Tensor:
         return p.norm() / update.norm()
@@ -185,6 +188,67 @@ def test_exact_evaluation_refuses_what_it_cannot_tell() -> None:
 
 def test_an_audit_says_how_far_it_was_checked() -> None:
     """What an audit tells of a rule over whole tensors is that points agree, and never that it was proved."""
-    words = probe._lift_words(lift("torch.optim:Adafactor"))
+    words, wrong = claimed.over_tensors(lift("torch.optim:Adafactor"))
 
-    assert "adafactor over whole tensors: checked at 8 exact points, not proved" == words["whole_tensors"]
+    assert "adafactor over whole tensors: checked at 8 exact points, not proved" == words
+    assert [] == wrong
+
+
+class LambOneStepAhead(Lamb):
+    """LAMB that counts one step too many."""
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if not self.state[p]:
+                    self.state[p].update(step=1, exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
+        super().step(closure)
+
+
+class LambClipped(Lamb):
+    """LAMB whose trust ratio is bounded by an option."""
+
+    def __init__(self, params, lr: float = 1e-2, betas=(0.9, 0.999), eps: float = 1e-6, weight_decay: float = 0.01,
+                 most: float = 10.0) -> None:  # fmt: skip
+        super().__init__(params, lr, betas, eps, weight_decay, most=most)
+
+    def trust(self, p: torch.Tensor, update: torch.Tensor, adam: torch.Tensor) -> torch.Tensor:
+        return super().trust(p, update, adam).clamp(max=self.param_groups[0]["most"])
+
+
+class LambWithEps(Lamb):
+    """LAMB whose trust ratio cannot divide by zero."""
+
+    def trust(self, p: torch.Tensor, update: torch.Tensor, adam: torch.Tensor) -> torch.Tensor:
+        return p.norm() / (update.norm() + self.param_groups[0]["eps"])
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "wrong"),
+    [
+        (LambTrustingAdam, "trust_of_undecayed", True),
+        (LambOneStepAhead, "step_ahead", True),
+        (LambClipped, "as_published", False),
+        (LambWithEps, "as_published", False),
+    ],
+)
+def test_lamb_written_otherwise_is_told(target: Any, name: str, wrong: bool) -> None:
+    """Mistakes in the norms and in the step that they scale are named, and so is what is done on purpose."""
+    found = lift(target, shapes=[[2, 2]])
+    refuted = match(found)
+    assert refuted is not None and Status.REFUTED == refuted.status
+
+    near = variant(found, refuted)
+
+    assert near is not None
+    assert (name, wrong) == (near.name, near.wrong)
+
+
+def test_a_mistake_over_whole_tensors_is_a_finding() -> None:
+    """An audit holds code that is LAMB but for a known mistake to LAMB; what is LAMB on purpose is no finding."""
+    wrong = [proof.mutant for proof in probe.learn(Request(f"{__name__}:LambOneStepAhead")).proofs]
+    right = [proof.mutant for proof in probe.learn(Request(f"{__name__}:LambWithEps")).proofs]
+
+    assert ["lamb__step_ahead"] == wrong
+    assert [] == right

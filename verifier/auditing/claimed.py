@@ -15,6 +15,7 @@ from sympy import Eq, Ne
 from sympy.core.relational import Relational
 
 from verifier import rules
+from verifier.auditing.read import Read
 from verifier.conventions import shipped
 from verifier.enclosure.program import program
 from verifier.lift import apart, induction, matching
@@ -87,6 +88,21 @@ def states(found: Relative) -> frozenset[str]:
         return frozenset()
     scalars = {s.name for s in shared(found.rule)}  # they live elsewhere, if anywhere
     return frozenset(n for n, mine in (found.proof.states or {}).items() if n == mine) - scalars
+
+
+def over_tensors(read: Lift) -> tuple[str, list[Read]]:
+    """What a step that reads whole tensors is in words, '' if nothing; and that it is a rule with a mistake, if so."""
+    from verifier.lift.identity import match
+    from verifier.lift.matrix_mistakes import variant
+
+    whole = match(read)
+    if whole is None:
+        return "", []
+    near = variant(read, whole)
+    if near is None:
+        return whole.sentence, []
+    wrong = [Read("forloop", whole.rule, "refuted", near.says, f"{whole.rule}__{near.name}")] if near.wrong else []
+    return near.sentence, wrong
 
 
 def holds(found: Relative) -> bool:

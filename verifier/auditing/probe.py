@@ -212,6 +212,10 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
             described["lift"] |= {"decay": words} if words else {}
         if read is not None and read.coupled and declared is None:  # an option that is off may couple, as clipping does
             held += _at_zero(_lift(lifted, known, "forloop", [], switches, dict(request.args)), known, fixed, literal)
+        if read is not None and read.rule is None and not fixed:
+            said, wrong = claimed.over_tensors(read)
+            described["lift"] |= {"whole_tensors": said} if said else {}
+            proofs += wrong if declared is None else []
         if read is None or read.rule is None:
             continue
         if not fixed:
@@ -367,14 +371,12 @@ def _lift(
 def _lift_words(read: Any) -> dict[str, Any]:
     if read is None:
         return {"status": "opaque", "formula": "", "stopped_by": "it could not be built for reading"}
-    from verifier.lift.identity import match
     from verifier.printing import to_text
 
     words: dict[str, Any] = read.to_json()["lift"]
     if words["path_conditions"] and words["formula"]:
         words["formula"] += f", where {' and '.join(map(to_text, read.path_conditions))}"
-    whole = match(read)
-    return words if whole is None else words | {"whole_tensors": whole.sentence}
+    return words
 
 
 def _prove(matching: Any, read: Any, declared: Rule | None) -> Any:

@@ -84,6 +84,13 @@ def betas(rule: Rule) -> Iterator[Edit]:
                     f"1 - {beta} is missing from the average {target}",
                     with_line(rule, i, value.xreplace({1 - beta: Integer(1)})),
                 )
+                rest = value - beta * target
+                for name, says, instead in (
+                    ("unfed", f"{target} takes in nothing new", beta * target),
+                    ("subtracted", f"what is new is subtracted from {target}", beta * target - rest),
+                    ("divided", f"{target} is divided by {beta} where it should be multiplied", target / beta + rest),
+                ):
+                    yield Edit(f"{name}_{target}", says, with_line(rule, i, instead))
                 other = value.xreplace({beta: 1 - beta, 1 - beta: beta})
                 yield Edit(
                     f"reversed_{target}", f"{beta} and 1 - {beta} are swapped in {target}", with_line(rule, i, other)

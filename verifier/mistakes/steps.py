@@ -31,6 +31,9 @@ def steps(rule: Rule) -> Iterator[Edit]:
                     f"the root is missing from {target}",
                     with_line(rule, i, e.xreplace({root: roots[root]})),
                 )
+        if len(roots) > 1:
+            says = f"every root is missing from {target}, that of its correction too"
+            yield Edit(f"roots_missing_{target}", says, with_line(rule, i, e.xreplace(roots)))
     for s, initial in rule.state.items():
         if initial == 0 and s not in shared(rule):
             ones = {x: Integer(1) if x == s else e for x, e in rule.state.items()}
