@@ -172,6 +172,17 @@ class DecaysWhereTheConstructorDoes(Right):
         return super().gradient(p, group if self.defaults["weight_decay"] else {**group, "weight_decay": 0.0})
 
 
+class TakesTwinsForOne(Right):
+    """With foreach, a tensor moves by the momentum of the first one of its shape."""
+
+    def one(self, p: Any, group: Any) -> None:
+        before = p.detach().clone()
+        super().one(p, group)
+        first = next(q for q in group["params"] if q.grad is not None and q.shape == p.shape)
+        if group["foreach"] and first is not p:
+            p.copy_(before).add_(self.state[first]["momentum"], alpha=-self.rate(p, group, self.state[p]))
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (DescendsOnceLoaded, "resume"),
     (ReadsTensorRateOnce, "tensor_lr"),
@@ -183,5 +194,6 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (HalvesNumbersOfNoDimension, "single_numbers"),
     (SlowsLargeOnesWithoutDecay, "large_sizes"),
     (DecaysWhereTheConstructorDoes, "groups"),
+    (TakesTwinsForOne, "implementations"),
 )
 """Each mistake, and a contract that must reject it."""

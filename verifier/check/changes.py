@@ -36,7 +36,7 @@ def acts_at_once(subject: Subject, case: Case) -> None:
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("options that change", case):
         return
-    hyper = min((signature.defaults, *signature.configurations), key=lambda c: (_off(signature, c), sorted(c.items())))
+    hyper = fullest(signature)
     for name in sorted(n for n in signature.group_options if n.startswith(WRITTEN)):
         value = next((v for v in signature.option(name).values if v and v != hyper[name]), None)
         if value is None or signature.option(name).kind != "float":
@@ -50,6 +50,12 @@ def acts_at_once(subject: Subject, case: Case) -> None:
                 raise
             current().violation = None  # of what raises, other laws tell
             current().notes["raises once an option is changed"] += 1
+
+
+def fullest(signature: Any) -> Mapping[str, float]:
+    """The combination of options that has the fewest zeros, and of those the fewest switches turned."""
+    every = (signature.defaults, *signature.configurations)
+    return min(every, key=lambda c: (_off(signature, c), sorted(c.items())))
 
 
 def _off(signature: Any, hyper: Mapping[str, float]) -> tuple[int, int]:
