@@ -179,7 +179,7 @@ def shown(untried: Sequence[Mapping[str, Any]], folder: Path, *, fresh: bool) ->
     while waiting:
         paths = [folder / f"{untried[number]['name']}.py" for number, _ in waiting]
         for path, (_, texts) in zip(paths, waiting, strict=True):
-            path.write_text(texts.pop(0), encoding="utf-8")
+            path.write_text(texts.pop(0), encoding="utf-8", errors="backslashreplace")
         ended = running.run(paths, SECONDS, fresh=fresh)
         for path, ran, (number, texts) in zip(paths, ended, waiting, strict=True):
             if ran.code == 1 and _shows(ran.printed, untried[number]):
