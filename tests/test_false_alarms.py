@@ -111,6 +111,11 @@ def test_tensor_that_rests_without_any_gradient_is_a_convention() -> None:
     assert "partition" in lazy.exempt
 
 
+def test_rate_of_vectors_alone_acts() -> None:
+    """An option that changes no step of a matrix may change those of vectors."""
+    assert "" == said("MomentumOfVectors", "acting_rates", ("float64",))
+
+
 def test_rule_of_vectors_holds_vectors() -> None:
     """What was read of vectors says nothing of matrices that the step treats otherwise."""
     assert learnt("ByShape").of_vectors

@@ -393,3 +393,24 @@ class LazyMomentum(TwoAdditions):
                     buf = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
                     p.sub_(buf.mul_(0.9).add_(p.grad), alpha=group["lr"])
         return loss
+
+
+class MomentumOfVectors(TwoAdditions):
+    """Matrices take plain steps; vectors go by a momentum."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta1: float = 0.9) -> None:
+        Optimizer.__init__(self, params, dict(lr=lr, beta1=beta1))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                update = p.grad
+                if p.dim() < 2:
+                    buf = self.state[p].setdefault("exp_avg", torch.zeros_like(p))
+                    update = buf.mul_(group["beta1"]).add_(p.grad, alpha=1 - group["beta1"])
+                p.sub_(update, alpha=group["lr"])
+        return loss

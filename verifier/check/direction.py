@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,9 +76,12 @@ def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Itera
     """Two cases that one option tells apart, and whether their steps differ; until some do."""
     signature: Any = subject.rule
     fading = np.array([1.0, -0.25, -(2.0**-6), 0.5]) ** np.arange(STEPS)[:, None]  # some turn, and fade at once
-    for base in (signature.defaults, *signature.configurations[:LOOKS]):
+    least, most = getattr(signature, "least_dimensions", 0), getattr(signature, "most_dimensions", 5)
+    shapes = [shape for shape in ((2, 2), (4,)) if least <= len(shape) <= most]  # some take other steps of vectors
+    for base, shape in itertools.product((signature.defaults, *signature.configurations[:LOOKS]), shapes):
         cases = [
-            _plain(subject, case, {**case.hyper, **base, name: value}, np.array(GRAD) * fading) for value in values
+            _plain(subject, case, {**case.hyper, **base, name: value}, np.array(GRAD) * fading).with_(shapes=(shape,))
+            for value in values
         ]
         one, other = (_ran(subject, case) for case in cases)
         if one is None or other is None:
