@@ -20,6 +20,7 @@ SINGLE = "keeps mu_product in float32, so that steps of float64 parameters are n
 
 SHAPES = "weight decay leaves parameters of 1 dimension as they are, and acts on others"
 SHARED = "load_state_dict takes momentum without a copy: later steps change what was loaded"
+NARROW = "keeps momentum of float64 parameters in float32, with the digits that has"
 ROUNDED = "steps float64 parameters in float32: they lose the digits that float32 has not"
 
 
@@ -67,9 +68,9 @@ class ChecksGroups(Right):
         (torch.optim.ASGD, {GROUPS}, {NAN, EPS}),
         (torch.optim.Rprop, {NAN}, {EPS, SINGLE}),
         (torch.optim.NAdam, {EPS, SINGLE}, {NAN}),
-        (Right, {GROUPS}, {NAN, EPS, SINGLE, SHAPES, SHARED, ROUNDED}),
+        (Right, {GROUPS}, {NAN, EPS, SINGLE, SHAPES, SHARED, ROUNDED, NARROW}),
         (DecaysNoVectors, {SHAPES}, {SHARED, ROUNDED}),
-        (KeepsFloat32, {SHARED}, {SHAPES, ROUNDED}),
+        (KeepsFloat32, {SHARED, NARROW}, {SHAPES, ROUNDED}),
         (RoundsItsParameters, {ROUNDED}, {SHAPES, SHARED}),
         (ChecksGroups, set(), {GROUPS}),
     ],

@@ -132,6 +132,8 @@ def _single_precision(signature: Signature, shape: tuple[int, ...], taken: Taken
     names = sorted(n for n, v in single.items() if v.numel() == 1 and not float(v).is_integer())
     if names:
         yield "note", f"keeps {', '.join(names)} in float32, so that steps of float64 parameters are no better"
+    if wide := sorted(n for n, v in single.items() if v.numel() > 1 and v.shape == shape):
+        yield "note", f"keeps {', '.join(wide)} of float64 parameters in float32, with the digits that has"
 
 
 def _shares(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
