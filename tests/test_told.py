@@ -80,6 +80,10 @@ def test_option_that_is_not_read_from_its_group_is_one_finding() -> None:
 
     assert ["wrong.groups"] == [one.law for one in ranked([step, kept, unread, GROUPS])]
     assert 1 == len(ranked([GROUPS, replace(kept, matters=())]))
+    decays = replace(GROUPS, needs=("decoupled = True", "groups", "weight_decay"))
+    loaded = replace(kept, matters=("weight_decay = 0.9",), needs=("a state_dict", "decoupled = True", "weight_decay"))
+    assert 1 == len(ranked([decays, loaded]))
+    assert 2 == len(ranked([decays, replace(loaded, needs=("a state_dict", "weight_decay"))]))
     other = replace(unread, matters=("momentum changed between steps",))
     assert ["wrong.groups", "wrong.schedule"] == sorted(one.law for one in ranked([GROUPS, other]))
 

@@ -66,7 +66,7 @@ def _same(first: Finding, other: Finding) -> bool:
         return True
     if other.what.startswith("raises"):
         return False
-    if _source(first) & _source(other) or (_source(first) and _overridden(other)):
+    if _source(first) & _source(other) or (_source(first) and _overridden(first, other)):
         return True
     if first.seen.get("expected") and first.seen.get("ulps") is not None and _numbers(first) == _numbers(other):
         return True
@@ -121,9 +121,15 @@ def _source(finding: Finding) -> set[str]:
     return _options(finding) if law == "resume_over_others" else set()
 
 
-def _overridden(finding: Finding) -> bool:
-    """Whether a loaded state_dict fails to override an option, and nothing says which."""
-    return {law_of(row) for row in finding.rows} == {"resume_over_others"} and not finding.matters
+def _overridden(first: Finding, other: Finding) -> bool:
+    """Whether a loaded state_dict fails to override an option in `other`: nothing says which, or `first` may be it.
+
+    It may where groups need the same settings besides, and some.
+    """
+    if {law_of(row) for row in other.rows} != {"resume_over_others"}:
+        return False
+    settings = {need for need in first.needs or () if need != "groups"}
+    return not other.matters or (bool(settings) and settings <= set(other.needs or ()))
 
 
 def _options(finding: Finding) -> set[str]:
