@@ -210,7 +210,7 @@ class LambClipped(Lamb):
     """LAMB whose trust ratio is bounded by an option."""
 
     def __init__(self, params, lr: float = 1e-2, betas=(0.9, 0.999), eps: float = 1e-6, weight_decay: float = 0.01,
-                 most: float = 10.0) -> None:  # fmt: skip
+                 most: float = 0.5) -> None:  # fmt: skip
         super().__init__(params, lr, betas, eps, weight_decay, most=most)
 
     def trust(self, p: torch.Tensor, update: torch.Tensor, adam: torch.Tensor) -> torch.Tensor:

@@ -29,22 +29,24 @@ LOOKS = 6
 def descends(subject: Subject, case: Case) -> None:
     """The first step that moves anything goes down a gradient that stays the same, with any one switch turned.
 
-    Nothing decays. Steps that draw random numbers, and such as compute in 16 bits, are not looked at.
+    And down the opposite gradient. Nothing decays. Steps that draw random numbers are not looked at, nor such as compute
+    in 16 bits.
     """
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("which way steps go", case):
         return
     still = {**case.hyper, **signature.defaults, **dict.fromkeys(signature.decays, 0.0)}
     switches = [o.name for o in signature.options if o.kind == "switch"]
-    for hyper in (still, *({**still, name: 1.0 - still[name]} for name in switches)):
-        plain = _plain(subject, case, hyper, np.tile(GRAD, (STEPS, 1)))
+    turned = [still, *({**still, name: 1.0 - still[name]} for name in switches)]
+    for hyper, grad in ((hyper, sign * np.array(GRAD)) for hyper in turned for sign in (1.0, -1.0)):
+        plain = _plain(subject, case, hyper, np.tile(grad, (STEPS, 1)))
         ran = _ran(subject, plain)
         if ran is None or not np.isfinite(ran.theta).all():
             continue
         seen = ran.theta
         moved = [k for k in range(1, len(seen)) if not same_bits(seen[k], seen[k - 1]).all()]
         current().compared(seen.shape[1])
-        if moved and (along := float((seen[moved[0]] - seen[moved[0] - 1]) @ np.array(GRAD))) > 0:
+        if moved and (along := float((seen[moved[0]] - seen[moved[0] - 1]) @ grad)) > 0:
             what = "the first step that moves anything goes up the gradient"
             told = f"a product of {along:.3g} of the step and the gradient"
             raise breach(what, subject, plain, told, "a negative one", moved[0])

@@ -13,7 +13,7 @@ from verifier.check.bits import same_trajectory
 from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
 from verifier.check.state import unmoved_by
-from verifier.floats import Mask
+from verifier.floats import FP32, Mask
 from verifier.record import Violation, current, place_of
 from verifier.strategies import ROUND_STATE
 
@@ -22,6 +22,9 @@ STEPS = 64
 
 FEW = 6
 """Steps where nothing converges anyway."""
+
+FADING = 2.0**-4
+"""How much smaller fading gradients are from step to step."""
 
 ELEMENTS = 24
 
@@ -35,8 +38,9 @@ DRAWN = ("lr", "weight_decay", "wd", "momentum")
 def stays_finite(subject: Subject, case: Case) -> None:
     """Gradients between 1/2 and 3/2, and zeros among them, the same at every step, make no parameter NaN.
 
-    With averages that forget fast too, so that they converge, and with a learning rate of zero, as warm-ups begin. Of
-    other numbers that options take, only rates, decays and momenta: eps and coefficients keep the class's own values.
+    Nor do gradients that fade, in 32 bits or more. With averages that forget fast too, so that they converge, and with
+    a learning rate of zero, as warm-ups begin. Of other numbers that options take, only rates, decays and momenta: eps
+    and coefficients keep the class's own values.
     What comes after a number so large that its square, or a sum of squares, overflows is left out: that is a rate too
     large, and no mistake of the step. Not asked where eps itself rounds to zero; of what raises, other laws tell.
     """
@@ -49,9 +53,13 @@ def stays_finite(subject: Subject, case: Case) -> None:
         return
     fast = {o.name: 0.5 for o in options if o.name.startswith(FADES) and 0.5 in o.values and 0 < o.default < 1}
     resting = {name: 0.0 for name in case.hyper if name == "lr"}
-    for more, steps in ((fast, STEPS), (resting, FEW), ({}, FEW)):
+    asked = [(fast, STEPS, 1.0), (resting, FEW, 1.0), ({}, FEW, 1.0)]
+    if subject.format.precision >= FP32.precision:
+        asked.append(({}, FEW, FADING))
+    for more, steps, fading in asked:
         other = _steady(subject, case.with_(hyper={**case.hyper, **more}), steps)
-        key = f"stays finite {sorted(other.hyper.items())} {steps}"
+        other = other.with_(grads=other.grads * fading ** np.arange(len(other.grads))[:, None])
+        key = f"stays finite {sorted(other.hyper.items())} {steps} {fading}"
         if key in current().firsts:
             continue
         try:
@@ -109,8 +117,10 @@ def _smallest(subject: Subject, case: Case, step: int, element: int) -> Violatio
     )
     if _made_nan(subject, run(subject, alone))[-1].any():
         case, element = alone, 0
+    grads = case.grads[:, element]
+    kept = "stays the same" if (grads == grads[0]).all() else "fades"
+    what = f"a gradient that {kept}" if grads[0] else "a zero gradient"
     tensor, element = place_of(case, element)
-    what = "a gradient that stays the same" if case.grads[0, element] else "a zero gradient"
     what += " makes a parameter NaN" + (" where lr is 0" if case.hyper.get("lr") == 0 else "")
     found: Violation = breach(what, subject, case, "nan", "a number", step, tensor=tensor, element=element)
     return found

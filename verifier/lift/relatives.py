@@ -110,13 +110,16 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
         lambda: _found(fitting[:WIDELY], True),
         lambda: _outright(fitting[:WIDELY]),
     ):
-        for name, candidate, given in found():
-            proof = _shown(given, candidate)
-            if proof is not None:
-                absent = tuple(
-                    n for n in given.literal if n not in lifted.literal and OPTIONAL.get(n) == given.literal[n]
-                )
-                return Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof, absent, renamed)
+        shown = ((*one, proof) for one in found() if (proof := _shown(one[2], one[1])) is not None)
+        mapped = None
+        for name, candidate, given, proof in shown:
+            absent = tuple(n for n in given.literal if n not in lifted.literal and OPTIONAL.get(n) == given.literal[n])
+            near = Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof, absent, renamed)
+            if not (proof.maps and candidate.slip):
+                return near
+            mapped = mapped or near  # one that keeps the code's own state explains it better, if there is one
+        if mapped is not None:
+            return mapped
     return None
 
 
@@ -262,6 +265,8 @@ def _edited(lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect) -> I
     for c in list(candidates):
         beside = {e.name: e for e in aspect.conventions(c.wrong)} if c.wrong is not None else {}
         for edit in aspect.conventions(c.rule):
+            if edit.name == "decay_missing" and c.slip is None and not _possible(lifted, edit):
+                yield _Candidate(c.rule, c.conventions, edit, made(c.rule, edit))
             if edit.name in (done.name for done in c.conventions) or not _possible(lifted, edit):
                 continue
             if c.wrong is None:

@@ -16,6 +16,10 @@ def slips_of_mixtures(rule: Rule) -> Iterator[Edit]:
     for i, (target, e) in enumerate(rule.step):
         if target == rule.theta or target in rule.state or i == coupling(rule):
             continue
+        for factor in Mul.make_args(sympy.sympify(e)):
+            if factor.is_Symbol and factor not in shared(rule) and factor != e:
+                says = f"{factor} is missing from {target}"
+                yield Edit(f"lacks_{factor}_{target}", says, with_line(rule, i, sympy.sympify(e) / factor))
         for mixture in _mixtures(rule, sympy.sympify(e)):
             for name, says, value in _altered(rule, target, mixture):
                 yield Edit(f"{name}_{target}", says, with_line(rule, i, sympy.sympify(e).xreplace({mixture: value})))
@@ -42,6 +46,8 @@ def _altered(rule: Rule, target: Symbol, mixture: Add) -> Iterator[tuple[str, st
                 if factor in Mul.make_args(term):
                     says = f"{words} is missing before {what} in {target}"
                     yield f"unweighted_{what}_by_{rate}", says, rest + term.xreplace({factor: Integer(1)})
+                    says = f"{what} is divided by {words} in {target} where it should be multiplied"
+                    yield f"divided_{what}_by_{rate}", says, rest + term / factor**2
     for rate in (r for r in rates if mixture.has(1 - r)):
         swapped, whole = {rate: 1 - rate, 1 - rate: rate}, {1 - rate: rate}
         yield f"reversed_{rate}", f"{rate} and 1 - {rate} are swapped in {target}", mixture.xreplace(swapped)

@@ -8,11 +8,14 @@ import sympy
 from sympy import Abs, Eq, Expr, Integer, Max, Min, Piecewise, Pow, Rational, Symbol
 
 from verifier.edits import Edit, Lines, hyper, stepping, with_line
-from verifier.rule import Rule, t
+from verifier.rule import Rule, shared, t
 
 
 def moments(rule: Rule) -> Iterator[Edit]:
     """The mistakes that are made in what a rule remembers."""
+    kept = [(s, sympy.sympify(e)) for s, e in rule.state.items() if s not in shared(rule)]
+    if len(kept) > 1:
+        yield Edit("forgotten_state", "all that is remembered is made anew at every step", (*kept, *rule.step))
     for i, (target, e) in enumerate(rule.step):
         value = sympy.sympify(e)
         if target not in rule.state:
