@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from tests.broken.optimizers import Right
+from verifier.subjects.torch_conventions import source
 from verifier.subjects.torch_probe import examined
 from verifier.subjects.torch_signature import signature
 
@@ -127,3 +130,40 @@ def test_a_pickle_that_torch_cuts_short_is_a_note() -> None:
 
     assert {"pickling"} == {"copying", "pickling"} & set(found.exempt)
     assert [words for _, words in found.notes if words.startswith("a pickle of it cannot step: scale")]
+
+
+BASE_CLASS = """
+import torch
+
+def parts(p):
+    return torch.view_as_real(p) if torch.is_complex(p) else p
+
+class Optimizer(torch.optim.Optimizer):
+    def add_param_group(self, group): super().add_param_group(group)
+    def load_state_dict(self, state): super().load_state_dict(state)
+    def state_dict(self): return super().state_dict()
+    def zero_grad(self, set_to_none=True): super().zero_grad(set_to_none)
+"""
+
+OF_IT = """
+from wild_base import Optimizer
+
+class Own(Optimizer):
+    def step(self, closure=None): return None
+
+class Left(Optimizer):
+    def step(self, closure=None): return super().step(closure)
+"""
+
+
+def test_what_a_copy_of_the_base_class_supports_says_nothing_of_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Complex numbers that a copied base class mentions are no claim of a step that leaves nothing to it."""
+    (tmp_path / "wild_base.py").write_text(BASE_CLASS, encoding="utf-8")
+    (tmp_path / "wild_of_it.py").write_text(OF_IT, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    module = importlib.import_module("wild_of_it")
+
+    assert ["is_complex" in source(cls) for cls in (module.Own, module.Left)] == [False, True]

@@ -23,16 +23,21 @@ STRUCTURE = (*ELEMENTWISE, *ACROSS_TENSORS)
 RESUMES = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
 
 
+BASE = frozenset({"add_param_group", "load_state_dict", "state_dict", "zero_grad"})
+"""What a class has of its own that stands for torch's base class, or is a copy of it."""
+
+
 def source(build: Any) -> str:
     """The source of the modules that define the class and its bases, torch's base class apart; "" where unknown.
 
-    Where a class has a step of its own that leaves nothing to its bases, what torch's among them support says nothing.
+    Where a class has a step of its own that leaves nothing to its bases, what torch's among them support says nothing,
+    nor what copies of torch's base class do.
     """
     found = []
     own = False
     for cls in getattr(build, "__mro__", (build,)):
         module = sys.modules.get(cls.__module__)
-        torchs = own and cls.__module__.startswith("torch.optim")
+        torchs = own and (cls.__module__.startswith("torch.optim") or vars(cls).keys() >= BASE)
         if cls.__module__ in ("builtins", "torch.optim.optimizer") or module is None or torchs:
             continue
         step = inspect.unwrap(vars(cls).get("step", len))  # torch wraps what is inherited, and puts it into the class
