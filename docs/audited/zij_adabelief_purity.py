@@ -1,0 +1,16 @@
+"""zij.contrib.first_order.adabelief:AdaBelief: .grad was changed by the step at step 1, tensor 0, element 0"""
+import torch
+from zij.contrib.first_order.adabelief import AdaBelief
+
+def run():
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
+    opt = AdaBelief(p, lr=0.001, weight_decay=0.9, weight_decouple=False)
+    rows = [[torch.tensor([2.0], dtype=torch.float32)]]
+    for step, grads in enumerate(rows, 1):
+        for x, g in zip(p, grads): x.grad = g
+        opt.step()
+    return p[0].grad.detach().flatten()[0].item()
+
+observed = run()
+print('observed', observed, 'expected', 2.0)
+raise SystemExit(not observed == 2.0)
