@@ -99,6 +99,17 @@ def test_state_that_goes_on_without_gradients_is_one_finding() -> None:
     assert 2 == len(ranked([late, replace(idle, matters=("lr_decay = 1",))]))
 
 
+def test_switch_that_changes_nothing_is_one_finding_with_the_formula_that_lacks_it() -> None:
+    """A step that is not the rule's with amsgrad is what amsgrad, which changes nothing, is; one with centered is not."""
+    idle = of("acting_switches", "amsgrad changes no step", matters=("amsgrad = True (the law's choice)",))
+    step = of("step_follows", "theta left its enclosure", matters=("amsgrad = True",), equals="a mistake", seen=SEEN)
+
+    (one,) = ranked([idle, step])
+
+    assert ("wrong.acting_switches", "a mistake") == (one.law, one.equals)
+    assert 2 == len(ranked([idle, replace(step, matters=("centered = True",))]))
+
+
 def test_life_that_needs_a_resume_shows_what_resuming_breaks() -> None:
     """State that loading casts shows in lives that load it; a life without one is a finding of its own."""
     cast = of("state_dtypes", "load_state_dict changes the dtype of mu_product")

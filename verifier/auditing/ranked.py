@@ -42,7 +42,8 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
         first = whole[number]
         also = tuple(dict.fromkeys(w for w in (*first.also, finding.what, *finding.also) if w != first.what))
         rows = tuple(sorted({*first.rows, *finding.rows}))
-        whole[number] = replace(first, rows=rows, also=also, formula=first.formula or finding.formula)
+        formula, equals = first.formula or finding.formula, first.equals or finding.equals
+        whole[number] = replace(first, rows=rows, also=also, formula=formula, equals=equals)
     return whole
 
 
@@ -62,7 +63,7 @@ def _same(first: Finding, other: Finding) -> bool:
     alike = (first.target, first.expected_failure is None) == (other.target, other.expected_failure is None)
     if not alike or first.unsteady or other.unsteady:
         return False
-    if _same_elsewhere(first, other) or _missed(first, other):
+    if _same_elsewhere(first, other) or _missed(first, other) or _idle_switch(first, other):
         return True
     if other.what.startswith("raises"):
         return False
@@ -103,6 +104,12 @@ def _missed(first: Finding, other: Finding) -> bool:
     subjects = [{subject_of(row) for row in finding.rows} for finding in (first, other)]
     at_once = any(f.law.endswith("absent_gradients") and f.seen.get("step") == 1 for f in (first, other))
     return alike and subjects[1] <= subjects[0] and not at_once
+
+
+def _idle_switch(first: Finding, other: Finding) -> bool:
+    """Whether `other` is a step that is not the rule's with a switch that, by `first`, changes nothing."""
+    turned = {text.removesuffix(" (the law's choice)") for text in first.matters if " = True" in text}
+    return law_of(first.law) == "acting_switches" and law_of(other.law) in FORMULA and bool(turned & {*other.matters})
 
 
 def _source(finding: Finding) -> set[str]:
