@@ -345,3 +345,34 @@ def test_a_mistake_that_begins_late_is_found(tmp_path: Path, step: int) -> None:
     )
     assert "adamw" == found.described["rule"]
     assert [] == [words for _, words in found.signature.notes if "takes other steps" in words]
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("adamax", {"lr": "alpha", "beta1": "b1", "beta2": "b2", "eps": "epsilon"}),
+        ("rmsprop", {"lr": "eta", "alpha": "rho", "eps": "epsilon", "weight_decay": "l2"}),
+        ("sgd_nesterov", {"lr": "learning_rate", "momentum": "mu", "weight_decay": "wd"}),
+    ],
+)
+def test_hyperparameters_may_go_by_other_names(name: str, own: dict[str, str]) -> None:
+    """What a class calls lr, betas, eps and weight_decay is no difference, and hides no mistake."""
+    rule = rules.get(name)
+    wrong = next(m for m in mutants(rule) if m.name.endswith("__lr_squared"))
+
+    plain, mistaken = (related(_named(one, own)) for one in (rule, wrong))
+
+    assert plain is not None and (name, None) == (plain.of, plain.wrong)
+    assert mistaken is not None and mistaken.wrong is not None
+    assert f"{name}__lr_squared" == mistaken.wrong.name
+
+
+def _named(rule: Rule, own: dict[str, str]) -> Rule:
+    """The rule with other names for hyperparameters."""
+    other = {s: sympy.Symbol(own.get(s.name, s.name), real=True) for s in rule.hyper}
+    return replace(
+        rule,
+        hyper={other[s]: values for s, values in rule.hyper.items()},
+        state={s: sympy.sympify(e).xreplace(other) for s, e in rule.state.items()},
+        step=tuple((x, sympy.sympify(e).xreplace(other)) for x, e in rule.step),
+    )

@@ -22,6 +22,7 @@ from verifier.lift import expr, induction
 from verifier.lift.evaluate import Bounded, holds, values
 from verifier.lift.expr import Node
 from verifier.lift.lifted import Lift
+from verifier.lift.names import renamed
 from verifier.lift.trajectory import Untranslatable, from_sympy, inputs_of, part
 from verifier.mutants import Mutant, made
 from verifier.rule import Rule, RuleError, t
@@ -37,6 +38,12 @@ MOST = 2
 
 DRAWS, STEPS = 2, 4
 """Points, and steps from the initial state, at which candidates are told apart; more follow for what is left."""
+
+TRIED = 24
+"""Candidates that agree at the points and are compared further."""
+
+BRANCHED = (2, 9)
+"""Points and steps where a branch begins some steps after the first, as RAdam's does."""
 
 SIGNED = (8, 12)
 """Points and steps where the code takes signs, which say little of what they are taken of."""
@@ -103,48 +110,36 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
     """
     if lifted.rule is None:
         return None
-    lifted, renamed = _renamed(lifted, lifted.rule)
-    fitting = list(itertools.islice(_fitting(lifted, rules), RULES))
+    own = lifted.target.rpartition(":")[2].lower().replace("_", "")
+    ordered = sorted(rules, key=lambda rule: rule.name.replace("_", "") not in own)  # what it is named after first
+    some = list(itertools.islice((fits for rule in ordered if (fits := _fitting(lifted, rule))), RULES))
+    fitting, few = ([one for fits in chosen for one in fits] for chosen in (some, some[:WIDELY]))
     for found in (
         lambda: _found(fitting, False),
-        lambda: _found(fitting[:WIDELY], True),
-        lambda: _outright(fitting[:WIDELY]),
+        lambda: _found(few, True),
+        lambda: _outright(few[:1]),
     ):
-        shown = ((*one, proof) for one in found() if (proof := _shown(one[2], one[1])) is not None)
+        shown = (
+            (*one, proof) for one in itertools.islice(found(), TRIED) if (proof := _shown(one[2], one[1])) is not None
+        )
         mapped = None
         for name, candidate, given, proof in shown:
             absent = tuple(n for n in given.literal if n not in lifted.literal and OPTIONAL.get(n) == given.literal[n])
-            near = Relative(name, candidate.rule, candidate.conventions, candidate.wrong, proof, absent, renamed)
+            near = Relative(
+                name,
+                candidate.rule,
+                candidate.conventions,
+                candidate.wrong,
+                proof,
+                absent,
+                given.hyper.keys() != lifted.hyper.keys(),
+            )
             if not (proof.maps and candidate.slip):
                 return near
             mapped = mapped or near  # one that keeps the code's own state explains it better, if there is one
         if mapped is not None:
             return mapped
     return None
-
-
-SUFFIXES: Mapping[str, str] = {
-    "_lr": "lr", "_beta1": "beta1", "_beta2": "beta2", "_eps": "eps", "_wd": "weight_decay",
-    "_weight_decay": "weight_decay", "_momentum": "momentum",
-}  # fmt: skip
-"""How classes name the options of a second rule of theirs, such as the adamw_lr of Muon, and what they are."""
-
-
-def _renamed(lifted: Lift, rule: Rule) -> tuple[Lift, bool]:
-    """The lift with the usual names for the options of a second rule, and whether that made a difference."""
-    mine = {s.name: s for s in rule.hyper}
-    usual = {n: short for n in mine for suffix, short in SUFFIXES.items() if n.endswith(suffix) and short not in mine}
-    if not usual or len(set(usual.values())) < len(usual):
-        return lifted, False
-    to = {mine[n]: sympy.Symbol(short, real=True) for n, short in usual.items()}
-    new = replace(
-        rule,
-        hyper={to.get(s, s): values for s, values in rule.hyper.items()},
-        state={s: sympy.sympify(e).xreplace(to) for s, e in rule.state.items()},
-        step=tuple((x, sympy.sympify(e).xreplace(to)) for x, e in rule.step),
-    )
-    hyper = {**lifted.hyper, **{short: lifted.hyper[n] for n, short in usual.items() if n in lifted.hyper}}
-    return replace(lifted, rule=new, hyper=hyper), True
 
 
 def _outright(fitting: Iterable[tuple[Rule, Lift]]) -> Iterator[tuple[str, _Candidate, Lift]]:
@@ -154,7 +149,7 @@ def _outright(fitting: Iterable[tuple[Rule, Lift]]) -> Iterator[tuple[str, _Cand
     """
     for rule, given in fitting:
         known: dict[sympy.Basic, Node] = {}
-        points = list(_points(given, rule, ()))
+        points = list(_points(given, rule, ()))[:1]  # what agrees at one point is compared at more
         plain = [_Candidate(rule)]
         written = [c for aspect in ASPECTS for c in _edited(given, plain, aspect) if c.slip is None]
         slipped = (c for aspect in ASPECTS for c in _edited(given, [*plain, *written], aspect) if c.slip is not None)
@@ -200,27 +195,32 @@ def _usual(rule: Rule) -> Rule:
     return replace(rule, step=tuple((x, unbranched(e)) for x, e in rule.step))
 
 
-def _fitting(lifted: Lift, rules: Iterable[Rule]) -> Iterator[tuple[Rule, Lift]]:
-    """Rules whose hyperparameters the code has, or has a number for, and the lift with those numbers."""
+def _fitting(lifted: Lift, rule: Rule) -> list[tuple[Rule, Lift]]:
+    """The rule, and the lift with its names and numbers, where the code has all hyperparameters, or numbers for them.
+
+    More than once, where several numbers of the code may be several hyperparameters.
+    """
+    lifted, _ = renamed(lifted, rule)
     assert lifted.rule is not None
     mine = {s.name for s in lifted.rule.hyper}
-    for rule in rules:
-        has = mine | set(lifted.literal)
-        unread = set(lifted.hyper) - OPTIONAL.keys()
-        absent = [s.name for s in rule.hyper if s.name not in has | unread]
-        required = [name for name in absent if name not in OPTIONAL]
-        theirs = {s.name for s in rule.hyper}
-        if len(mine - theirs) > 1 or len(required) > 2:
-            continue
-        numbers = _numbers(lifted.rule) if absent else []
-        rates = [n for n in numbers if 0.3 < n < 1]
-        small = [n for n in numbers if 0 < n < 1e-3]
-        chosen = {name: float(OPTIONAL[name]) for name in absent if name in OPTIONAL}
-        if "eps" in absent and small:
-            chosen["eps"] = small[0]
-        for values_ in itertools.permutations(rates, len(required)) if required else ((),):
-            literal = {**lifted.literal, **chosen, **dict(zip(required, values_, strict=True))}
-            yield rule, replace(lifted, literal=literal)
+    has = mine | set(lifted.literal)
+    unread = set(lifted.hyper) - OPTIONAL.keys()
+    absent = [s.name for s in rule.hyper if s.name not in has | unread]
+    required = [name for name in absent if name not in OPTIONAL]
+    theirs = {s.name for s in rule.hyper}
+    if len(mine - theirs) > 1 or len(required) > 2:
+        return []
+    numbers = _numbers(lifted.rule) if absent else []
+    rates = [n for n in numbers if 0.3 < n < 1]
+    small = [n for n in numbers if 0 < n < 1e-3]
+    chosen = {name: float(OPTIONAL[name]) for name in absent if name in OPTIONAL}
+    if "eps" in absent and small:
+        chosen["eps"] = small[0]
+    fits = []
+    for values_ in itertools.permutations(rates, len(required)) if required else ((),):
+        literal = {**lifted.literal, **chosen, **dict(zip(required, values_, strict=True))}
+        fits.append((rule, replace(lifted, literal=literal)))
+    return fits
 
 
 def _numbers(rule: Rule) -> list[float]:
@@ -304,12 +304,18 @@ def _backwards(lifted: Lift, slip: Edit) -> bool:
     return lifted.hyper.get(rate, 1.0) < REVERSED
 
 
+def _turns(rule: Rule) -> bool:
+    """Whether a branch of the rule is taken by the number of the step, and not by its being the first."""
+    guards = {r for _, e in rule.step for r in sympy.sympify(e).atoms(sympy.core.relational.Relational)}
+    return any(t in r.free_symbols for r in guards - {sympy.Eq(t, 1), sympy.Ne(t, 1)})
+
+
 def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]:
     """Points at which the code takes steps, with the hyperparameters `silent` at zero."""
     code = lifted.rule
     assert code is not None
     signs = any(sympy.sympify(e).has(sympy.sign) for _, e in code.step)
-    draws, steps = SIGNED if signs else (DRAWS, STEPS)
+    draws, steps = SIGNED if signs else BRANCHED if any(map(_turns, (code, rule))) else (DRAWS, STEPS)
     for seed in range(draws):
         inputs = inputs_of(code, rule, lifted.literal, seed)
         inputs |= {name: sympy.Integer(0) for name in silent if name in inputs}
