@@ -100,7 +100,7 @@ def test_state_that_goes_on_without_gradients_is_one_finding() -> None:
 
 
 def test_switch_that_changes_nothing_is_one_finding_with_the_formula_that_lacks_it() -> None:
-    """A step that is not the rule's with amsgrad is what amsgrad, which changes nothing, is; one with centered is not."""
+    """A step that is not the rule's with amsgrad is what amsgrad, which changes nothing, is; one with centered, not."""
     idle = of("acting_switches", "amsgrad changes no step", matters=("amsgrad = True (the law's choice)",))
     step = of("step_follows", "theta left its enclosure", matters=("amsgrad = True",), equals="a mistake", seen=SEEN)
 

@@ -179,7 +179,7 @@ def shown(number: int, finding: Finding, out: Path = OUT) -> list[str]:
     if finding.replay:
         lines += _field("matters", _what_matters(finding))
     if finding.also:
-        said = {"implementation": "another", "rule": finding.law.partition(".")[0], "of_groups": "", "of_state": ""}
+        said = {"implementation": "another", " {rule}": "", "of_groups": "", "of_state": ""}
         lines += _field("also seen", f"as: {'; '.join(_in_words(one, said) for one in finding.also)}")
     lines += _field("rows", _rows(finding.rows))
     if finding.repro:
@@ -242,7 +242,7 @@ def _in_words(said: str, words: Mapping[str, str]) -> str:
         if re.search(pattern, plain):
             said = re.sub(pattern, told, plain)
             for name, word in words.items():
-                said = said.replace(f"{{{name}}}", word)
+                said = said.replace(name if "{" in name else f"{{{name}}}", word)
             break
     return said
 
