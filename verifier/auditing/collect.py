@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence
-from verifier.auditing import known, overdue, quiet
+from verifier.auditing import known, once, overdue, quiet
 from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
@@ -183,7 +183,9 @@ def modules(request: Request) -> list[ModuleType]:
 
     rules = _rule_modules(found, request.profile)
     narrow = [_narrow_module(found)] if request.profile == "smoke" else []
-    return [_contract_module(found, request.profile), *narrow, *rules, *lives(found, request.profile)]
+    contracts = _contract_module(found, request.profile)
+    asked = once.apart(contracts) if request.profile == "smoke" else [contracts]
+    return [*asked, *narrow, *rules, *lives(found, request.profile)]
 
 
 def _module(

@@ -29,8 +29,8 @@ LOOKS = 6
 def descends(subject: Subject, case: Case) -> None:
     """The first step that moves anything goes down a gradient that stays the same, with any one switch turned.
 
-    And down the opposite gradient. Nothing decays. Steps that draw random numbers are not looked at, nor such as compute
-    in 16 bits.
+    And down the opposite gradient. Nothing decays. Steps that draw random numbers are not looked at, nor such as
+    compute in 16 bits.
     """
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("which way steps go", case):
