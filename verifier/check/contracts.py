@@ -10,12 +10,14 @@ from verifier.case import Case, Group, Refused, Subject, Trajectory
 from verifier.check.alike import alike, breach, during, explained
 from verifier.check.bits import same_trajectory
 from verifier.check.changes import fullest, ordinary
+from verifier.check.coarser import farther_than_rounding
 from verifier.check.enclosed import steps_enclosed
 from verifier.check.judged import Judgement, decided, judged, leaves_coarse
 from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, bits, run
 from verifier.floats import FP32, FP64, Array, same_bits
 from verifier.record import Violation, current, show
+from verifier.rule import Rule
 
 
 def stays_in_element(subject: Subject, case: Case, value: float) -> None:
@@ -101,7 +103,8 @@ def acts_on_all(subject: Subject, case: Case) -> None:
 def in_company(subject: Subject, case: Case, dtype: str) -> None:
     """A parameter of another dtype in the same list changes nothing for the others.
 
-    A foreach implementation may leave such lists to the for-loop, whose bits are then those to be had.
+    A foreach implementation may leave such lists to the for-loop, whose bits are then those to be had. Where no rule
+    can be read, what rounding explains is undecided.
     """
     extra = case.theta[: case.sizes[0]]
     count = len(case.shapes)
@@ -122,9 +125,16 @@ def in_company(subject: Subject, case: Case, dtype: str) -> None:
         if subject.implementation == "foreach" and not same_bits(seen.theta[:, ours], plain.theta).all():
             loop = run(subject, during(alone, "implementation:forloop", 0))
             plain = loop if same_bits(seen.theta[:, ours], loop.theta).all() else plain
-        for step in range(case.steps + 1):
-            expected: Array = np.concatenate([plain.theta[step], pad])
-            bits(what, subject, other, seen.theta[step], expected, step, ours)
+        try:
+            for step in range(case.steps + 1):
+                expected: Array = np.concatenate([plain.theta[step], pad])
+                bits(what, subject, other, seen.theta[step], expected, step, ours)
+        except Violation as found:  # matrices of one shape may be multiplied as a batch, whose last bits are others
+            if isinstance(subject.rule, Rule) or judged(subject, alone) is not Judgement.UNKNOWN:
+                raise
+            far = farther_than_rounding(subject, alone, plain, seen.theta[:, ours])
+            told = far is not None and bool(far.any())
+            decided(what, Judgement.OTHERWISE if told else Judgement.UNKNOWN, found)
 
 
 def as_reals(subject: Subject, case: Case) -> None:
