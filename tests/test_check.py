@@ -69,9 +69,12 @@ def test_steps_enclosed_accepts_the_rule(fmt: Format, assertion: Callable[[Subje
 @pytest.mark.parametrize("fmt", [FP64, FP32], ids=lambda fmt: fmt.name)
 @pytest.mark.parametrize("assertion", [check.steps_enclosed, check.steps_enclosed_blind])
 def test_steps_enclosed_rejects_every_mutant(fmt: Format, assertion: Callable[[Subject, Case], None]) -> None:
-    """Every known mistake in AdamW leaves the enclosure on ordinary inputs."""
+    """Every known mistake in AdamW's step leaves the enclosure on ordinary inputs.
+
+    Each step is enclosed from what was observed before it, so that a wrong start is another law's to reject.
+    """
     survivors = []
-    for mutant in mutants(get("adamw")):
+    for mutant in (m for m in mutants(get("adamw")) if m.step != get("adamw").step):
         record.start()
         try:
             assertion(replace(reference(mutant, fmt), rule=get("adamw")), case())

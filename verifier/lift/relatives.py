@@ -179,7 +179,8 @@ def _shown(lifted: Lift, candidate: _Candidate) -> induction.LiftProof | None:
     proof = induction.prove(lifted, candidate.lines)
     if not proof.proved and (usual := _usual(lifted.rule)) != lifted.rule:
         proof = induction.prove(replace(lifted, rule=usual), candidate.lines)
-    if candidate.slip is not None and not proof.proved:  # nobody is told of a mistake without a proof
+    unsure = candidate.slip is not None or _signs(candidate.lines)  # few runs show what a sign is taken of
+    if unsure and not proof.proved:  # nobody is told of a mistake without a proof
         return None
     return None if proof.status is Status.REFUTED else proof
 
@@ -304,6 +305,11 @@ def _backwards(lifted: Lift, slip: Edit) -> bool:
     return lifted.hyper.get(rate, 1.0) < REVERSED
 
 
+def _signs(rule: Rule) -> bool:
+    """Whether a step takes signs."""
+    return any(sympy.sympify(e).has(sympy.sign) for _, e in rule.step)
+
+
 def _turns(rule: Rule) -> bool:
     """Whether a branch of the rule is taken by the number of the step, and not by its being the first."""
     guards = {r for _, e in rule.step for r in sympy.sympify(e).atoms(sympy.core.relational.Relational)}
@@ -314,7 +320,7 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
     """Points at which the code takes steps, with the hyperparameters `silent` at zero."""
     code = lifted.rule
     assert code is not None
-    signs = any(sympy.sympify(e).has(sympy.sign) for _, e in code.step)
+    signs = _signs(code)
     draws, steps = SIGNED if signs else BRANCHED if any(map(_turns, (code, rule))) else (DRAWS, STEPS)
     for seed in range(draws):
         inputs = inputs_of(code, rule, lifted.literal, seed)
