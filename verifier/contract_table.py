@@ -300,7 +300,7 @@ CONTRACTS = (
     ),
     Row(
         "direction",
-        "The first step that moves anything goes down the gradient.",
+        "Of steps along a gradient that stays the same, some goes down it.",
         "steps=1, tensors=1",
         ("check.descends(subject, case)",),
         because="Whoever minimises a loss steps against its gradient; who maximises says so.",

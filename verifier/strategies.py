@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -290,6 +290,17 @@ RATES = ("lr", "beta1", "momentum", "weight_decay")
 
 OF_DECAY = re.compile(r"weight_dec|(^|_)wd(_|$)|^decoupled?(_decay)?$|^(fixed|cautious|stable)_decay$|no_prox")
 """What switches are called that say how weight decay acts."""
+
+IDLE = "no value of {} changed anything in the runs tried"
+"""The note on options that do nothing."""
+
+
+def idle(notes: Iterable[tuple[str, str]]) -> set[str]:
+    """The options that notes on a class say do nothing."""
+    before, after = IDLE.split("{}")
+    told = [words.removeprefix(before).removesuffix(after) for _, words in notes if words.endswith(after)]
+    return {name for names in told for name in names.split(", ")}
+
 
 COUPLES = "its step couples tensors"
 """Why laws of one tensor say nothing of a class whose parameters move each other."""

@@ -14,7 +14,7 @@ from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
-from verifier.strategies import RATES
+from verifier.strategies import RATES, idle
 
 THETA = (1.0, -0.5, 2.0, 0.25)
 GRAD = (2.0, 4.0, -0.25, 2.0)
@@ -27,10 +27,10 @@ LOOKS = 6
 
 
 def descends(subject: Subject, case: Case) -> None:
-    """The first step that moves anything goes down a gradient that stays the same, with any one switch turned.
+    """Some step goes down a gradient that stays the same, and some down its opposite; with any one switch turned.
 
-    And down the opposite gradient. Nothing decays. Steps that draw random numbers are not looked at, nor such as
-    compute in 16 bits.
+    A first step may put parameters where they have to be. Nothing decays. Steps that draw random numbers are not looked
+    at, nor such as compute in 16 bits.
     """
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("which way steps go", case):
@@ -46,23 +46,25 @@ def descends(subject: Subject, case: Case) -> None:
         seen = ran.theta
         moved = [k for k in range(1, len(seen)) if not same_bits(seen[k], seen[k - 1]).all()]
         current().compared(seen.shape[1])
-        if moved and (along := float((seen[moved[0]] - seen[moved[0] - 1]) @ grad)) > 0:
-            what = "the first step that moves anything goes up the gradient"
-            told = f"a product of {along:.3g} of the step and the gradient"
+        along = [float((seen[k] - seen[k - 1]) @ grad) for k in moved]
+        if along and min(along) > 0:
+            what = "every step goes up a gradient that stays the same"
+            told = f"a product of {along[0]:.3g} of the first step and the gradient"
             raise breach(what, subject, plain, told, "a negative one", moved[0])
 
 
 def rates_act(subject: Subject, case: Case) -> None:
     """lr, beta1, momentum and weight_decay change some step, beside the defaults or another combination of options.
 
-    What changes the state alone will change steps: signs say little of what they are taken of.
+    What changes the state alone will change steps: signs say little of what they are taken of. Asked of options that
+    did nothing when the class was looked at, in other runs.
     """
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("rates that act", case):
         return
     for option in signature.options:
         values = [v for v in option.values if v != 0][-2:]
-        if option.name not in RATES or option.kind != "float" or len(values) < 2:
+        if option.name not in idle(signature.notes) & set(RATES) or option.kind != "float" or len(values) < 2:
             continue
         pairs = list(_runs(subject, case, option.name, values))
         if not pairs:

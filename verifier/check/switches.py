@@ -34,6 +34,12 @@ def decides_of_decay(subject: Subject, case: Case) -> None:
         except Refused as no:
             current().notes[str(no)] += 1
             continue
+        except Violation as found:
+            if found.what != RAISED:
+                raise
+            current().violation = None  # of what raises, other laws tell
+            current().notes["raises where nothing decays"] += 1
+            continue
         what = f"{name} changes steps although nothing decays"
         with compared(turned, still):
             alike_so_far(what, subject, turned, seen, expected)

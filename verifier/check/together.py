@@ -105,6 +105,9 @@ def acts_on_single_numbers(subject: Subject, case: Case) -> None:
         current().violation = None  # whether it can be stepped at all is another law's
         current().notes["a step of a single number raises"] += 1
         return
+    if run(subject, one).facts.get("coarse_state"):
+        current().notes["its state is coarser than its parameters, and so may be what is computed of it"] += 1
+        return
     with compared(none, one):
         what = "a parameter of one number moves otherwise without a dimension than with one"
         alike(what, subject, none, seen, expected, plain=one)

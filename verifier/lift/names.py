@@ -8,7 +8,7 @@ from dataclasses import replace
 import sympy
 
 from verifier.lift.lifted import Lift
-from verifier.rule import Rule
+from verifier.rule import Rule, t
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "lr": ("learning_rate", "eta", "alpha", "step_size", "stepsize"),
@@ -33,7 +33,9 @@ def renamed(lifted: Lift, rule: Rule) -> tuple[Lift, bool]:
     assert lifted.rule is not None
     mine, theirs = {s.name: s for s in lifted.rule.hyper}, [s.name for s in rule.hyper]
     usual: dict[str, str] = {}
-    for name in (n for n in theirs if n not in mine):
+    taken = {s.name for s in (lifted.rule.theta, lifted.rule.grad, t, *lifted.rule.state)}
+    taken |= {target.name for target, _ in lifted.rule.step}
+    for name in (n for n in theirs if n not in mine and n not in taken):
         own = [n for n in mine if n not in theirs and n not in usual]
         short = {"weight_decay": "wd"}.get(name, name)
         fits = [n for n in own if n in SYNONYMS.get(name, ()) or n.endswith((f"_{name}", f"_{short}"))]

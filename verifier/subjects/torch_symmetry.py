@@ -8,6 +8,7 @@ import numpy as np
 
 from verifier.case import Case, Refused, Trajectory
 from verifier.floats import FORMATS, same_bits
+from verifier.strategies import IDLE
 from verifier.subjects.torch_closures import evaluations
 from verifier.subjects.torch_conventions import SHAPED, case_of
 from verifier.subjects.torch_foreign import Foreign
@@ -138,7 +139,7 @@ def idle_options(signature: Signature, shape: tuple[int, ...], taken: Taken) -> 
         if not shows:
             idle.append(option.name)
     if idle:
-        yield "note", f"no value of {', '.join(idle)} changed anything in the runs tried"
+        yield "note", IDLE.format(", ".join(idle))
 
 
 def _shows(
