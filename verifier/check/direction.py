@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.case import Case, Subject, Trajectory
 from verifier.check.alike import breach
 from verifier.check.pairs import compared
-from verifier.check.seen import RAISED, run
+from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
-from verifier.record import Violation, current
+from verifier.record import current
 from verifier.strategies import RATES, idle
 
 THETA = (1.0, -0.5, 2.0, 0.25)
@@ -40,7 +40,7 @@ def descends(subject: Subject, case: Case) -> None:
     turned = [still, *({**still, name: 1.0 - still[name]} for name in switches)]
     for hyper, grad in ((hyper, sign * np.array(GRAD)) for hyper in turned for sign in (1.0, -1.0)):
         plain = _plain(subject, case, hyper, np.tile(grad, (STEPS, 1)))
-        ran = _ran(subject, plain)
+        ran = attempted(subject, plain)
         if ran is None or not np.isfinite(ran.theta).all():
             continue
         seen = ran.theta
@@ -87,7 +87,7 @@ def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Itera
             _plain(subject, case, {**case.hyper, **base, name: value}, np.array(GRAD) * fading).with_(shapes=(shape,))
             for value in values
         ]
-        one, other = (_ran(subject, case) for case in cases)
+        one, other = (attempted(subject, case) for case in cases)
         if one is None or other is None:
             continue
         current().compared(one.theta.size)
@@ -119,16 +119,3 @@ def _alike(one: Trajectory, other: Trajectory) -> bool:
     if one.state.keys() != other.state.keys() or not same_bits(one.theta, other.theta).all():
         return False
     return all(same_bits(one.state[name], other.state[name]).all() for name in one.state)
-
-
-def _ran(subject: Subject, case: Case) -> Trajectory | None:
-    """The run; None where such options are refused, or raise."""
-    try:
-        return run(subject, case)
-    except Refused:
-        return None
-    except Violation as found:
-        if found.what != RAISED:
-            raise
-        current().violation = None  # of what raises, other laws tell
-        return None

@@ -126,3 +126,16 @@ def bits(
         expected=show(float(expected[where])),
         ulps=float(subject.format.distance(values[where : where + 1], expected[where : where + 1])[0]),
     )
+
+
+def attempted(subject: Subject, case: Case) -> Trajectory | None:
+    """The run; None where such options are refused, or raise, of which other laws tell."""
+    try:
+        return run(subject, case)
+    except Refused:
+        return None
+    except Violation as found:
+        if found.what != RAISED:
+            raise
+        current().violation = None
+        return None

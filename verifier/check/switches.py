@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from verifier.case import Case, Refused, Subject
+from verifier.case import Case, Subject
 from verifier.check.alike import breach
 from verifier.check.changes import alike_so_far, ordinary
 from verifier.check.pairs import compared
-from verifier.check.seen import RAISED, run
+from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
-from verifier.record import Violation, current
+from verifier.record import current
 from verifier.strategies import ACTING, OF_DECAY
 
 LONG = 12
@@ -29,16 +29,9 @@ def decides_of_decay(subject: Subject, case: Case) -> None:
     still = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults, **off}), LONG)
     for name in names:
         turned = still.with_(hyper={**still.hyper, name: 1.0 - still.hyper[name]})
-        try:
-            seen, expected = run(subject, turned), run(subject, still)
-        except Refused as no:
-            current().notes[str(no)] += 1
-            continue
-        except Violation as found:
-            if found.what != RAISED:
-                raise
-            current().violation = None  # of what raises, other laws tell
-            current().notes["raises where nothing decays"] += 1
+        seen, expected = attempted(subject, turned), attempted(subject, still)
+        if seen is None or expected is None:
+            current().notes[f"{name} cannot be turned"] += 1
             continue
         what = f"{name} changes steps although nothing decays"
         with compared(turned, still):
@@ -99,14 +92,8 @@ def _both(subject: Subject, case: Case, base: Any, name: str) -> tuple[Case, boo
         grad_layout="contiguous",
     )
     turned = plain.with_(hyper={**plain.hyper, name: 1.0})
-    try:
-        one, other = run(subject, turned).theta, run(subject, plain).theta
-    except Refused:
+    one, other = attempted(subject, turned), attempted(subject, plain)
+    if one is None or other is None:
         return None
-    except Violation as found:
-        if found.what != RAISED:
-            raise
-        current().violation = None  # of what raises, other laws tell
-        return None
-    current().compared(one.size)
-    return turned, not same_bits(one, other).all()
+    current().compared(one.theta.size)
+    return turned, not same_bits(one.theta, other.theta).all()
