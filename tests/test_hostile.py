@@ -22,6 +22,7 @@ import torch
 import torch._dynamo  # the first optimizer that is built imports it: here, and not in each child
 
 from tests.hostile import optimizers as hostile
+from verifier.auditing import explain, replay, running, script, told
 from verifier.auditing.audit import SECONDS_A_ROW, audit
 from verifier.subjects.torch_sandbox import Died, in_child, limit_memory, memory_is_scarce
 from verifier.subjects.torch_surroundings import snapshot
@@ -264,6 +265,11 @@ def hoards(optimizer: Any, _: Any) -> bool:
     return int(Path("/proc/self/statm").read_text().split()[5]) - before > 10_000
 
 
+def dies_when_loaded(optimizer: Any, _: Any) -> bool:
+    found = in_child(lambda: optimizer.load_state_dict({}), seconds=8)
+    return isinstance(found, Died) and found.how.endswith("SIGSEGV")
+
+
 OTHERWISE: dict[str, Callable[[Any, Any], bool]] = {
     "Forks": forks,
     "ForksAtStateDict": forks_when_saved,
@@ -277,6 +283,7 @@ OTHERWISE: dict[str, Callable[[Any, Any], bool]] = {
     "RaisesInDel": raises_in_del,
     "LeavesADaemon": leaves_a_daemon,
     "Hoards": hoards,
+    "DiesWhenLoaded": dies_when_loaded,
 }
 """Targets, and whether they do what they are here for."""
 
@@ -318,7 +325,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
 
 TOGETHER = {
     "ending": ["Segfaults", "Exits", "DiesWhenBuilt", "DiesLater", "KillsLater", "Hangs", "StopsItself", "HoldsTheLock",
-               "HangsAtNaN"],
+               "HangsAtNaN", "DiesWhenLoaded"],
     "raising": ["SystemExits", "FillsMemory", "RaisesOddly", "RaisesBase", "Recurses", "StopsIteration",
                 "ExitsGenerators", "ExitsAtStateDict", "InterruptsAtStateDict", "CannotSayWhy", "Nameless",
                 "SaysNoText", "HasNoSignature"],
@@ -383,3 +390,49 @@ def test_row_that_does_not_end_is_no_violation(tmp_path: Path, monkeypatch: pyte
     assert {"held", "inconclusive"} >= {row["verdict"] for row in others}
     assert len(others) > 100
     assert () == done.findings
+
+
+def test_target_that_ends_its_process_has_a_script_and_a_replay(tmp_path: Path) -> None:
+    """Rows that end their process are one finding: how it ends, on which case, as a script in which a child ends."""
+    target = "tests.hostile.optimizers:DiesWhenLoaded"
+
+    done = audit(target, profile="smoke", out=tmp_path, workers=2, quiet=True)
+
+    (found,) = done.findings
+    text = Path(found.repro).read_text()
+    right = tmp_path / "right.py"
+    right.write_text(text.replace("DiesWhenLoaded", "Right").replace("tests.hostile", "tests.broken"))
+    assert "using it ends its process" == told.title(found)
+    assert "it ends the process by SIGSEGV" == found.seen["observed"]
+    assert [1, 0] == [ran.code for ran in running.run([Path(found.repro), right], 60, fresh=True)]
+    assert len(text.splitlines()) <= script.LIMIT
+    assert ("FAILED", "it ends the process by SIGSEGV") == replay.replay(
+        replay.load(found.replay, tmp_path / "replays")
+    )
+    assert {"the process ended while it was running this"} == {r["message"] for r in done.rows if r.get("crashed")}
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    {
+        "Segfaults": "it ends the process by SIGSEGV",
+        "DiesWhenBuilt": "it ends the process with exit code 5",
+        "SystemExits": "it raises SystemExit: 0",
+        "ExitsAtStateDict": "it raises SystemExit: 3",
+        "KillsLater": "it ends the process with exit code 9",
+    }.items(),
+)
+def test_script_of_a_target_that_cannot_be_tried_shows_how_it_ends(name: str, how: str, tmp_path: Path) -> None:
+    """Of the scripts that use it in one way after the other the first that ends so is kept; none ends the right one."""
+    right = script.first_step(RIGHT, how, {})[0]
+    texts = script.first_step(f"tests.hostile.optimizers:{name}", how, {})
+    known = {"name": name, "message": "", "ended": how}
+
+    (shown,) = explain.shown([{**known, "texts": texts}], tmp_path, fresh=False)
+    (of_right,) = explain.shown([{**known, "texts": [right]}], tmp_path / "right", fresh=False)
+
+    assert {"no_script": f"{explain.NOT_SHOWN} (it exits 0)"} == of_right
+    if name == "KillsLater":  # half a second after a NaN that nobody waits for
+        assert "no_script" in shown
+    else:
+        assert {"repro": str(tmp_path / f"{name}.py")} == shown

@@ -250,6 +250,13 @@ class SaysNoText(Right):
         return super().step(closure)
 
 
+class DiesWhenLoaded(Right):
+    """Crashes where a state_dict is loaded."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
 class Wordless(type):
     """A kind of class that does not say what its constructor takes."""
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence
-from verifier.auditing import known, once, overdue, quiet
+from verifier.auditing import dying, known, once, overdue, quiet
 from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Collector:
         for request in self.requests:
             for made in self._modules(request):
                 path = session.path / f"test_{made.rule.name}.py"
-                node = TargetModule.from_parent(session, path=path, nodeid=f"{request.target}/{made.__name__}")
+                node = TargetModule.from_parent(session, path=path, nodeid=f"{request.target}/{made.rule.name}")
                 node.made = made
                 items.extend(session.genitems(node))
         if self.requests:
@@ -389,9 +389,9 @@ def _reason_module(found: Any) -> ModuleType:
 
     def test_runs(subject: Subject) -> None:
         """It can be imported, built and stepped."""
-        seen = current()
-        seen.violation = Violation("cannot be run", subject=subject, observed=found.reason, expected="a step")
-        raise seen.violation
+        said = {"observed": found.reason, "expected": dying.expected(found.reason)}
+        current().violation = wrong = Violation("cannot be run", subject=subject, **said)
+        raise wrong
 
     reason = "" if found.wrong else found.reason
     subject = Subject(found.target, signature, "cpu", FP64, "forloop", "step", _never, found.target, untestable=reason)

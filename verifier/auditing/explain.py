@@ -11,11 +11,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier import machine
-from verifier.auditing import running
+from verifier.auditing import dying, running
 from verifier.auditing.causes import FORMULA
 from verifier.auditing.findings import SEEN
 from verifier.lift.nested import CURE
@@ -79,7 +80,40 @@ def _stopped(finding: Mapping[str, Any], reason: str) -> dict[str, Any]:
 
     name = f"{finding['law'].replace('.', '_')}"
     texts = script.first_step(finding["target"], reason, dict(finding["args"]))
-    return {"untried": {"texts": texts, "name": name, "message": ""}, "message": ""}
+    ended = reason if dying.is_end(reason) else ""
+    return {"untried": {"texts": texts, "name": name, "message": "", "ended": ended}, "message": ""}
+
+
+def _ended(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """One finding of a process that ended, which it does in children of this one."""
+    from verifier.auditing import replay, script
+    from verifier.auditing.laws import simpler
+
+    law, subject = finding["law"], finding["subject"]
+    defaults = laws.found.signature.defaults
+    case = dying.last_case(laws, law, subject, finding["seed"])
+    how, ran = dying.ends(laws, law, subject, case) if case is not None else ("", None)
+    if case is None or not how:
+        return {"no_script": NO_CASE}
+    case = dying.smaller(laws, law, subject, case, how, simpler(case, defaults))
+    ran = dying.ends(laws, law, subject, case)[1] or ran
+    violation = dying.violation(how, laws.whole_test(law, subject)[1], case)
+    args = tuple((str(a), b) for a, b in finding["args"])
+    told = violation.sentence
+    recorded = replay.Recorded(finding["target"], args, finding["rule"], law, subject, case.to_json(), told)
+    replay.save(recorded, out / "replays")
+    known: dict[str, Any] = {"replay": recorded.id, "message": told}
+    known["matters"] = dying.told_of(case, laws.found.signature.options)
+    known["seen"] = {name: getattr(violation, name) for name in SEEN} | {"on": subject}
+    shows = {"name": f"{law.replace('.', '_')}_{recorded.id}", "message": told, "ended": violation.observed}
+    try:
+        if ran is None:
+            raise ValueError("it has no case")
+        scene = replace(_scene(laws.found.signature, violation), implementation=ran.implementation, dtype=ran.dtype)
+        known["untried"] = {"texts": script.of_an_end(scene, violation, ran.case), **shows}
+    except ValueError as error:
+        known["no_script"] = f"a script would not show it in {script.LIMIT} lines: {error}"
+    return known
 
 
 def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, Any]:
@@ -90,6 +124,8 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
 
     signature = laws.found.signature
     law, subject, case = finding["law"], finding["subject"], finding["case"]
+    if finding.get("ended"):
+        return _ended(laws, finding, out)
     if case is None:
         shown = laws.witness(subject) if law.endswith(".implements") else None
         if shown is None:
@@ -195,9 +231,11 @@ def shown(untried: Sequence[Mapping[str, Any]], folder: Path, *, fresh: bool) ->
 
 def _shows(printed: str, known: Mapping[str, Any]) -> bool:
     """Whether a script that compares one number with a known one printed the number that was observed."""
+    if known.get("ended"):
+        return dying.shows(printed, str(known["ended"]))
     if not known["message"]:  # it cannot be run at all
         return "Traceback" in printed
-    raised = re.search(r"raised instead of stepping: observed (\w+)", str(known["message"]))
+    raised = re.search(r"raised instead of stepping: observed (?:Escaped: )?(\w+)", str(known["message"]))
     if raised is not None or "Traceback" in printed:  # a message may have several lines
         return raised is not None and re.search(rf"^(\w+\.)*{raised[1]}\b", printed, re.MULTILINE) is not None
     found = re.search(r"^observed (\S+) expected", printed, re.MULTILINE)

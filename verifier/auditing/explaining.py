@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SECONDS = 600.0
 """What all findings of a run together may take to explain, and their scripts to run."""
 
+ENDED = "whatever was to explain it was ended, or did not end in time"
+"""Why a finding is told without what matters, a script or a replay."""
+
 MOST = 16
 """Findings of a target that are explained before those of one defect are joined; if there are more, they are after."""
 
@@ -37,10 +40,10 @@ def findings(rows: Sequence[Mapping[str, Any]], options: Options, warm: Warm) ->
 
 def _explained(several: Sequence[Finding], options: Options, warm: Warm) -> list[Finding]:
     args = [list(argument(text)) for text in options.args]
-    same = {"args": args, "rule": options.rule, "profile": options.profile}
+    same = {"args": args, "rule": options.rule, "profile": options.profile, "seed": options.seed}
     known = _asked(warm, "main", [finding.to_json() | same for finding in several], str(options.out))
     if known is None:
-        return list(several)
+        return [replace(finding, no_script=ENDED) for finding in several]
     told = [evidence.printable({**one, "untried": None}) | {"untried": one.get("untried")} for one in known]
     return [finding.with_(more) for finding, more in zip(several, told, strict=True)]
 
@@ -49,8 +52,9 @@ def _with_scripts(several: Sequence[Finding], options: Options, warm: Warm) -> l
     """The findings with the scripts that show them."""
     waiting = [finding for finding in several if finding.untried]
     given = [finding.untried for finding in waiting]
-    known = _asked(warm, "scripts", given, str(options.out), options.profile) if waiting else None
-    shown = {id(finding): more for finding, more in zip(waiting, known or [], strict=known is not None)}
+    known = _asked(warm, "scripts", given, str(options.out), options.profile) if waiting else []
+    answers = [{"no_script": ENDED} for _ in waiting] if known is None else known
+    shown = {id(finding): more for finding, more in zip(waiting, answers, strict=True)}
     return [replace(finding, untried=None, **shown.get(id(finding), {})) for finding in several]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from verifier.auditing import causes
+from verifier.auditing import causes, dying
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """What `audit_explain` is told."""
         known = {"law": self.law, "subject": self.subject, "case": self.case, "equals": self.equals}
-        return {"target": self.target, **known}
+        return {"target": self.target, "ended": self.what == dying.ENDS, **known}
 
     def with_(self, known: Mapping[str, Any]) -> Finding:
         """The finding with what was learnt of it."""
@@ -157,6 +157,7 @@ def _unsteady(row: Mapping[str, Any]) -> bool:
     """Whether a row says that the same case gave two results; one that raised says that it raised."""
     message = str(row.get("message"))
     twice = str(row["law"]).endswith(".determinism") and "raised instead of stepping" not in message
+    twice = twice and not row.get("crashed")
     return FLAKY in message or twice
 
 
@@ -166,6 +167,8 @@ FLAKY = "differs from run to run on the same case: "
 
 def what(row: Mapping[str, Any]) -> str:
     """What went wrong, without where and with which numbers: the same for equal failures."""
+    if row.get("crashed"):
+        return dying.ENDS
     message = str(row.get("message") or row.get("reason") or "")
     message = message.removeprefix(FLAKY)
     text = message.split(": ", 1)[1] if re.match(r"\S+ on \S+: ", message) else message

@@ -27,6 +27,7 @@ class Laws:
     def __init__(self, request: Request) -> None:
         self.found = audit_probe.probe(request)
         self.reason = self.found.reason
+        self.profile = request.profile
         self.modules = [] if self.reason else audit_collect.modules(request)
 
     def violation(self, law: str, subject: str, case: Case) -> record.Violation | None:
@@ -41,14 +42,20 @@ class Laws:
             return None
         return None
 
-    def _test(self, law: str, subject: str) -> tuple[Any, Subject]:
+    def whole_test(self, law: str, subject: str) -> tuple[Any, Subject]:
+        """The test of a law, which draws its cases, and the subject of that id; UsageError where there is none."""
         owner, _, name = law.partition(".")
         for made in self.modules:
             test = getattr(made, f"test_{name}", None)
             found = next((s for s in made.subjects if s.id == subject), None)
             if made.rule.name == owner and test is not None and found is not None:
-                return getattr(getattr(test, "hypothesis", None), "inner_test", test), found
+                return test, found
         raise UsageError(f"there is no law {law} of {subject}", given=law)
+
+    def _test(self, law: str, subject: str) -> tuple[Any, Subject]:
+        """The test as a function of one case."""
+        test, found = self.whole_test(law, subject)
+        return getattr(getattr(test, "hypothesis", None), "inner_test", test), found
 
     def of_any_case(self, law: str, subject: str, case: Case) -> tuple[str, Case]:
         """A law that makes a long run, or groups, of its case, as one that asks the same of any case, and that case."""
@@ -89,13 +96,13 @@ class Laws:
             return case
         if law.endswith(".life"):
             return history.smaller(self.found, history.History.from_case(case)).to_case()
-        for other in _simpler(case, defaults):
-            simpler = other(case)
-            if simpler is case:
+        for other in simpler(case, defaults):
+            plainer = other(case)
+            if plainer is case:
                 continue
-            found = self.violation(law, subject, simpler)
-            if _kind(found) == wanted and _of_itself(law, found, simpler):
-                case = simpler
+            found = self.violation(law, subject, plainer)
+            if _kind(found) == wanted and _of_itself(law, found, plainer):
+                case = plainer
         return case
 
     def matters(self, law: str, subject: str, case: Case, signature: Any) -> tuple[list[str], list[str]]:
@@ -211,7 +218,7 @@ def _of_itself(law: str, found: record.Violation | None, case: Case) -> bool:
     return not law.endswith(".groups") or made.groups == case.groups
 
 
-def _simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
+def simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
     """Functions that make a case plainer, each in one respect."""
     yield lambda c: c.with_(maximize=False)
     yield lambda c: c.with_(groups=())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verifier.auditing import dying
 from verifier.auditing import facts as facts_of
 from verifier.auditing.scene import Lines, Scene, built, lines_of
 from verifier.case import Case
@@ -71,13 +72,22 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
     return fitting(texts)
 
 
+def of_an_end(scene: Scene, found: Violation, ran: Case) -> list[str]:
+    """Scripts that run a case in a child, which ends; ValueError says why there is none."""
+    lines = _alone(scene, dying.plain(ran))
+    return fitting([_text(scene, Told("", found), lines, dying.ending(dying.code_of(found.observed), ["run()"]))])
+
+
 def first_step(target: str, reason: str, args: Mapping[str, Any]) -> list[str]:
     """The script of a target that cannot be built or cannot take one step."""
     name = target.rpartition(":")[2]
     options = "".join(f", {name}={value!r}" for name, value in args.items())
+    told = f"{target}: {reason}"[:110].replace('"""', "'''").replace("\\", "/")
+    if dying.is_end(reason):
+        bodies = [dying.ending(dying.code_of(reason), lines) for lines in dying.first_uses(name, options)]
+        return fitting("\n".join([f'"""{told}"""', *imports(target, body), "", *body]) + "\n" for body in bodies)
     body = ["p = [torch.nn.Parameter(torch.ones(3))]", f"opt = {name}(p{options})", "p[0].grad = torch.ones(3)"]
     body.append("opt.step()  # raises, and so exits 1")
-    told = f"{target}: {reason}"[:110].replace('"""', "'''").replace("\\", "/")
     return fitting(["\n".join([f'"""{told}"""', *imports(target, body), "", *body]) + "\n"])
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from verifier.auditing import dying
 from verifier.auditing.causes import FORMULA, law_of, subject_of
 from verifier.auditing.findings import Finding
 
@@ -196,7 +197,7 @@ PLACE = (("step", "step"), ("parameter", "tensor"), ("element", "element"))
 """What a place is called, and its name in a row."""
 
 TITLES: tuple[tuple[str, str], ...] = (
-    (r"^raises (.*)$", r"a step raises \1"),
+    (r"^raises (?:Escaped: )?(.*)$", r"a step raises \1"),
     (r"^differs from the for-loop$", r"the {implementation} implementation steps otherwise than the for-loop"),
     (r"^the (\w+) code does not perform the rule (\S+)$", r"the \1 code is not the update rule \2"),
     (r"^(\w+) (?:\(group \d+\) )?is not what the rule read out of the code gives$",
@@ -216,6 +217,7 @@ TITLES: tuple[tuple[str, str], ...] = (
     (r"^a group moves otherwise than alone$",
      r"a parameter group moves otherwise than in an optimizer of its own{of_groups}"),
     (r"^cannot be run$", r"no step can be taken"),
+    (r"^ends its process$", r"using it ends its process"),
 )  # fmt: skip
 """How a violation is told to somebody who has not seen the laws: pattern, and what stands for it."""
 
@@ -224,6 +226,7 @@ def title(finding: Finding) -> str:
     """What is wrong, in a sentence of the field's words."""
     said = str(finding.seen.get("what") or finding.what)
     said = finding.what if finding.unsteady or finding.what.startswith("raises") else said
+    said = dying.ENDS if dying.is_end(str(finding.seen.get("observed"))) else said
     own = next((text for text in finding.matters if "groups that differ in" in text), "")
     names = own.partition("differ in ")[2]
     words = {
