@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import Judgement, decided
 from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, run
-from verifier.floats import FP32, Array, same_bits
+from verifier.floats import FP32, Array, Mask, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
@@ -23,6 +24,7 @@ WRITTEN = ("lr", "learning_rate", "weight_decay", "wd", "momentum", "beta")
 """What options are called, at least in the beginning, that act on every step."""
 
 STEPS = 5
+LONG, LONGEST = 64, 256  # steps of the run that tells what acts seldom from what never does
 
 
 def acts_at_once(subject: Subject, case: Case) -> None:
@@ -111,6 +113,9 @@ def _asked(subject: Subject, plain: Case, name: str, value: float) -> None:
         if _same(fresh.theta[:, part], usual.theta[:, part]):
             continue
         if _unmoved(seen, usual, part, range(STEPS + 1), value):
+            if _seldom(subject, plain, name, value, tensor):
+                current().notes[f"{name} acts on some steps alone"] += 1
+                continue
             what = f"{name} has no effect once steps are taken: what it is changed to is not used"
             other, still = changes[2], plain
         elif _at_first(fresh, usual, part, value) and all(
@@ -126,6 +131,23 @@ def _asked(subject: Subject, plain: Case, name: str, value: float) -> None:
             observed = f"{float(seen.theta[2, part.start])!r}, as without the change"
             should = "another value"
             raise breach(what, subject, other, observed, should, 2, tensor=tensor, element=0)
+
+
+def _seldom(subject: Subject, plain: Case, name: str, value: float, tensor: int) -> bool:
+    """Whether the change acts in a longer run after all: every so many steps, or where its numbers make it."""
+    signature: Any = subject.rule
+    whole = [plain.hyper[o.name] for o in signature.options if o.kind == "int" and o.name in plain.hyper]
+    steps = int(max([LONG, *(2 * n for n in whole if n <= LONGEST)]))
+    still = ordinary(subject, plain, steps)
+    seen, usual = run(subject, still.with_(schedule={2: {name: value}})), run(subject, still)
+    at = steps if (rest := _finite(seen, usual)).all() else int(np.argmin(rest)) - 1
+    return not _unmoved(seen, usual, still.slices[tensor], range(at + 1), value)
+
+
+def _finite(one: Trajectory, other: Trajectory) -> Mask:
+    """After which steps both runs are of finite numbers. shape=(steps + 1,)"""
+    both: Mask = np.all(np.isfinite(one.theta) & np.isfinite(other.theta), axis=1)
+    return both
 
 
 def _wholly(subject: Subject, change: Case, plain: Case, name: str, seen: Trajectory, usual: Trajectory) -> None:
@@ -195,9 +217,19 @@ def ascends(subject: Subject, case: Case) -> None:
     down = case.with_(maximize=False)
     with compared(up, down):
         what = "maximize differs from negated gradients"
-        alike(what, subject, up, run(subject, up), run(subject, down), plain=down)
+        rises, falls = run(subject, up), run(subject, down)
+        alike(what, subject, up, rises, _turned(falls, rises), plain=down)
     if not isinstance(subject.rule, Rule) and "groups" not in getattr(subject.rule, "exempt", {}):
         _ascends_in_a_group(subject, down)
+
+
+def _turned(falls: Trajectory, rises: Trajectory) -> Trajectory:
+    """The run that descends, with those of its states turned round whose opposites the one that ascends keeps.
+
+    Whoever turns the step, and not the gradient, keeps averages of the gradient as it is.
+    """
+    opposite = {n: -v for n, v in falls.state.items() if n in rises.state and (rises.state[n] == -v).all()}
+    return dataclasses.replace(falls, state={**falls.state, **opposite})
 
 
 def _ascends_in_a_group(subject: Subject, case: Case) -> None:

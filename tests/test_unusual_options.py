@@ -1,0 +1,50 @@
+"""Options that act now and then, and ascents that turn the step, are understood; mistakes beside them are found."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from tests.test_false_alarms import FAST
+from verifier import record
+from verifier.auditing import collect as audit_collect
+from verifier.auditing.probe import learn, with_class
+from verifier.auditing.request import Request
+from verifier.subjects.torch_signature import resolve
+
+
+@functools.cache
+def laws_of(name: str) -> dict[str, Any]:
+    """The contracts of one of the optimizers, each with the subjects it is asked of."""
+    target = f"tests.unusual_options:{name}"
+    found = with_class(learn(Request(target)), resolve(target)[1])
+    made: Any = audit_collect._contract_module(found, "ci")
+    return {law: (FAST(test), made.subjects) for law, test in vars(made).items() if hasattr(test, "hypothesis")}
+
+
+def said(name: str, law: str) -> str:
+    """What a contract finds wrong in float64; empty where it holds."""
+    test, subjects = laws_of(name)[f"test_{law}"]
+    for subject in (s for s in subjects if s.format.name == "float64" and not s.untestable):
+        record.start()
+        try:
+            test(subject=subject)
+        except record.Violation as violation:
+            return violation.sentence
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "law", "words"),
+    [
+        ("Refreshes", "RefreshesByTheFirst", "schedule", "beta2 has no effect once steps are taken"),
+        ("DecaysAcross", "DecaysAcrossByTheFirst", "schedule", "wd_ratio has no effect once steps are taken"),
+        ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
+    ],
+)
+def test_what_acts_now_and_then_is_no_mistake(right: str, wrong: str, law: str, words: str) -> None:
+    """An option that acts every ten steps, or by the numbers, acts; a state may keep the gradient's own sign."""
+    assert said(right, law) == ""
+    assert words in said(wrong, law)

@@ -1,0 +1,92 @@
+"""Right optimizers whose options act now and then, or whose ascent turns steps; beside each one that is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.unusual_steps import Loop
+
+
+class Refreshes(Loop):
+    """Divides by an average of squares that takes in a gradient every ten steps, the first of them at once."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta1: float = 0.9, beta2: float = 0.9, every: int = 10) -> None:
+        super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, every=every))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["step"], state["m"], state["v"] = 0, torch.zeros_like(p), torch.zeros_like(p)
+            self.begun(p, group)
+        if state["step"] % group["every"] == 0:
+            beta2 = self.rate(p, group)
+            state["v"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+        state["step"] += 1
+        state["m"].lerp_(p.grad, 1 - group["beta1"])
+        p.addcdiv_(state["m"], state["v"].sqrt() + 1e-3, value=-group["lr"])
+
+    def begun(self, p: Tensor, group: dict[str, Any]) -> None:
+        """What is kept from the first step on."""
+
+    def rate(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(group["beta2"])
+
+
+class RefreshesByTheFirst(Refreshes):
+    """The average keeps the rate of the first step."""
+
+    def begun(self, p: Tensor, group: dict[str, Any]) -> None:
+        self.state[p]["rate"] = float(group["beta2"])
+
+    def rate(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(self.state[p]["rate"])
+
+
+class DecaysAcross(Loop):
+    """Weights decay less where the gradient is nearly orthogonal to them."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.1, wd_ratio: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, wd_ratio=wd_ratio))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        across = torch.nn.functional.cosine_similarity(p.grad.reshape(-1), p.reshape(-1), dim=0).abs() < 0.2
+        ratio = self.ratio(p, group) if across else 1.0
+        p.mul_(1 - group["lr"] * group["weight_decay"] * ratio).add_(p.grad, alpha=-group["lr"])
+
+    def ratio(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(group["wd_ratio"])
+
+
+class DecaysAcrossByTheFirst(DecaysAcross):
+    """The ratio is that of the first step."""
+
+    def ratio(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(self.state[p].setdefault("ratio", float(group["wd_ratio"])))
+
+
+class TurnsTheStep(Loop):
+    """Momentum of the gradient as it is; who ascends adds it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, *, maximize: bool = False) -> None:
+        super().__init__(params, dict(lr=lr, momentum=momentum, maximize=maximize))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        buffer = self.state[p].setdefault("buffer", torch.zeros_like(p))
+        buffer.mul_(group["momentum"]).add_(p.grad)
+        p.add_(buffer, alpha=group["lr"] if group["maximize"] else -group["lr"])
+
+
+class TurnsHalfTheStep(TurnsTheStep):
+    """Who ascends adds the momentum, and takes the gradient off once more."""
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        super().one(p, group)
+        assert p.grad is not None
+        if group["momentum"]:
+            p.add_(p.grad, alpha=-group["lr"])
