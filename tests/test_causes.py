@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from verifier.auditing import causes, findings
+from verifier.auditing import causes, findings, ranked, told
 from verifier.auditing.needs import explains, needed
 
 
@@ -168,3 +168,57 @@ def test_what_a_violation_needs() -> None:
 
     assert ("amsgrad = True", "decoupled = True", "groups", "nesterov = True", "weight_decay") == found
     assert explains(("groups",), found) and not explains(("a layout",), found) and explains(None, found)
+
+
+IDLE = findings.Finding(
+    target="pkg:One",
+    what="no value of betaN changes a step",
+    law="one.acting_rates",
+    subject="cpu-float32-forloop",
+    message="",
+    rows=("one.acting_rates@cpu-float32-forloop",),
+    seen={"what": "no value of beta1 changes a step"},
+    matters=("beta1 = 0.3 (the law's choice)",),
+)
+
+
+def beside(law: str, *matters: str, equals: str = "") -> int:
+    """How many findings an option that changes no step and another violation are."""
+    subject = "cpu-float32-forloop"
+    other = replace(IDLE, what="moves otherwise", law=f"one.{law}", rows=(f"one.{law}@{subject}",), seen={})
+    return len(ranked.ranked([IDLE, replace(other, matters=matters, equals=equals)]))
+
+
+def test_option_that_changes_no_step_takes_in_what_shows_it() -> None:
+    """A mistake of the formula about that option, and groups that differ in it alone, are no second finding."""
+    assert 1 == beside("step_follows", equals="lion, but beta2 stands everywhere that beta1 should")
+    assert 2 == beside("step_follows", equals="lion, but weight decay is applied twice")
+    assert 1 == beside("groups", "2 groups that differ in beta1")
+    assert 2 == beside("groups", "2 groups that differ in beta1, lr")
+    assert 2 == beside("resume", "beta1 = 0.5")
+
+
+def test_option_of_a_group_alone_is_told_as_that() -> None:
+    """What needs one group is told of the constructor; of several options that leak each is named."""
+    finding = replace(IDLE, what="a group moves otherwise than alone", law="one.groups", seen={})
+
+    assert "lr and momentum given to a parameter group act otherwise than given to the constructor" == told.title(
+        replace(finding, matters=("given to a group, and not to the constructor: lr, momentum",))
+    )
+    assert told.title(replace(finding, matters=("2 groups that differ in eps, lr, momentum",))).endswith(
+        ": eps, lr and momentum of one group act on another"
+    )
+
+
+def test_departure_from_code_that_is_no_rule_is_told_of_the_loop() -> None:
+    """A rule read out of the for-loop alone has no name that a reader knows."""
+    finding = replace(
+        IDLE, what="theta is not what the update rule makes it", law="own.step_follows", seen={}, matters=()
+    )
+
+    assert "theta is not what the for-loop's code makes it" == told.title(
+        replace(finding, subject="cpu-float32-foreach")
+    )
+    assert "theta is not what the update rule adamw makes it" == told.title(
+        replace(finding, law="adamw.step_follows", subject="cpu-float32-foreach")
+    )

@@ -394,6 +394,7 @@ def test_row_that_does_not_end_is_no_violation(tmp_path: Path, monkeypatch: pyte
 
 def test_target_that_ends_its_process_has_a_script_and_a_replay(tmp_path: Path) -> None:
     """Rows that end their process are one finding: how it ends, on which case, as a script in which a child ends."""
+    faulthandler.disable()  # it would print an expected end as a crash of its own
     target = "tests.hostile.optimizers:DiesWhenLoaded"
 
     done = audit(target, profile="smoke", out=tmp_path, workers=2, quiet=True)

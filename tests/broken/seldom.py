@@ -9,7 +9,7 @@ import torch
 from torch.optim import Optimizer
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from tests.broken.optimizers import Right
+from tests.broken.optimizers import LeaksOption, Right
 
 
 class DescendsOnceLoaded(Right):
@@ -183,6 +183,20 @@ class TakesTwinsForOne(Right):
             p.copy_(before).add_(self.state[first]["momentum"], alpha=-self.rate(p, group, self.state[p]))
 
 
+class LeaksTwoOptions(LeaksOption):
+    """Every group has the decay and the momentum of the first."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, {**group, "momentum": self.param_groups[0]["momentum"]})
+
+
+class SwapsInItsConstructor(Right):
+    """The constructor takes momentum for weight_decay and weight_decay for momentum; groups may say what they mean."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.5, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr=lr, momentum=weight_decay, weight_decay=momentum)
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (DescendsOnceLoaded, "resume"),
     (ReadsTensorRateOnce, "tensor_lr"),
@@ -195,5 +209,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (SlowsLargeOnesWithoutDecay, "large_sizes"),
     (DecaysWhereTheConstructorDoes, "groups"),
     (TakesTwinsForOne, "implementations"),
+    (LeaksTwoOptions, "groups"),
+    (SwapsInItsConstructor, "groups"),
 )
 """Each mistake, and a contract that must reject it."""

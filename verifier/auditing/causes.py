@@ -28,7 +28,7 @@ GRAPHS = ("(graph leaves) support the deepcopy", "a leaf Variable that requires 
 VALUES = RESUMES | {
     "added_group", "all_parameters", "as_read", "complex_numbers", "groups", "idle_step", "infinity_stays",
     "large_sizes", "late_parameters", "layouts", "maximize", "mixed_dtypes", "nan_stays", "options_read", "order",
-    "partition", "schedule", "sizes", "skipped_step", "sparse_gradients", "tensor_lr",
+    "partition", "schedule", "sizes", "skipped_step", "sparse_gradients", "stays_finite", "tensor_lr",
 }  # fmt: skip
 """Laws that compare values: steps that are wrong by themselves may break each of them."""
 

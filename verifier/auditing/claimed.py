@@ -90,19 +90,31 @@ def states(found: Relative) -> frozenset[str]:
     return frozenset(n for n, mine in (found.proof.states or {}).items() if n == mine) - scalars
 
 
-def over_tensors(read: Lift) -> tuple[str, list[Read]]:
-    """What a step that reads whole tensors is in words, '' if nothing; and that it is a rule with a mistake, if so."""
-    from verifier.lift.identity import match
-    from verifier.lift.matrix_mistakes import variant
+def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str) -> tuple[str, list[Read]]:
+    """What a step that reads whole tensors is in words, '' if nothing; and that it is a rule with a mistake, if so.
 
-    whole = match(read)
-    if whole is None:
-        return "", []
-    near = variant(read, whole)
-    if near is None:
-        return whole.sentence, []
-    wrong = [Read("forloop", whole.rule, "refuted", near.says, f"{whole.rule}__{near.name}")] if near.wrong else []
-    return near.sentence, wrong
+    `reads` are of tensors of several shapes, and `options` those of the constructor meanwhile. `said` is what the
+    class says of itself.
+    """
+    from verifier.lift.identity import match
+    from verifier.lift.matrix_families import recognised
+
+    matrices = [read for read in reads if read.steps is not None and len(read.steps.main.shapes[0]) > 1]
+    vectors = [read for read in reads if read.steps is not None and len(read.steps.main.shapes[0]) == 1]
+    sentence = ""
+    for some in (matrices, vectors):
+        same = [match(read) for read in some]
+        if same and all(one is not None and one.agrees for one in same):
+            sentence = sentence or next(one.sentence for one in same if one is not None)
+            continue
+        found = recognised(some, options, said)
+        if found is None:
+            continue
+        sentence = sentence or found.sentence
+        if found.wrong is not None:
+            mutant = f"{found.rule}__{found.wrong.name}"
+            return found.sentence, [Read("forloop", found.rule, "refuted", found.mistake, mutant)]
+    return sentence, []
 
 
 def holds(found: Relative) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier import machine
-from verifier.auditing import dying, running
+from verifier.auditing import dying, leaks, running
 from verifier.auditing.causes import FORMULA
 from verifier.auditing.findings import SEEN
 from verifier.lift.nested import CURE
@@ -134,6 +134,8 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
     else:
         law, case = laws.of_any_case(law, subject, Case.from_json(case))
     case = laws.smaller(law, subject, case, signature.defaults)
+    if law.endswith(".groups"):
+        case = leaks.all_of_them(laws, law, subject, case)
     violation = laws.violation(law, subject, case)
     if violation is None:
         return {"unsteady": True}
@@ -149,6 +151,8 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
     known |= {"message": violation.sentence, "needs": laws.needs(law, case, violation, matters, fixed)}
     known["seen"] = {name: getattr(violation, name) for name in SEEN} | {"on": subject}
     known["equals"] = _mistake(laws, law, finding.get("equals", ""))
+    if known["equals"] and _read_otherwise(laws, law, subject, case, fixed, finding.get("equals", "")):
+        known["equals"] = ""
     if any(_sentence(laws, law, subject, case) != violation.sentence for _ in range(STEADY)):
         known["unsteady"] = True
     shows = {"name": f"{law.replace('.', '_')}_{recorded.id}", "message": violation.sentence}
@@ -158,6 +162,27 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
     except ValueError as error:
         known["no_script"] = f"a script would not show it in {script.LIMIT} lines: {error}"
     return known
+
+
+def _read_otherwise(laws: Any, law: str, subject: str, case: Any, fixed: Mapping[str, float], mistake: str) -> bool:
+    """Whether the code was read, and certainly is not its rule with this mistake, though one case may look like it."""
+    from verifier.lift import induction
+    from verifier.mutants import mutants
+    from verifier.rule import Rule, RuleError
+
+    rule = next((made.rule for made in laws.modules if made.rule.name == law.partition(".")[0]), None)
+    if not isinstance(rule, Rule):
+        return False
+    wrong = next((m for m in mutants(rule) if m.name == f"{rule.name}__{mistake}"), None)
+    signature = laws.found.signature
+    hyper = {**signature.defaults, **case.hyper, **fixed}
+    read = signature.forms.lift(subject.rpartition("-")[2], hyper, {})
+    if wrong is None or read is None or read.rule is None:
+        return False
+    try:
+        return bool(induction.prove(read, wrong).status.value == "refuted")
+    except (RuleError, ArithmeticError, ValueError, TypeError):  # not comparable
+        return False
 
 
 def _mistake(laws: Any, law: str, equals: str) -> str:

@@ -56,7 +56,7 @@ class Finding:
             self,
             message=known.get("message") or self.message,
             seen=known.get("seen", self.seen),
-            equals=known.get("equals") or self.equals,
+            equals=known.get("equals", self.equals),
             settings=tuple(known.get("settings", ())),
             matters=tuple(known.get("matters", ())),
             replay=known.get("replay", ""),

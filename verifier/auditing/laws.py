@@ -60,10 +60,10 @@ class Laws:
     def of_any_case(self, law: str, subject: str, case: Case) -> tuple[str, Case]:
         """A law that makes a long run, or groups, of its case, as one that asks the same of any case, and that case."""
         owner, _, name = law.partition(".")
-        if name == "groups" and len(case.groups) < 2:
+        if name == "groups":
             seen = self.violation(law, subject, case)
             made = seen.pair.observed if seen is not None and seen.pair else case
-            return law, made if self.violation(law, subject, made) is not None else case
+            return law, made if of_itself(law, self.violation(law, subject, made), made) else case
         if name not in LONG:
             return law, case
         found = self.violation(law, subject, case)
@@ -101,7 +101,7 @@ class Laws:
             if plainer is case:
                 continue
             found = self.violation(law, subject, plainer)
-            if _kind(found) == wanted and _of_itself(law, found, plainer):
+            if _kind(found) == wanted and of_itself(law, found, plainer):
                 case = plainer
         return case
 
@@ -179,6 +179,8 @@ def _parts(case: Case, ran: Case) -> list[str]:
     found = []
     if len(case.groups) > 1:
         found.append(f"{len(case.groups)} groups" + (f" that differ in {', '.join(own)}" if own else ""))
+    if len(case.groups) == 1 and own:
+        found.append(f"{needs.IN_A_GROUP}{', '.join(own)}")
     changed = sorted({name for table in (case.schedule or ran.schedule).values() for name in table})
     found += [f"{', '.join(changed)} changed between steps"] if changed else []
     found += ["a parameter without a gradient"] if case.absent else []
@@ -212,16 +214,17 @@ def _kind(found: record.Violation | None) -> str:
     return f"{found.what} {str(found.observed).partition(':')[0]}" if found.what == RAISED else found.what
 
 
-def _of_itself(law: str, found: record.Violation | None, case: Case) -> bool:
+def of_itself(law: str, found: record.Violation | None, case: Case) -> bool:
     """Whether a violation is of the case as it is; not so of groups that the law makes where the case has none."""
     made = found.pair.observed if found is not None and found.pair else case
-    return not law.endswith(".groups") or made.groups == case.groups
+    return found is not None and (not law.endswith(".groups") or made.groups == case.groups)
 
 
 def simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
     """Functions that make a case plainer, each in one respect."""
     yield lambda c: c.with_(maximize=False)
     yield lambda c: c.with_(groups=())
+    yield _one_group
     yield lambda c: c.with_(schedule={})
     yield lambda c: c.with_(absent=frozenset())
     yield lambda c: c.with_(layout="contiguous", grad_layout="contiguous")
@@ -233,6 +236,7 @@ def simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
     for name in sorted({name for group in case.groups for name in group.hyper}):
         yield lambda c, name=name: c.with_(groups=tuple(_without(g, name) for g in c.groups))
         yield lambda c, name=name: _for_all(c, name)
+    yield _one_group
     for name in sorted({name for table in case.schedule.values() for name in table}):
         yield lambda c, name=name: c.with_(schedule=_kept(c.schedule, name))
     for steps in (1, 2, 3):
@@ -244,6 +248,14 @@ def simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
         if len(values) == 1 or case.steps > 2 * len(values):
             yield lambda c, values=values: replace(c, grads=c.grads * 0 + np.resize(values, (c.steps, 1)))
     yield lambda c: replace(c, theta=c.theta * 0 + 1.0)
+
+
+def _one_group(case: Case) -> Case:
+    """The case with all tensors in one group, that which differs most from what the constructor is told."""
+    if len(case.groups) < 2:
+        return case
+    most = max(case.groups, key=lambda group: sum(v != case.hyper.get(n) for n, v in group.hyper.items()))
+    return case.with_(groups=(Group(tuple(range(len(case.shapes))), most.hyper),))
 
 
 def _without(group: Group, name: str) -> Group:

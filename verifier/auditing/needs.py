@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+IN_A_GROUP = "given to a group, and not to the constructor: "
+"""How it is told that options act otherwise in a group; their names follow."""
+
 OF_LAW: Mapping[str, str] = {
     "maximize": "maximize = True",
     "layouts": "a layout",

@@ -188,7 +188,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
 
     `compared` says how its implementations compare with each other.
     """
-    from verifier.auditing import claimed, decay
+    from verifier.auditing import claimed, decay, whole
     from verifier.lift import construct, lifted, matching
     from verifier.subjects.torch_forms import mixed
 
@@ -199,6 +199,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
     described: dict[str, Any] = {"rule": None, "rule_source": None, "weight_decay": "unknown", "lift": {}, "proof": {}}
     held: list[Held] = []
     proofs: list[Read] = []
+    mistaken: list[Read] = []
     literal = [o.name for o in known.options if o.kind == "float" and o.default == 0]
     literal = [name for name in literal if name not in construct.DECAY_NAMES]
     for fixed in _variants(known, thorough=request.profile != "smoke"):
@@ -207,15 +208,16 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
         if not fixed:
             described["lift"] = _lift_words(read)
             described["one_element"] = read is not None and read.rule is not None and not read.scope
-            again = functools.partial(_lift, lifted, known, "forloop", [], {}, dict(request.args), ((2, 2),))
-            described["weight_decay"], words = decay.said(read, known, again)
+            square = functools.partial(_lift, lifted, known, "forloop", [], {}, dict(request.args), ((2, 2),))
+            described["weight_decay"], words = decay.said(read, known, square)
             described["lift"] |= {"decay": words} if words else {}
         if read is not None and read.coupled and declared is None:  # an option that is off may couple, as clipping does
             held += _at_zero(_lift(lifted, known, "forloop", [], switches, dict(request.args)), known, fixed, literal)
-        if read is not None and read.rule is None and not fixed:
-            said, wrong = claimed.over_tensors(read)
-            described["lift"] |= {"whole_tensors": said} if said else {}
-            proofs += wrong if declared is None else []
+        again = functools.partial(_lift, lifted, known, "forloop", literal, switches)
+        said, over = whole.told(known, read, again, dict(request.args), fixed)
+        if said and not mistaken and (over or not fixed):
+            described["lift"] |= {"whole_tensors": said}
+        mistaken = mistaken or (over if declared is None else [])
         if read is None or read.rule is None:
             continue
         if not fixed:
@@ -258,7 +260,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
         read = _lift(lifted, known, "forloop", literal, {}, dict(request.args))
         if read is not None:
             proofs.append(_read(_prove(matching, read, declared), "forloop", declared))
-    proofs += compared()
+    proofs = [*mistaken, *(p for p in proofs if not mistaken or p.subject != "forloop"), *compared()]
     distinct: dict[tuple[str, str], Held] = {(h.rule.name, str(sorted(h.fixed.items()))): h for h in held}
     first: dict[str, Held] = {}
     for one in distinct.values():
@@ -349,7 +351,7 @@ def _lift(
     shapes: tuple[tuple[int, ...], ...] | None = None,
 ) -> Any:
     """The lift of one implementation, None where it cannot be built for reading."""
-    shapes = ((2, 2),) if known.least_dimensions > 1 else shapes
+    shapes = shapes or (((2, 2),) if known.least_dimensions > 1 else None)
     for symbolic in (literal, []):
         try:
             read = module.lift(

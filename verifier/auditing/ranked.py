@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from verifier.auditing.causes import FORMULA, law_of, subject_of
 from verifier.auditing.findings import Finding
+from verifier.auditing.needs import IN_A_GROUP
 
 FIRST = ("runs", "determinism", "written_memory", "neighbours", "accepted_options")
 """Laws without which others say little: what is random, or raises, shows in many ways."""
@@ -63,7 +64,7 @@ def _same(first: Finding, other: Finding) -> bool:
     alike = (first.target, first.expected_failure is None) == (other.target, other.expected_failure is None)
     if not alike or first.unsteady or other.unsteady:
         return False
-    if _same_elsewhere(first, other) or _missed(first, other) or _idle_switch(first, other):
+    if _same_elsewhere(first, other) or _missed(first, other) or _idle(first, other):
         return True
     if other.what.startswith("raises"):
         return False
@@ -106,10 +107,25 @@ def _missed(first: Finding, other: Finding) -> bool:
     return alike and subjects[1] <= subjects[0] and not at_once
 
 
-def _idle_switch(first: Finding, other: Finding) -> bool:
-    """Whether `other` is a step that is not the rule's with a switch that, by `first`, changes nothing."""
-    turned = {text.removesuffix(" (the law's choice)") for text in first.matters if " = True" in text}
-    return law_of(first.law) == "acting_switches" and law_of(other.law) in FORMULA and bool(turned & {*other.matters})
+def _idle(first: Finding, other: Finding) -> bool:
+    """Whether `other` shows an option that, by `first`, changes nothing.
+
+    That is a step that is not the rule's with a switch turned, or by a mistake that has to do with a rate; or a group
+    that has the option of its own.
+    """
+    law = law_of(first.law)
+    if law not in ("acting_switches", "acting_rates"):
+        return False
+    turned = {text.removesuffix(" (the law's choice)") for text in first.matters if text.endswith(" choice)")}
+    names = {text.partition(" = ")[0] for text in turned} & set(re.findall(r"\w+", first.seen.get("what") or ""))
+    if law_of(other.law) == "groups":
+        return bool(names) and _source(other) <= names
+    if law_of(other.law) == "added_group":  # which says less of what it takes
+        return bool(names & _source(other))
+    if law_of(other.law) not in FORMULA:
+        return False
+    said = set(re.findall(r"\w+", f"{other.equals} {other.formula}"))
+    return bool(turned & {*other.matters}) or (law == "acting_rates" and bool(names & said))
 
 
 def _source(finding: Finding) -> set[str]:
@@ -121,8 +137,9 @@ def _source(finding: Finding) -> set[str]:
     law = law_of(finding.law)
     if law in ("groups", "added_group"):
         told = next((text for text in finding.matters if "groups that differ in" in text), "")
-        return set(told.partition("differ in ")[2].split(", ")) - {""}
-    if law in ("schedule", "scheduled_lr") or law in FORMULA:
+        given = next((text.removeprefix(IN_A_GROUP) for text in finding.matters if text.startswith(IN_A_GROUP)), "")
+        return {*told.partition("differ in ")[2].split(", "), *given.split(", ")} - {""}
+    if law in ("schedule", "scheduled_lr", "options_read") or law in FORMULA:
         told = next((text for text in finding.matters if text.endswith(" changed between steps")), "")
         return set(told.removesuffix(" changed between steps").split(", ")) - {""}
     return _options(finding) if law == "resume_over_others" else set()

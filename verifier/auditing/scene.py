@@ -85,6 +85,8 @@ def lines_of(
         kind, _, value = name.partition(":")
         if kind == "implementation" and value in ("forloop", "foreach", "fused", "differentiable"):
             scene = Scene(scene.signature, value, scene.dtype, scene.fixed)
+        elif kind == "implementation":
+            scene = Scene(scene.signature, scene.implementation, value, scene.fixed)
         elif kind not in (
             "dtype",
             "complex",
@@ -264,6 +266,7 @@ EVENTS: Mapping[str, Sequence[str]] = {
     "pickle": ("opt, p = pickle.loads(pickle.dumps((opt, p)))",),
     "save": ("opt.state_dict()",),
     "zero_grad": ("opt.zero_grad()",),
+    "evaluated": ("opt.eval(); opt.train()",),
     "idle": ("[setattr(x, 'grad', None) for x in p]; opt.step()",),
     "found_inf": (
         "[setattr(x, 'grad', torch.full_like(x, torch.inf)) for x in p]",

@@ -186,6 +186,8 @@ def _of_a_pair(scene: Scene, told: Told, pair: Pair) -> Iterator[str]:
     if told.found.step and same_steps and told.found.step < pair.observed.steps:
         lengths.insert(0, told.found.step)
     ending = DIFFERING if pair.unlike else COMPARED
+    if pair.reach:
+        ending = (COMPARED[0], f"wrong = (observed - expected).abs() > {pair.reach!r}  # rounding", *COMPARED[2:])
     named = re.search(r" \((\w+)\)$", told.found.what)  # a state variable, where the parameters are alike
     states: list[bool | str] = [False] if pair.here or pair.there or pair.unlike else [False, True]
     states += [named[1]] if named and (pair.here or pair.there) else []

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from verifier import rules
 from verifier.auditing import dying
 from verifier.auditing.causes import FORMULA, law_of, subject_of
 from verifier.auditing.findings import Finding
+from verifier.auditing.needs import IN_A_GROUP
 
 WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
 """Columns of the report: the terminal's, 100 at most, and in a pipe."""
@@ -222,6 +224,10 @@ TITLES: tuple[tuple[str, str], ...] = (
 """How a violation is told to somebody who has not seen the laws: pattern, and what stands for it."""
 
 
+BY_THE_LOOP = "is not what the for-loop's code makes it"
+"""What is told of an implementation that departs from what was read out of the for-loop, which is no rule by name."""
+
+
 def title(finding: Finding) -> str:
     """What is wrong, in a sentence of the field's words."""
     said = str(finding.seen.get("what") or finding.what)
@@ -229,13 +235,26 @@ def title(finding: Finding) -> str:
     said = dying.ENDS if dying.is_end(str(finding.seen.get("observed"))) else said
     own = next((text for text in finding.matters if "groups that differ in" in text), "")
     names = own.partition("differ in ")[2]
+    given = next((text.removeprefix(IN_A_GROUP) for text in finding.matters if text.startswith(IN_A_GROUP)), "")
+    if given and law_of(finding.law) == "groups":
+        plural = "" if "," in given else "s"
+        return f"{_and(given)} given to a parameter group act{plural} otherwise than given to the constructor"
+    rule = finding.law.partition(".")[0]
+    if rule not in rules.names() and finding.subject.rpartition("-")[2] != "forloop":
+        said = re.sub(r"left its enclosure$|is not what the update rule makes it$", BY_THE_LOOP, said)
     words = {
         "implementation": subject_of("@" + finding.subject).rpartition("-")[2],
-        "rule": finding.law.partition(".")[0],
-        "of_groups": f": {names} of one group acts on another" if names and "," not in names else "",
+        "rule": rule,
+        "of_groups": f": {_and(names)} of one group act{'' if ',' in names else 's'} on another" if names else "",
         "of_state": f": state is missing, or changed, in {_what_state(said)}" if _what_state(said) else "",
     }
     return _in_words(said, words) + _when(finding)
+
+
+def _and(names: str) -> str:
+    """Names with commas between them, as a sentence has them."""
+    head, comma, last = names.rpartition(", ")
+    return f"{head} and {last}" if comma else last
 
 
 def _in_words(said: str, words: Mapping[str, str]) -> str:
