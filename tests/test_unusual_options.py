@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.test_false_alarms import FAST
+from tests.unusual_options import FullMatrix
 from verifier import record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing.probe import learn, with_class
@@ -48,3 +49,11 @@ def test_what_acts_now_and_then_is_no_mistake(right: str, wrong: str, law: str, 
     """An option that acts every ten steps, or by the numbers, acts; a state may keep the gradient's own sign."""
     assert said(right, law) == ""
     assert words in said(wrong, law)
+
+
+def test_state_that_is_the_square_of_a_vector_is_asked_of_short_ones() -> None:
+    """Whether every part of a tensor moves the rest is asked of 40 elements; who reads less of it is found."""
+    FullMatrix.longest = 0
+    assert said("FullMatrix", "whole_tensors") == ""
+    assert FullMatrix.longest == 40
+    assert "a step reads some elements of a tensor of 40" in said("PartOfMatrix", "whole_tensors")

@@ -90,3 +90,36 @@ class TurnsHalfTheStep(TurnsTheStep):
         assert p.grad is not None
         if group["momentum"]:
             p.add_(p.grad, alpha=-group["lr"])
+
+
+class FullMatrix(Loop):
+    """Divides a vector's gradient by the root of the sum of its outer products, which are as many as its square."""
+
+    longest = 0
+
+    def __init__(self, params: Any, lr: float = 0.1, eps: float = 1e-3) -> None:
+        super().__init__(params, dict(lr=lr, eps=eps))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        grad = self.part(p)
+        state = self.state[p]
+        if not state:
+            state["outer"] = group["eps"] * torch.eye(p.numel(), dtype=p.dtype)
+        state["outer"].add_(torch.outer(grad, grad))
+        FullMatrix.longest = max(FullMatrix.longest, p.numel())
+        values, vectors = torch.linalg.eigh(state["outer"].double())
+        root = vectors * values.clamp_min(group["eps"] / 2).rsqrt() @ vectors.mT
+        p.add_((root.to(p.dtype) @ p.grad.reshape(-1)).reshape(p.shape), alpha=-group["lr"])
+
+    def part(self, p: Tensor) -> Tensor:
+        """What of the gradient the outer products are made of."""
+        assert p.grad is not None
+        return p.grad.reshape(-1)
+
+
+class PartOfMatrix(FullMatrix):
+    """The outer products leave out the last eighth."""
+
+    def part(self, p: Tensor) -> Tensor:
+        whole = super().part(p)
+        return torch.where(torch.arange(p.numel()) < p.numel() - p.numel() // 8, whole, 0.0)
