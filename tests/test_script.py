@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.broken import aimless, apart, lines, matrix, more, seldom
+from tests.broken import aimless, apart, lines, matrix, more, seldom, vanishing
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -22,7 +22,7 @@ from verifier.auditing.cases import plain
 from verifier.auditing.laws import Laws
 from verifier.auditing.scene import Scene
 
-OTHERS = (more, lines, apart, seldom, aimless)
+OTHERS = (more, lines, apart, seldom, aimless, vanishing)
 
 WRONG = dict.fromkeys(
     [
@@ -58,6 +58,8 @@ STANDS_IN: dict[str, type[Any]] = {
     "acting_switches": seldom.KeepsMaximum,
     "whole_models": seldom.ClipsByAll,
     "single_numbers": DividesByNorm,
+    "bounds": vanishing.Clips,
+    "evaluation": vanishing.Evaluates,
 }
 """Contracts that few optimizers are asked to keep, and a right one that keeps each."""
 
@@ -195,7 +197,7 @@ def test_groups_that_a_law_makes_are_made_smaller(tmp_path: Path, monkeypatch: p
         tmp_path,
     )
 
-    assert ["2 groups that differ in momentum"] == known["matters"]
+    assert ["given to a group, and not to the constructor: momentum"] == known["matters"]
 
 
 def first_of(modules: Any, law: str) -> dict[str, Any]:

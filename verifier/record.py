@@ -19,7 +19,7 @@ class Pair:
     """The two runs a violation compared: of `observed`, which should end as that of `expected` does.
 
     `here` and `there` are the flat elements of the one and the other that correspond; none: all of them, in order.
-    `unlike`: they should not end alike.
+    `unlike`: they should not end alike. `reach`: how far apart rounding may take them.
     """
 
     observed: Case
@@ -27,6 +27,7 @@ class Pair:
     here: tuple[int, ...] = ()
     there: tuple[int, ...] = ()
     unlike: bool = False
+    reach: float = 0.0
 
 
 class Violation(AssertionError):

@@ -59,6 +59,15 @@ from verifier.check.switches import acts, decides_of_decay
 from verifier.check.symmetry import permuted, same_state, scaled
 from verifier.check.together import acts_on_single_numbers, reads_all_tensors
 from verifier.check.transposed import reorders_matrices
+from verifier.check.vanishing import (
+    bounds,
+    decays_matrices,
+    formats_agree,
+    looks_aside,
+    reads_parameters,
+    remembers,
+    vanishes,
+)
 
 __all__ = [
     "acts",
@@ -69,14 +78,17 @@ __all__ = [
     "begins_in_groups",
     "between",
     "bounded_memory",
+    "bounds",
     "can_step",
     "decays",
+    "decays_matrices",
     "decides_of_decay",
     "descends",
     "deterministic",
     "exact",
     "follows",
     "follows_master",
+    "formats_agree",
     "frozen",
     "groups_as_alone",
     "implementations_agree",
@@ -93,6 +105,7 @@ __all__ = [
     "leaves_zero",
     "long_run_as_read",
     "long_run_follows",
+    "looks_aside",
     "maximize",
     "maximum",
     "minimum",
@@ -106,7 +119,9 @@ __all__ = [
     "ratio",
     "reads_all",
     "reads_all_tensors",
+    "reads_parameters",
     "refuses_bad_options",
+    "remembers",
     "reordered",
     "reorders_matrices",
     "rests_without_rate",
@@ -137,4 +152,5 @@ __all__ = [
     "threads_do_not_matter",
     "unmoved_by",
     "unscales",
+    "vanishes",
 ]

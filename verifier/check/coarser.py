@@ -23,13 +23,8 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
     so what is farther off than they took the run was done by something else. Nothing here is chosen; where the coarser
     run raises or is not finite where this one is, nothing is said.
     """
-    coarse = COARSER.get(subject.format.name)
-    if coarse is None:
-        return None
-    if same_bits(seen.theta[1:], FP32.round(seen.theta[1:])).all():  # whatever its parameters are, it works in fp32
-        coarse = BF16
-    run = contextvars.copy_context().run(_run, subject, case, coarse.name)
-    if run is None or run.theta.shape != seen.theta.shape:
+    run = coarser_run(subject, case, seen)
+    if run is None:
         return None
     finite = np.isfinite(seen.theta)
     if not np.isfinite(run.theta[finite]).all():
@@ -43,6 +38,17 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
         if far.any():
             far &= apart > _nudged(subject, case, seen, scale)
     return np.asarray(far | (np.isnan(others) != np.isnan(seen.theta)), dtype=np.bool_)
+
+
+def coarser_run(subject: Subject, case: Case, seen: Trajectory) -> Trajectory | None:
+    """The run in the next coarser format of what was `seen`; None where none is had."""
+    coarse = COARSER.get(subject.format.name)
+    if coarse is None:
+        return None
+    if same_bits(seen.theta[1:], FP32.round(seen.theta[1:])).all():  # whatever its parameters are, it works in fp32
+        coarse = BF16
+    run = contextvars.copy_context().run(_run, subject, case, coarse.name)
+    return run if run is not None and run.theta.shape == seen.theta.shape else None
 
 
 NUDGED = 12

@@ -39,7 +39,7 @@ def descends(subject: Subject, case: Case) -> None:
     switches = [o.name for o in signature.options if o.kind == "switch"]
     turned = [still, *({**still, name: 1.0 - still[name]} for name in switches)]
     for hyper, grad in ((hyper, sign * np.array(GRAD)) for hyper in turned for sign in (1.0, -1.0)):
-        plain = _plain(subject, case, hyper, np.tile(grad, (STEPS, 1)))
+        plain = beside(subject, case, hyper, np.tile(grad, (STEPS, 1)))
         ran = attempted(subject, plain)
         if ran is None or not np.isfinite(ran.theta).all():
             continue
@@ -84,7 +84,7 @@ def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Itera
     shapes = [shape for shape in ((2, 2), (4,)) if least <= len(shape) <= most]  # some take other steps of vectors
     for base, shape in itertools.product((signature.defaults, *signature.configurations[:LOOKS]), shapes):
         cases = [
-            _plain(subject, case, {**case.hyper, **base, name: value}, np.array(GRAD) * fading).with_(shapes=(shape,))
+            beside(subject, case, {**case.hyper, **base, name: value}, np.array(GRAD) * fading).with_(shapes=(shape,))
             for value in values
         ]
         one, other = (attempted(subject, case) for case in cases)
@@ -97,7 +97,8 @@ def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Itera
             return
 
 
-def _plain(subject: Subject, case: Case, hyper: Mapping[str, float], grads: np.ndarray[Any, Any]) -> Case:
+def beside(subject: Subject, case: Case, hyper: Mapping[str, float], grads: np.ndarray[Any, Any]) -> Case:
+    """A tensor of `THETA` with these options and gradients."""
     flat = getattr(subject.rule, "most_dimensions", 5) < 2
     return case.with_(
         shapes=((4,),) if flat else ((2, 2),),

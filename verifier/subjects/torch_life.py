@@ -12,7 +12,7 @@ Events are named by strings in `Case.events`: step -> names. Those of step 0 hol
     zero_grad       zero_grad() is called           inspect          facts are taken after every step
                                                     implementation:N another implementation or dtype
     closure         (of the step) step(closure)     neighbour        another optimizer steps in between
-                                                    dirty:VALUE      memory that is freed holds a value
+    evaluated       eval() and train()              dirty:VALUE      memory that is freed holds a value
                                                     misspelt         an option is given that does not exist
                                                     scaled:N         gradients times N, as grad_scale says
                                                     ascending:N      group N says maximize itself
@@ -46,6 +46,7 @@ DTYPES: dict[str, torch.dtype] = {
     "float16": torch.float16,
 }
 
+CALLS = {"zero_grad": ("zero_grad",), "evaluated": ("eval", "train")}
 RESUMES = ("memory", "file", "pickle", "deepcopy", "other", "forloop", "foreach", "fused")
 """How a state_dict travels, or what the optimizer it is loaded into was built with."""
 
@@ -194,8 +195,8 @@ class Life:
                 p.grad = None
             with refusals():
                 self.optimizer.step()
-        elif kind == "zero_grad":
-            self.optimizer.zero_grad()
+        elif kind in CALLS:
+            [getattr(self.optimizer, name)() for name in CALLS[kind]]
         elif kind == "neighbour":
             self._step_neighbour(step)
 

@@ -1,0 +1,242 @@
+"""What has no effect where there is nothing to act on, and what has one: momentum, bounds, a past, a look aside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from verifier.case import Case, Subject, Trajectory
+from verifier.check.alike import breach, during, middle
+from verifier.check.changes import fullest, ordinary
+from verifier.check.coarser import coarser_run, farther_than_rounding
+from verifier.check.direction import GRAD, LOOKS, beside
+from verifier.check.judged import Judgement
+from verifier.check.pairs import compared
+from verifier.check.seen import attempted
+from verifier.floats import FP32, same_bits
+from verifier.record import Pair, Violation, current, place_of, show
+
+AVERAGES = ("beta", "momentum")
+"""What options are called, at least in the beginning, by which steps depend on earlier gradients."""
+
+BOUNDS = re.compile(r"^max_(grad_)?norm$|^(max_)?grad_clip|^clip_(norm|value|threshold|grad)|^(gradient_)?clip(ping)?$")
+"""What options are called that bound gradients or steps, and that nothing which stays below them feels."""
+
+HIGH = (2.0**6, 2.0**12)
+"""Bounds that gradients of a few numbers below one never reach, and of which eps still tells the one from the other."""
+
+LARGER = 2.0**10
+"""How much larger parameters are that a decay must feel."""
+
+NEXT_TO_NONE = 2.0**-70
+"""A momentum whose share of a sum of ordinary numbers is lost in rounding, in float64 too."""
+
+
+def remembers(subject: Subject, case: Case) -> None:
+    """With a beta or a momentum that is not zero, some step depends on gradients before its own.
+
+    A step is taken once more by an optimizer that begins where it began, and must end elsewhere, under the defaults or
+    another combination of options. Large gradients come before a small one that turns.
+    """
+    signature: Any = subject.rule
+    if subject.format.precision < FP32.precision or not current().first("what steps remember", case):
+        return
+    names = [o.name for o in signature.options if o.kind == "float" and o.name.startswith(AVERAGES)]
+    forgetful: list[tuple[Case, Case]] = []
+    for hyper in _combinations(signature):
+        if not any(hyper[name] for name in names):
+            continue
+        grads = np.outer((64.0, 32.0, -1.0), GRAD)
+        whole = beside(subject, case, {**case.hyper, **hyper}, grads)
+        ran = attempted(subject, whole)
+        if ran is None or not np.isfinite(ran.theta).all() or same_bits(ran.theta[-1], ran.theta[-2]).all():
+            continue
+        last = whole.with_(theta=ran.theta[-2], grads=grads[-1:])
+        anew = attempted(subject, last)
+        if anew is None:
+            continue
+        current().compared(ran.theta.shape[1])
+        if not same_bits(anew.theta[-1], ran.theta[-1]).all():
+            return
+        forgetful.append((whole, last))
+    if forgetful:
+        whole, last = forgetful[0]
+        acting = next(n for n in names if whole.hyper[n])
+        with compared(whole, last, unlike=True):
+            what = f"no step depends on the gradients before it, whatever {acting} is"
+            raise breach(what, subject, whole, "the step of an optimizer that begins there", "another step", 3)
+
+
+def _combinations(signature: Any) -> Iterator[Mapping[str, float]]:
+    yield signature.defaults
+    yield from signature.configurations[:LOOKS]
+
+
+def vanishes(subject: Subject, case: Case) -> None:
+    """Steps with next to no momentum are those without, under the defaults, or with any one switch turned."""
+    signature: Any = subject.rule
+    names = [o.name for o in signature.options if o.name == "momentum" and o.kind == "float"]
+    if subject.format.precision < FP32.precision or not names or not current().first("little momentum", case):
+        return
+    for hyper in (signature.defaults, *signature.plain):
+        without = ordinary(subject, case.with_(hyper={**case.hyper, **hyper, "momentum": 0.0}))
+        little = without.with_(hyper={**without.hyper, "momentum": NEXT_TO_NONE})
+        expected, seen = attempted(subject, without), attempted(subject, little)
+        if expected is None or seen is None or not np.isfinite(expected.theta).all():
+            continue
+        what = "steps with next to no momentum are not those without"
+        _but_for_rounding(what, subject, (little, seen), (without, expected))
+
+
+def bounds(subject: Subject, case: Case) -> None:
+    """A bound on gradients that nothing reaches changes nothing: it may as well be higher.
+
+    With the largest eps that is tried: steps that are otherwise the same for gradients of any size then are not.
+    """
+    signature: Any = subject.rule
+    if subject.format.precision < FP32.precision or not current().first("bounds out of reach", case):
+        return
+    felt = {o.name: max(o.values) for o in signature.options if o.name.startswith("eps") and o.kind == "float"}
+    for option in signature.options:
+        if option.kind != "float" or not BOUNDS.search(option.name):
+            continue
+        for hyper in (signature.defaults, *signature.plain):
+            plain = ordinary(subject, case.with_(hyper={**case.hyper, **hyper, **felt}))
+            one, other = (plain.with_(hyper={**plain.hyper, option.name: high}) for high in HIGH)
+            seen, expected = attempted(subject, one), attempted(subject, other)
+            if seen is None or expected is None or not np.isfinite(expected.theta).all():
+                continue
+            what = f"{option.name} acts on gradients far below it"
+            _but_for_rounding(what, subject, (one, seen), (other, expected))
+
+
+def looks_aside(subject: Subject, case: Case) -> None:
+    """eval() and train() between two steps lead back to where training was, but for rounding."""
+    signature: Any = subject.rule
+    if not all(callable(getattr(signature.build, name, None)) for name in ("eval", "train")):
+        current().notes["it has no eval() and train()"] += 1
+        return
+    other = during(case, "evaluated", middle(case))
+    seen, expected = attempted(subject, other), attempted(subject, case)
+    if seen is None or expected is None:
+        return
+    what = "eval() and train() between two steps leave it elsewhere"
+    _but_for_rounding(what, subject, (other, seen), (case, expected))
+
+
+def decays_matrices(subject: Subject, case: Case) -> None:
+    """A weight_decay that acts on vectors acts on matrices: what is left out on purpose are vectors."""
+    signature: Any = subject.rule
+    names = [name for name in ("weight_decay", "wd") if name in signature.decays]
+    if signature.least_dimensions > 1 or signature.most_dimensions < 2 or not names:
+        return
+    if subject.format.precision < FP32.precision or not current().first("matrices that decay", case):
+        return
+    draw = np.random.default_rng(3)
+    theta, grads = draw.uniform(0.25, 1, 12), draw.uniform(0.25, 1, (2, 12))
+    on = {**case.hyper, **signature.defaults, **{name: signature.decays[name] for name in names}}
+    vector = case.with_(
+        shapes=((12,),), theta=theta, grads=grads, hyper=on, groups=(), schedule={}, absent=frozenset(), events={}
+    )
+    acts = {}
+    for shape in ((12,), (4, 3)):
+        with_decay = vector.with_(shapes=(shape,))
+        without = with_decay.with_(hyper={**on, **dict.fromkeys(names, 0.0)})
+        seen, expected = attempted(subject, with_decay), attempted(subject, without)
+        if seen is None or expected is None:
+            return
+        current().compared(12)
+        acts[shape] = with_decay, without, not same_bits(seen.theta, expected.theta).all()
+    (*_, vectors), (one, other, matrices) = acts.values()
+    if vectors and not matrices:
+        with compared(one, other, unlike=True):
+            what = f"{names[0]} acts on vectors and not on matrices"
+            raise breach(what, subject, one, "the steps without it", "other steps, as of a vector", 2)
+
+
+def reads_parameters(subject: Subject, case: Case) -> None:
+    """What weight decay adds to steps depends on the parameters: not on gradients, or averages of them, alone.
+
+    Breached where it moves nothing without gradients, and moves ordinary steps alike from parameters of other signs and
+    sizes, in state to the bit, and in parameters but for what is lost where they are larger. Of its defaults.
+    """
+    signature: Any = subject.rule
+    if subject.format.precision < FP32.precision or not current().first("decay that reads parameters", case):
+        return
+    on = {**case.hyper, **signature.defaults, **signature.decays}
+    off = {**on, **dict.fromkeys(signature.decays, 0.0)}
+    fading = np.outer((1.0, -0.25, 0.5, 0.125), GRAD)
+    resting = [beside(subject, case, hyper, np.zeros((8, 4))) for hyper in (on, off)]
+    with_decay, without = (attempted(subject, one) for one in resting)
+    if with_decay is None or without is None or not same_bits(with_decay.theta, without.theta).all():
+        return
+    effects = []
+    for factor in (1.0, -LARGER):
+        cases = [beside(subject, case, hyper, fading) for hyper in (on, off)]
+        ran = [attempted(subject, one.with_(theta=factor * one.theta)) for one in cases]
+        if any(one is None or not np.isfinite(one.theta).all() for one in ran):
+            return
+        effects.append([one for one in ran if one is not None])
+    (one, other), (far_one, far_other) = effects
+    current().compared(one.theta.size)
+    names = sorted(set(one.state) & set(far_one.state))
+    largest = np.maximum(np.abs(far_one.theta), np.abs(far_other.theta))
+    lost = 2 * len(one.theta) * largest * 2.0 ** (1 - subject.format.precision)  # an ulp of both runs, in every step
+    moved, far_moved = one.theta - other.theta, far_one.theta - far_other.theta
+    same = (np.abs(moved - far_moved) <= lost).all()
+    if same and (np.abs(moved) > lost).any() and all(same_bits(one.state[n], far_one.state[n]).all() for n in names):
+        with compared(*resting, unlike=True):
+            what = f"what {next(iter(signature.decays))} adds to steps does not depend on the parameters"
+            raise breach(what, subject, resting[0], "no step without gradients", "steps towards zero", 8)
+
+
+def formats_agree(subject: Subject, case: Case) -> None:
+    """A run in float64 is that in float32, but for rounding: no farther from it than 16 bits take it."""
+    signature: Any = subject.rule
+    if subject.format is not FP32 or not current().first("two formats", case):
+        return
+    if signature.unavailable.get("float64") or signature.unavailable.get(f"{subject.implementation} float64"):
+        current().notes["it has no float64"] += 1
+        return
+    for hyper in (signature.defaults, fullest(signature)):
+        plain = ordinary(subject, case.with_(hyper={**case.hyper, **hyper}))
+        wider = during(plain, "implementation:float64", 0)
+        seen, expected = attempted(subject, wider), attempted(subject, plain)
+        if seen is None or expected is None or not np.isfinite(expected.theta).all():
+            continue
+        what = "a run in float64 is not that in float32, up to what rounding explains"
+        _but_for_rounding(what, subject, (wider, seen), (plain, expected))
+
+
+def _but_for_rounding(
+    what: str, subject: Subject, one: tuple[Case, Trajectory], other: tuple[Case, Trajectory]
+) -> None:
+    """Both runs have the same parameters, or such as the next coarser format takes farther apart.
+
+    A script holds them to as much as the other run is taken by that format.
+    """
+    (case, seen), (plain, expected) = one, other
+    current().compared(seen.theta.size)
+    if same_bits(seen.theta, expected.theta).all():
+        return
+    far = farther_than_rounding(subject, plain, expected, seen.theta)
+    coarse = coarser_run(subject, plain, expected)
+    if far is None or coarse is None:
+        current().undecided[f"{what}; {Judgement.UNKNOWN.value}"] += 1
+    elif far.any():
+        step, element = (int(k) for k in np.argwhere(far)[0])
+        tensor, inside = place_of(plain, element)
+        value, should = (show(float(run.theta[step, element])) for run in (seen, expected))
+        found: Violation = breach(what, subject, case, value, should, step, tensor=tensor, element=inside)
+        found.pair = Pair(case, plain, reach=_reach(coarse, expected, seen, element))
+        raise found
+
+
+def _reach(coarse: Trajectory, expected: Trajectory, seen: Trajectory, element: int) -> float:
+    """How far a coarser format takes a run at most, relative to each element, for one of them."""
+    largest = np.maximum(np.abs(seen.theta), np.abs(expected.theta)).max(axis=0)
+    scale = np.where(largest > 0, largest, 1.0)
+    return float((np.abs(coarse.theta - expected.theta) / scale).max() * scale[element])
