@@ -35,7 +35,7 @@ def _decays_matrices(known: Signature) -> bool:
 
     if not known.least_dimensions < 2 <= known.most_dimensions:
         return False
-    subject = Foreign(known, FORMATS["float64"])
+    subject = Foreign(known, FORMATS[known.widest])
     for name, value in known.decays.items():
         cases = [case_of(known, [(4, 3)], {**known.defaults, name: rate}) for rate in (0.0, value)]
         try:

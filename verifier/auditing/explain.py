@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier import machine
-from verifier.auditing import dying, leaks, running
+from verifier.auditing import beside, dying, leaks, running
 from verifier.auditing.causes import FORMULA
 from verifier.auditing.findings import SEEN
 from verifier.lift.nested import CURE
@@ -157,6 +157,11 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
         known["unsteady"] = True
     shows = {"name": f"{law.replace('.', '_')}_{recorded.id}", "message": violation.sentence}
     shows |= {"observed": violation.observed}
+    if not finding.get("beside"):
+        other = beside.second(laws, law, subject, known["needs"], fixed)
+        if other is not None:
+            more = {**finding, "law": law, "subject": subject, "case": other.to_json(), "equals": "", "beside": True}
+            known["beside"] = [_explained(laws, more, out) | {"law": law}]
     try:
         known["untried"] = {"texts": _texts(laws.found, law, violation), **shows}
     except ValueError as error:

@@ -44,8 +44,20 @@ def _explained(several: Sequence[Finding], options: Options, warm: Warm) -> list
     known = _asked(warm, "main", [finding.to_json() | same for finding in several], str(options.out))
     if known is None:
         return [replace(finding, no_script=ENDED) for finding in several]
-    told = [evidence.printable({**one, "untried": None}) | {"untried": one.get("untried")} for one in known]
-    return [finding.with_(more) for finding, more in zip(several, told, strict=True)]
+    explained = []
+    for finding, one in zip(several, known, strict=True):
+        explained.append(finding.with_(_printable(one)))
+        for more in one.get("beside", ()):  # a second defect, in rows of the first
+            rows = tuple(row for row in finding.rows if causes.law_of(row) == causes.law_of(more["law"]))
+            second = replace(finding, rows=rows or finding.rows, law=more["law"], formula="", equals="")
+            explained.append(second.with_(_printable(more)))
+    return explained
+
+
+def _printable(known: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a finding as text that every terminal has; its scripts as they are."""
+    rest = {name: value for name, value in known.items() if name not in ("untried", "beside")}
+    return {**evidence.printable(rest), "untried": known.get("untried")}
 
 
 def _with_scripts(several: Sequence[Finding], options: Options, warm: Warm) -> list[Finding]:

@@ -60,7 +60,7 @@ class Laws:
     def of_any_case(self, law: str, subject: str, case: Case) -> tuple[str, Case]:
         """A law that makes a long run, or groups, of its case, as one that asks the same of any case, and that case."""
         owner, _, name = law.partition(".")
-        if name == "groups":
+        if name in CHOOSING:
             seen = self.violation(law, subject, case)
             made = seen.pair.observed if seen is not None and seen.pair else case
             return law, made if of_itself(law, self.violation(law, subject, made), made) else case
@@ -76,7 +76,7 @@ class Laws:
         assert self.found.signature is not None
         implementation = subject.rpartition("-")[2]
         asked = [(made, name) for name in SHOWING for made in self.modules if hasattr(made, f"test_{name}")]
-        tried = list(_ordinary(self.found.signature))
+        tried = list(ordinary(self.found.signature))
         for made, name in asked:
             names = {symbol.name for symbol in made.rule.hyper}
             for one in (s for s in made.subjects if s.implementation == implementation and not s.untestable):
@@ -127,8 +127,9 @@ class Laws:
                 matter.append(f"{name} = {_plain(option, value)}")
             elif time.monotonic() < until:
                 other = option.values[-1]
-                changed = self.violation(law, subject, case.with_(hyper={**case.hyper, name: other}))
-                if _kind(changed) == _kind(found):
+                turned = case.with_(hyper={**case.hyper, name: other})
+                changed = self.violation(law, subject, turned)
+                if _kind(changed) == _kind(found) and of_itself(law, changed, turned):
                     idle.append(name)
                 else:
                     matter.append(f"{name} (at {_plain(option, other)} it is not seen)")
@@ -147,6 +148,9 @@ class Laws:
 
 LONG = {"long_run": "as_read", "long_follows": "step_follows"}
 """Laws of long runs, and what each asks of every step."""
+
+CHOOSING = ("groups", "implementations")
+"""Laws that ask cases of their own choice besides the one they are given."""
 
 SHOWING = ("step_follows", "as_read", "implementations")
 """Laws that show in numbers that code performs another rule."""
@@ -191,7 +195,7 @@ def _parts(case: Case, ran: Case) -> list[str]:
     return found
 
 
-def _ordinary(signature: Any) -> Iterator[Case]:
+def ordinary(signature: Any) -> Iterator[Case]:
     """Cases over which a wrong formula shows: every combination of options, ascending and descending."""
     first = [*plain(signature, steps=4), *full(signature)]
     yield from first
@@ -215,9 +219,11 @@ def _kind(found: record.Violation | None) -> str:
 
 
 def of_itself(law: str, found: record.Violation | None, case: Case) -> bool:
-    """Whether a violation is of the case as it is; not so of groups that the law makes where the case has none."""
+    """Whether a violation is of the case as it is, and not of groups or options that the law chose besides."""
     made = found.pair.observed if found is not None and found.pair else case
-    return found is not None and (not law.endswith(".groups") or made.groups == case.groups)
+    if found is None or law.rpartition(".")[2] not in CHOOSING:
+        return found is not None
+    return made.groups == case.groups and all(made.hyper.get(name) == value for name, value in case.hyper.items())
 
 
 def simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:

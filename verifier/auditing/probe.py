@@ -130,7 +130,7 @@ def learn(request: Request) -> Found:
     from verifier.subjects.torch_counting import counter_formats
     from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_lerps import lerps
-    from verifier.subjects.torch_probe import examined
+    from verifier.subjects.torch_widest import examined
     from verifier.subjects.torch_signature import signature
 
     known = examined(signature(request.target, dict(request.args)))

@@ -274,6 +274,8 @@ def _when(finding: Finding) -> str:
     if law_of(finding.law) not in FORMULA:
         return ""
     needed = [text for text in finding.matters if re.fullmatch(r"\w+ = (True|False|'\w+')", text)]
+    settings = {text.partition(" = ")[0] for text in finding.matters}
+    needed += [name for name in finding.needs or () if name in settings and name not in needed]
     only = [place for place in finding.only if " and " not in place]
     return "".join([f", with {', '.join(needed)}" if needed else "", *(f", in {place} alone" for place in only[:1])])
 
