@@ -130,8 +130,8 @@ def learn(request: Request) -> Found:
     from verifier.subjects.torch_counting import counter_formats
     from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_lerps import lerps
-    from verifier.subjects.torch_widest import examined
     from verifier.subjects.torch_signature import signature
+    from verifier.subjects.torch_widest import examined
 
     known = examined(signature(request.target, dict(request.args)))
     known = replace(known, lerps=lerps(known, (4, 3) if known.least_dimensions > 1 else (5,)))

@@ -18,14 +18,14 @@ MATRIX = (4, 3)
 """A shape that some steps treat otherwise than the others: they may begin an iteration with random numbers."""
 
 
-def draws(signature: Signature, case: Case, dtype: str = "float64") -> bool:
+def draws(signature: Signature, case: Case, dtype: str = "") -> bool:
     """Whether a run advances a random number generator: torch's, numpy's, Python's, or one of the class's own."""
     from verifier.subjects.torch_life import Life
 
     before, others = torch.default_generator.get_state(), drawn_elsewhere()
     try:
         rewound(signature.build)
-        life = Life(Foreign(signature, FORMATS[dtype]), case)
+        life = Life(Foreign(signature, FORMATS[dtype or signature.widest]), case)
         own = generators(life.optimizer)
         life.run()
         if rewound(signature.build) or own != generators(life.optimizer):

@@ -16,7 +16,7 @@ def evaluations(signature: Signature, case: Case) -> int:
     """The most times that a step of the case evaluates its closure; 0 where steps need none."""
     if not signature.needs_closure:
         return 0
-    found = Life(Foreign(signature, FORMATS["float64"]), case).run()
+    found = Life(Foreign(signature, FORMATS[signature.widest]), case).run()
     return max((int(calls) for calls, *_ in found.facts.get("closure", ())), default=0)
 
 
@@ -27,7 +27,7 @@ def reads_loss(signature: Signature, case: Case) -> bool:
     """
     if not signature.needs_closure:
         return False
-    subject = Foreign(signature, FORMATS["float64"])
+    subject = Foreign(signature, FORMATS[signature.widest])
     return not same_bits(_Falling(subject, case).run().theta, Life(subject, case).run().theta).all()
 
 

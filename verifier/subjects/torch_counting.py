@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from verifier.case import Case
-from verifier.floats import FORMATS, FP64, same_bits
+from verifier.floats import FORMATS, same_bits
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import Foreign
 from verifier.subjects.torch_life import Life
@@ -100,7 +100,7 @@ class _Ahead(Life):
 
 def _depends(signature: Signature, case: Case, ahead: Callable[[Any], None]) -> bool:
     """Whether the last step is another one after `ahead`."""
-    subject = Foreign(signature, FORMATS["float64"])
+    subject = Foreign(signature, FORMATS[signature.widest])
     plain = Life(subject, case).run().theta
     return not same_bits(_Ahead(subject, case, ahead).run().theta, plain).all()
 
@@ -138,7 +138,7 @@ def _further(value: Any) -> Any:
 
 def rewritten(signature: Signature, case: Case) -> tuple[str, ...]:
     """The options of its groups that a few steps write anew by themselves, schedules within the step among them."""
-    subject = Foreign(signature, FORMATS["float64"])
+    subject = Foreign(signature, FORMATS[signature.widest])
     fresh = subject.optimizer(case, subject.parameters(case)).param_groups[0]
     after = _after(signature, case).param_groups[0]
     names = {option.argument for option in signature.options} & set(fresh) & set(after)
@@ -147,7 +147,7 @@ def rewritten(signature: Signature, case: Case) -> tuple[str, ...]:
 
 def _after(signature: Signature, case: Case) -> Any:
     """The optimizer after the steps of a case."""
-    life = Life(Foreign(signature, FORMATS["float64"]), case)
+    life = Life(Foreign(signature, FORMATS[signature.widest]), case)
     life.run()
     return life.optimizer
 
@@ -200,7 +200,7 @@ def counter_formats(known: Signature) -> set[torch.dtype]:
     """The dtypes of single numbers that are tensors in the state of a parameter; formats of 16 bits stop at 2048."""
     case = case_of(known, [(4, 3) if known.least_dimensions > 1 else (5,)], known.defaults)
     try:
-        life = Life(Foreign(known, FP64), case)
+        life = Life(Foreign(known, FORMATS[known.widest]), case)
         life.run()
     except Exception:  # foreign code: the contracts will meet it again
         return set()

@@ -41,8 +41,8 @@ def held(option: Option, made: Callable[[Mapping[str, float]], Any]) -> bool:
     return any(repr(one[k]) != repr(two.get(k)) for k in one if k != "params")
 
 
-def _ran(signature: Signature, case: Case, dtype: str = "float64") -> Trajectory:
-    return Life(Foreign(signature, FORMATS[dtype]), case).run()
+def _ran(signature: Signature, case: Case, dtype: str = "") -> Trajectory:
+    return Life(Foreign(signature, FORMATS[dtype or signature.widest]), case).run()
 
 
 def _resting(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
@@ -81,7 +81,9 @@ def _checks(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Itera
     if accepted:
         yield "note", f"accepts {', '.join(accepted)}"
     if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(signature.build).parameters.values()):
-        parameters = Foreign(signature, FORMATS["float64"]).parameters(case_of(signature, [shape], signature.defaults))
+        parameters = Foreign(signature, FORMATS[signature.widest]).parameters(
+            case_of(signature, [shape], signature.defaults)
+        )
         signature.build(parameters, **signature.arguments(signature.defaults), **{MISSPELT: 0.1})
         yield "note", "a misspelt option is swallowed by **kwargs"
 
@@ -122,7 +124,9 @@ def _vanishing_eps(signature: Signature, shape: tuple[int, ...], taken: Taken) -
 
 def _single_precision(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """Steps, or scalars of the state, that have fewer digits than float64 parameters, and need them."""
-    life = Life(Foreign(signature, FORMATS["float64"]), case_of(signature, [shape], signature.defaults))
+    if signature.widest != "float64":
+        return
+    life = Life(Foreign(signature, FORMATS[signature.widest]), case_of(signature, [shape], signature.defaults))
     theta = life.run().theta
     if same_bits(theta[1:], FORMATS["float32"].round(theta[1:])).all():
         yield "convention", "steps float64 parameters in float32: they lose the digits that float32 has not"

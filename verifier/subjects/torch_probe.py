@@ -66,10 +66,10 @@ class Probe:
         self.shape: tuple[int, ...] = SHAPES[0]
         self.stumbles = Stumbles(self.error, self.shape)
 
-    def run(self, case: Case, implementation: str = "forloop", dtype: str = "float64") -> Trajectory:
-        return run(Foreign(self.signature, FORMATS[dtype], implementation), case)
+    def run(self, case: Case, implementation: str = "forloop", dtype: str = "") -> Trajectory:
+        return run(Foreign(self.signature, FORMATS[dtype or self.signature.widest], implementation), case)
 
-    def error(self, case: Case, implementation: str = "forloop", dtype: str = "float64") -> Exception | None:
+    def error(self, case: Case, implementation: str = "forloop", dtype: str = "") -> Exception | None:
         """What running the case raises, or None."""
         try:
             self.run(case, implementation, dtype)
@@ -251,7 +251,7 @@ class Probe:
             self.notes.append(("note", words))
 
     def _optimizer(self, tensors: int = 1, hyper: Mapping[str, float] | None = None) -> Any:
-        subject = Foreign(self.signature, FORMATS["float64"])
+        subject = Foreign(self.signature, FORMATS[self.signature.widest])
         case = case_of(self.signature, [self.shape] * tensors, {**self.signature.defaults, **(hyper or {})})
         return subject.optimizer(case, subject.parameters(case))
 

@@ -23,7 +23,7 @@ STEPS = 8
 
 
 def _ran(signature: Signature, case: Case) -> Trajectory:
-    return Life(Foreign(signature, FORMATS["float64"]), case).run()
+    return Life(Foreign(signature, FORMATS[signature.widest]), case).run()
 
 
 def moves_at_rest(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:

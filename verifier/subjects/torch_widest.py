@@ -1,0 +1,31 @@
+"""The widest format in which a class is looked at: float64, or float32 where it takes no float64."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from verifier.subjects.torch_probe import Probe, Untestable
+from verifier.subjects.torch_signature import Signature
+
+
+def examined(signature: Signature) -> Signature:
+    """The signature with everything that a few hundred small runs show, in float32 where no float64 can be stepped.
+
+    Untestable where nothing runs.
+    """
+    try:
+        return Probe(signature).examined()
+    except Untestable as no:
+        if "first step raises" not in str(no):
+            raise
+        try:
+            found = Probe(replace(signature, widest="float32")).examined()
+        except Untestable:
+            raise no from None
+        why = str(no).replace("its first step raises", "its first step in float64 raises")
+        unavailable = {f"{name} float64": f"takes no float64: {why}" for name in found.implementations}
+        return replace(
+            found,
+            unavailable={**found.unavailable, **unavailable},
+            notes=(("note", f"is looked at in float32: {why}"), *found.notes),
+        )
