@@ -291,7 +291,7 @@ CONTRACTS = (
     ),
     Row(
         "acting_rates",
-        "lr, beta1, momentum and weight_decay change some step, whatever else is chosen or not.",
+        "lr, lr_decay, beta1, momentum and weight_decay change some step, whatever else is chosen or not.",
         "steps=1, tensors=1",
         ("check.rates_act(subject, case)",),
         because="A rate that is taken and not used leaves whoever sets it with another optimizer than asked for.",
@@ -347,7 +347,7 @@ CONTRACTS = (
     ),
     Row(
         "bounds",
-        "A bound on gradients that nothing reaches changes nothing.",
+        "A bound on gradients that nothing reaches changes nothing, and one that all exceed changes something.",
         "steps=1, tensors=1",
         ("check.bounds(subject, case)",),
         because="Clipping is for gradients that are too large; what is below the bound is left as it is.",

@@ -54,7 +54,7 @@ def descends(subject: Subject, case: Case) -> None:
 
 
 def rates_act(subject: Subject, case: Case) -> None:
-    """lr, beta1, momentum and weight_decay change some step, beside the defaults or another combination of options.
+    """Each of `RATES` changes some step, beside the defaults or another combination of options.
 
     What changes the state alone will change steps: signs say little of what they are taken of. Asked of options that
     did nothing when the class was looked at, in other runs.
@@ -91,7 +91,7 @@ def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Itera
         if one is None or other is None:
             continue
         current().compared(one.theta.size)
-        told = not _alike(one, other)
+        told = not same_run(one, other)
         yield cases[1], cases[0], told
         if told:
             return
@@ -115,7 +115,7 @@ def beside(subject: Subject, case: Case, hyper: Mapping[str, float], grads: np.n
     )
 
 
-def _alike(one: Trajectory, other: Trajectory) -> bool:
+def same_run(one: Trajectory, other: Trajectory) -> bool:
     """Whether two runs have the same parameters and the same state after every step."""
     if one.state.keys() != other.state.keys() or not same_bits(one.theta, other.theta).all():
         return False

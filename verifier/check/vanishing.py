@@ -12,18 +12,22 @@ from verifier.case import Case, Subject, Trajectory
 from verifier.check.alike import breach, during, middle
 from verifier.check.changes import fullest, ordinary
 from verifier.check.coarser import coarser_run, farther_than_rounding
-from verifier.check.direction import GRAD, LOOKS, beside
+from verifier.check.direction import GRAD, LOOKS, beside, same_run
 from verifier.check.judged import Judgement
 from verifier.check.pairs import compared
 from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
 from verifier.record import Pair, Violation, current, place_of, show
+from verifier.strategies import idle
 
 AVERAGES = ("beta", "momentum")
 """What options are called, at least in the beginning, by which steps depend on earlier gradients."""
 
 BOUNDS = re.compile(r"^max_(grad_)?norm$|^(max_)?grad_clip|^clip_(norm|value|threshold|grad)|^(gradient_)?clip(ping)?$")
 """What options are called that bound gradients or steps, and that nothing which stays below them feels."""
+
+LOW = 2.0**-6
+"""A bound that they all exceed."""
 
 HIGH = (2.0**6, 2.0**12)
 """Bounds that gradients of a few numbers below one never reach, and of which eps still tells the one from the other."""
@@ -111,6 +115,27 @@ def bounds(subject: Subject, case: Case) -> None:
                 continue
             what = f"{option.name} acts on gradients far below it"
             _but_for_rounding(what, subject, (one, seen), (other, expected))
+        if option.name in idle(signature.notes):
+            _acts(subject, case, option.name)
+
+
+def _acts(subject: Subject, case: Case, name: str) -> None:
+    """A bound that every gradient exceeds changes a step, or the state, beside some combination of options."""
+    without: list[tuple[Case, Case]] = []
+    for hyper in _combinations(subject.rule):
+        plain = ordinary(subject, case.with_(hyper={**case.hyper, **hyper}))
+        one, other = (plain.with_(hyper={**plain.hyper, name: bound}) for bound in (LOW, HIGH[0]))
+        seen, expected = attempted(subject, one), attempted(subject, other)
+        if seen is None or expected is None:
+            continue
+        current().compared(seen.theta.size)
+        if not same_run(seen, expected):
+            return
+        without.append((one, other))
+    if without:
+        with compared(*without[0], unlike=True):
+            what = f"{name} changes no step, however low it is"
+            raise breach(what, subject, without[0][0], "the steps of no bound", "other steps", 1)
 
 
 def looks_aside(subject: Subject, case: Case) -> None:
