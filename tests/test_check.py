@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from verifier import check, lineup, record
+from verifier.auditing.cases import full
+from verifier.auditing.laws import Laws
+from verifier.auditing.request import Request
 from verifier.case import Case, Subject, Trajectory
 from verifier.floats import BF16, FORMATS, FP16, FP32, FP64, Format
 from verifier.mutants import mutants
 from verifier.record import Violation
 from verifier.rules import get, names
 from verifier.subjects.reference import reference
+from verifier.subjects.torch_sandbox import in_child
 
 HYPER = {"lr": 0.25, "beta1": 0.75, "beta2": 0.875, "eps": 1e-3, "weight_decay": 0.5}
 
@@ -309,3 +314,28 @@ def test_a_carried_state_still_tells_after_twenty_steps(rule: str) -> None:
     assert (22 * 9, 0) == (seen.elements, seen.vacuous)
     with pytest.raises(Violation, match="theta left its enclosure at step 22"):
         check.steps_enclosed_blind(altered(right(rule), slips), given)
+
+
+SCALES = """
+import torch
+
+class Scales(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr / 2})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                p.add_(p.grad, alpha=-group["lr"])
+"""
+
+
+def test_only_option_that_acts_otherwise_in_a_group_is_asked_once(tmp_path: Path) -> None:
+    """Options set in param_groups are asked one after the other; where there is one, that comes to an end."""
+    (tmp_path / "scales.py").write_text(SCALES, encoding="utf-8")
+    laws = Laws(Request(f"{tmp_path / 'scales.py'}:Scales"))
+    assert laws.found.signature is not None
+    (case,) = full(laws.found.signature)
+
+    assert in_child(lambda: laws.violation("scales.options_read", "cpu-float32-forloop", case), seconds=20) is None

@@ -292,7 +292,7 @@ def set_later(subject: Subject, case: Case) -> None:
         except Refused as no:
             current().notes[str(no)] += 1
             continue
-        if not as_given and written == case.hyper:
+        if not as_given and built is another:
             apart = (n for n in sorted(another) if another[n] != case.hyper[n] and n.startswith(SCHEDULED))
             asked = [({**case.hyper, n: another[n]}, {n: case.hyper[n]}) for n in apart]
 
