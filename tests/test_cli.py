@@ -237,3 +237,34 @@ def test_list_of_a_target_is_what_an_audit_would_run(tmp_path: Path, capsys: pyt
     text = capsys.readouterr().out
     assert "2.50 s" in text and "not asked: sparse_gradients: " in text
     assert text.endswith("config.schema.json\n")
+
+
+def test_results_are_written_in_each_format_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`verifier report` writes JSON, JUnit and SARIF where it is told to, all of the same rows."""
+    rows = tmp_path / "audit-1.jsonl"
+    row = {"kind": "evidence", "id": "sgd.zero@cpu-float32-forloop", "law": "sgd.zero", "verdict": "violated"}
+    more = {"subject": "cpu-float32-forloop", "strength": "held", "message": "it moved", "target": "torch.optim:SGD"}
+    rows.write_text(json.dumps({**row, **more}) + "\n", encoding="utf-8")
+    names = {"--json": "r.json", "--junit": "deep/r.xml", "--sarif": "r.sarif"}
+
+    code = cli.run(
+        ["report", str(rows), "--out", str(tmp_path), *(w for o, n in names.items() for w in (o, str(tmp_path / n)))]
+    )
+
+    capsys.readouterr()
+    assert 1 == code
+    assert 1 == json.loads((tmp_path / "r.json").read_text())["summary"]["violated"]
+    assert 'failures="1"' in (tmp_path / "deep/r.xml").read_text()
+    assert 1 == len(json.loads((tmp_path / "r.sarif").read_text())["runs"][0]["results"])
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit", "--sarif"])
+def test_results_that_cannot_be_written_are_refused_before_the_audit(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder in the place of a file is said at once, in one line."""
+    line = refused(["audit", "torch.optim:SGD", "--out", str(tmp_path), option, str(tmp_path)], capsys)
+
+    assert f"verifier: {tmp_path}: is a folder, and should be a file (exit 2)" == line

@@ -103,6 +103,10 @@ def options(*names: str) -> Callable[[Command], Command]:
     return decorate
 
 
+WRITTEN = ("json", "junit", "sarif")
+"""The options that name one more file for the results."""
+
+
 @click.group(cls=Program, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="verifier")
 @click.pass_context
@@ -123,31 +127,30 @@ def program(ctx: click.Context) -> None:
 
 
 @program.command(short_help="the tutorial's claims and torch.optim's laws, into reports/")
-@options("device", "profile", "seed", "workers", "out", "json", "baseline")
+@options("device", "profile", "seed", "workers", "out", *WRITTEN, "baseline")
 def verify(
     device: str,
     profile: str,
     seed: int,
     workers: int | None,
     out: Path,
-    json: Path | None,
     baseline: Path | None,
     quiet: bool,
     verbose: bool,
+    **also: Path | None,
 ) -> int:
     """Verifies the tutorial's claims and torch.optim's laws; writes the reports.
 
     A run that was interrupted is gone on from by the next one with the same settings.
     """
     from verifier import render
-    from verifier.verify import Options, writable
+    from verifier.verify import Options
     from verifier.verify import verify as run_all
 
-    if json is not None:
-        writable(json.parent)
+    render.writable(also)
     chosen = Options(device, profile, seed, workers, out, baseline, quiet)
     outcome = run_all(chosen)
-    return render.render([outcome.evidence], out, json, quiet=quiet, verbose=verbose, broken=outcome.broken)
+    return render.render([outcome.evidence], out, also, quiet=quiet, verbose=verbose, broken=outcome.broken)
 
 
 @program.command(short_help="the derivation of a rule and its laws, as text or LaTeX")
@@ -177,7 +180,7 @@ def of_a_target(command: Command) -> Command:
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("--arg", "arguments", metavar="NAME=VALUE", multiple=True, help="A constructor argument; repeatable.")
 @click.option("--baseline-update", is_flag=True, help="Lists the failures seen as expected: in FILE, or expected.toml.")
-@options("rule", "device", "profile", "seed", "workers", "out", "json", "baseline", "memory")
+@options("rule", "device", "profile", "seed", "workers", "out", *WRITTEN, "baseline", "memory")
 def audit(targets: tuple[str, ...], verbose: bool, **chosen: Any) -> int:
     """Audits optimizers: TARGET is pkg.mod:Class, path/file.py:Class, a file, or a package (all its optimizers).
 
@@ -280,15 +283,15 @@ def write(check: bool, rule_file: str, target: str, directory: Path) -> int:
 
 @program.command(short_help="merge evidence files of any machines and render them")
 @click.argument("files", metavar="FILE...", nargs=-1, type=click.Path(path_type=Path))
-@options("out", "json")
-def report(files: tuple[Path, ...], out: Path, json: Path | None, quiet: bool, verbose: bool) -> int:
+@options("out", *WRITTEN)
+def report(files: tuple[Path, ...], out: Path, quiet: bool, verbose: bool, **also: Path | None) -> int:
     """Merges evidence files of any machines and renders the report.
 
     Without FILE it renders the newest evidence of the reports folder.
     """
     from verifier import render
 
-    return render.render(list(files) or render.newest(out), out, json, quiet=quiet, verbose=verbose)
+    return render.render(list(files) or render.newest(out), out, also, quiet=quiet, verbose=verbose)
 
 
 @program.command(short_help="the kill matrix: which law rejects which mistake, in which dtype")

@@ -30,8 +30,8 @@ def audit(
     baseline: Path | None,
     baseline_update: bool,
     memory: float | None,
-    json: Path | None,
     quiet: bool,
+    **also: Path | None,
 ) -> int:
     """Audits the targets, prints the report, writes it; the exit code."""
     from verifier import expected, render, rules
@@ -44,6 +44,7 @@ def audit(
         raise UsageError("there is no such list of expected failures", where=str(baseline))
     if baseline is not None:
         expected.read(baseline)
+    render.writable(also)
     folder = out / "audit" if out.name != "audit" else out
     found = audits.audit(
         *targets,
@@ -64,7 +65,7 @@ def audit(
         said = f"wrote {path.resolve()}: {listed} expected failures; give each its reason, and pass it by --baseline"
         click.echo(said, err=True)
     with contextlib.redirect_stdout(io.StringIO()):  # the report below says it in an audit's words
-        render.render([found.evidence], folder, json, quiet=True)
+        render.render([found.evidence], folder, also, quiet=True)
     told = found.last_line if quiet else str(found)
     if not (baseline_update and found.exit_code in (0, 1, 4)):
         click.echo(told)

@@ -58,6 +58,8 @@ OPTIONS: Mapping[str, Option] = {
         Option("workers", int, "Processes that run properties; by default one a core.", None, metavar="N", above=0),
         Option("out", str, "The folder reports are written to.", "reports", metavar="DIR"),
         Option("json", str, "Also writes the results as JSON to this file.", None, metavar="FILE"),
+        Option("junit", str, "Also writes them as JUnit XML, which CI shows as tests.", None, metavar="FILE"),
+        Option("sarif", str, "Also writes them as SARIF, which CI shows in the code.", None, metavar="FILE"),
         Option("baseline", str, "The expected failures; by default properties/expected.toml.", None, metavar="FILE"),
         Option("rule", str, "Audits hold their targets to it: a name, or path/file.py[:name].", None, metavar="RULE"),
         Option("memory", float, "What an audited target may take; by default half of all.", None, (), "GIB", above=0),

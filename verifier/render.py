@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from verifier import formats
 from verifier import report as reports
 from verifier.errors import UsageError
 from verifier.formats import html, json, md, terminal
+from verifier.verify import writable as make
 
 FORMATS = {"report.md": md.render, "report.html": html.render, "report.json": json.render}
 """Every report is written in each of these."""
@@ -28,7 +31,7 @@ def _age(path: Path) -> tuple[float, str]:
 def render(
     evidence: Sequence[Path],
     out: Path,
-    results: Path | None = None,
+    also: Mapping[str, Path | None] = MappingProxyType({}),
     *,
     quiet: bool = False,
     verbose: bool = False,
@@ -36,14 +39,15 @@ def render(
 ) -> int:
     """Writes the reports of `evidence` to `out` and prints the summary; the exit code, which the last line explains.
 
-    `results` is one more place for the JSON. `broken` says that the run itself went wrong, which is exit code 5
-    unless something worse is known.
+    `also` are more files, each by the name of its format. `broken` says that the run itself went wrong, which is exit
+    code 5 unless something worse is known.
     """
     report = reports.collect(evidence)
     for name, text in ((name, write(report)) for name, write in FORMATS.items()):
         _write(out / name, text)
-    if results is not None:
-        _write(results, json.render(report))
+    for kind, path in also.items():
+        if path is not None:
+            _write(path, formats.render(kind, report))
     body, _, last = terminal.render(report, verbose=verbose).rstrip("\n").rpartition("\n")
     code, _ = reports.exit_code(report)
     if broken and code not in (1, 130):
@@ -53,6 +57,15 @@ def render(
         print(", ".join(str(out / name) for name in FORMATS))
     print(last)
     return code
+
+
+def writable(also: Mapping[str, Path | None]) -> None:
+    """UsageError where a file cannot be written, before anything else is done."""
+    for path in also.values():
+        if path is not None:
+            make(path.parent)
+            if path.is_dir():
+                raise UsageError("is a folder, and should be a file", where=str(path))
 
 
 def _write(path: Path, text: str) -> None:
