@@ -213,7 +213,7 @@ def test_option_of_a_group_alone_is_told_as_that() -> None:
 def test_departure_from_code_that_is_no_rule_is_told_of_the_loop() -> None:
     """A rule read out of the for-loop alone has no name that a reader knows."""
     finding = replace(
-        IDLE, what="theta is not what the update rule makes it", law="own.step_follows", seen={}, matters=()
+        IDLE, what="theta is not what the update rule makes it", law="one.step_follows", seen={}, matters=()
     )
 
     assert "theta is not what the for-loop's code makes it" == told.title(
@@ -221,4 +221,27 @@ def test_departure_from_code_that_is_no_rule_is_told_of_the_loop() -> None:
     )
     assert "theta is not what the update rule adamw makes it" == told.title(
         replace(finding, law="adamw.step_follows", subject="cpu-float32-foreach")
+    )
+
+
+def test_rule_by_another_convention_has_its_plain_name() -> None:
+    """A rule of the catalogue that was written otherwise for a class is told by the name that readers know."""
+    departs = replace(
+        IDLE, what="theta is not what the update rule makes it", law="adan_variant.step_follows", matters=()
+    )
+
+    lines = " ".join(
+        told.shown(1, replace(departs, matters=(), equals="adan_variant, but m is averaged with beta1", seen={}))
+    )
+
+    assert "theta is not what the update rule adan makes it" in lines
+    assert "adan, but m is averaged with beta1" in lines
+
+
+def test_departure_from_a_declared_rule_is_told_of_that_rule() -> None:
+    """A rule that somebody wrote has a name of its own, which is not the class's."""
+    finding = replace(IDLE, what="theta is not what the update rule makes it", law="mine.step_follows", matters=())
+
+    assert "theta is not what the update rule mine makes it" == told.title(
+        replace(finding, subject="cpu-float32-foreach", seen={})
     )

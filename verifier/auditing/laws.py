@@ -183,6 +183,8 @@ def _parts(case: Case, ran: Case) -> list[str]:
     found = []
     if len(case.groups) > 1:
         found.append(f"{len(case.groups)} groups" + (f" that differ in {', '.join(own)}" if own else ""))
+    if len(case.shapes) == 1 and len(case.shapes[0]) != 1:
+        found.append(f"a parameter of {len(case.shapes[0]) or 'no'} dimensions")
     if len(case.groups) == 1 and own:
         found.append(f"{needs.IN_A_GROUP}{', '.join(own)}")
     changed = sorted({name for table in (case.schedule or ran.schedule).values() for name in table})
@@ -235,6 +237,7 @@ def simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:
     yield lambda c: c.with_(absent=frozenset())
     yield lambda c: c.with_(layout="contiguous", grad_layout="contiguous")
     yield _one_tensor
+    yield _flat
     yield _short_vectors
     yield _short_sides
     yield _single_numbers
@@ -297,6 +300,14 @@ def _one_tensor(case: Case) -> Case:
     return case.with_(
         shapes=(case.shapes[first],), theta=case.theta[part], grads=case.grads[:, part], groups=(), absent=frozenset()
     )
+
+
+def _flat(case: Case) -> Case:
+    """The case with every matrix, and what has more sides, a vector."""
+    if all(len(shape) < 2 for shape in case.shapes):
+        return case
+    shapes = tuple(shape if len(shape) < 2 else (math.prod(shape),) for shape in case.shapes)
+    return case.with_(shapes=shapes, layout="contiguous", grad_layout="contiguous")
 
 
 def _short_vectors(case: Case) -> Case:

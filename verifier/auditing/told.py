@@ -72,7 +72,9 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     elif described.get("rule_source") == "declared":
         lines += _headed("rule", f"{described['rule']}, as declared")
     elif proof.get("relation"):
-        lines += _headed("rule", str(proof["relation"]) + (", of vectors alone" if described.get("of_vectors") else ""))
+        lines += _headed(
+            "rule", _by_its_name(str(proof["relation"])) + (", of vectors alone" if described.get("of_vectors") else "")
+        )
     elif proof.get("status") == "proved" and not proof.get("mutant"):
         where = f" where {' and '.join(proof['where'])}" if proof.get("where") else ""
         lines += _headed("rule", f"none in every case: it is {proof['rule']}{where}, and was not held to it")
@@ -162,10 +164,10 @@ def shown(number: int, finding: Finding, out: Path = OUT) -> list[str]:
     if says := _promise(law):
         lines += _field("promised", says)
     if finding.formula:
-        lines += _field("formula", _apart(finding.formula))
+        lines += _field("formula", _by_its_name(_apart(finding.formula)))
     if finding.equals:
         named = " " in finding.equals  # in words; by its name alone where no one looked it up
-        lines += _field("equals", finding.equals if named else f"the known mistake {finding.equals}")
+        lines += _field("equals", _by_its_name(finding.equals if named else f"the known mistake {finding.equals}"))
     seen = finding.seen
     place = [f"{name} {seen[key]}" for name, key in PLACE if seen.get(key) is not None]
     lines += _field(
@@ -228,6 +230,15 @@ BY_THE_LOOP = "is not what the for-loop's code makes it"
 """What is told of an implementation that departs from what was read out of the for-loop, which is no rule by name."""
 
 
+CATALOGUE = frozenset({*rules.names(), *rules.published()})
+"""Names of rules that readers know."""
+
+
+def _by_its_name(words: str) -> str:
+    """Words in which rules of the catalogue that are written by other conventions have their plain names."""
+    return re.sub(r"\b(\w+)_variant\b", lambda m: m[1] if m[1] in CATALOGUE else m[0], words)
+
+
 def title(finding: Finding) -> str:
     """What is wrong, in a sentence of the field's words."""
     said = str(finding.seen.get("what") or finding.what)
@@ -239,8 +250,9 @@ def title(finding: Finding) -> str:
     if given and law_of(finding.law) == "groups":
         plural = "" if "," in given else "s"
         return f"{_and(given)} given to a parameter group act{plural} otherwise than given to the constructor"
-    rule = finding.law.partition(".")[0]
-    if rule not in rules.names() and finding.subject.rpartition("-")[2] != "forloop":
+    rule = _by_its_name(finding.law.partition(".")[0])
+    own = rule not in CATALOGUE and rule.startswith(finding.target.rpartition(":")[2].lower())
+    if own and finding.subject.rpartition("-")[2] != "forloop":
         said = re.sub(r"left its enclosure$|is not what the update rule makes it$", BY_THE_LOOP, said)
     words = {
         "implementation": subject_of("@" + finding.subject).rpartition("-")[2],
@@ -248,7 +260,7 @@ def title(finding: Finding) -> str:
         "of_groups": f": {_and(names)} of one group act{'' if ',' in names else 's'} on another" if names else "",
         "of_state": f": state is missing, or changed, in {_what_state(said)}" if _what_state(said) else "",
     }
-    return _in_words(said, words) + _when(finding)
+    return _by_its_name(_in_words(said, words)) + _when(finding)
 
 
 def _and(names: str) -> str:
