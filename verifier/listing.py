@@ -81,8 +81,8 @@ def audited(
 
 def _described(request: Any, spent: dict[tuple[str, str], float], by_name: bool) -> dict[str, Any]:
     """One target: its laws with their subjects, or the reason why there are none."""
+    from verifier.auditing import asleep, probe
     from verifier.auditing import collect as collecting
-    from verifier.auditing import probe
 
     found = probe.probe(request)
     if found.reason or found.signature is None:
@@ -110,7 +110,7 @@ def _described(request: Any, spent: dict[tuple[str, str], float], by_name: bool)
         "weight_decay": found.described.get("weight_decay"),
         "rows": sum(len(law["subjects"]) for law in laws),
         "seconds": round(sum(known), 3) if known else None,
-        "left_out": dict(found.signature.exempt),
+        "left_out": asleep.left_out(found.signature),
         "laws": laws,
     }
 

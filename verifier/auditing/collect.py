@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verifier import evidence
-from verifier.auditing import dying, known, once, overdue, quiet
+from verifier.auditing import asleep, dying, known, once, overdue, quiet
 from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def target_record(request: Request) -> dict[str, Any]:
     if found.signature is not None:
         record["notes"] = [list(note) for note in found.signature.notes]
         record["unexamined"] = dict(found.signature.unexamined)
-        record["exempt"] = dict(found.signature.exempt)
+        record["exempt"] = asleep.left_out(found.signature)
     return record
 
 
@@ -185,7 +185,7 @@ def modules(request: Request) -> list[ModuleType]:
     narrow = [_narrow_module(found)] if request.profile == "smoke" else []
     contracts = _contract_module(found, request.profile)
     asked = once.apart(contracts) if request.profile == "smoke" else [contracts]
-    return [*asked, *narrow, *rules, *lives(found, request.profile)]
+    return [*asked, *asleep.modules(found, request.profile), *narrow, *rules, *lives(found, request.profile)]
 
 
 def _module(

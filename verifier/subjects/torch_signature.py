@@ -93,6 +93,7 @@ class Signature:
     notes: tuple[tuple[str, str], ...] = ()  # (kind, sentence): convention or note
     switches: tuple[str, ...] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)  # what every group must say, as `torch_keys` finds it
+    asleep: tuple[str, ...] = ()  # options, off by default, that alone make steps mix elements or tensors
     widest: str = "float64"  # the format in which it is looked at: float32 where it takes no float64
     lerps: bool = False  # whether averages are formed by lerp from the new value to the old
     forms: Any = None  # `torch_forms.Forms`: the rules read out of the code, where somebody may ask for them

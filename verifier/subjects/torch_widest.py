@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from verifier.subjects.torch_asleep import asleep
 from verifier.subjects.torch_probe import Probe, Untestable
 from verifier.subjects.torch_signature import Signature
 
@@ -14,12 +15,12 @@ def examined(signature: Signature) -> Signature:
     Untestable where nothing runs.
     """
     try:
-        return Probe(signature).examined()
+        return _whole(Probe(signature).examined())
     except Untestable as no:
         if "first step raises" not in str(no):
             raise
         try:
-            found = Probe(replace(signature, widest="float32")).examined()
+            found = _whole(Probe(replace(signature, widest="float32")).examined())
         except Untestable:
             raise no from None
         why = str(no).replace("its first step raises", "its first step in float64 raises")
@@ -29,3 +30,12 @@ def examined(signature: Signature) -> Signature:
             unavailable={**found.unavailable, **unavailable},
             notes=(("note", f"is looked at in float32: {why}"), *found.notes),
         )
+
+
+def _whole(found: Signature) -> Signature:
+    """With the options that alone make steps mix elements or tensors."""
+    names = asleep(found)
+    if not names:
+        return found
+    words = f"while {' and '.join(names)} {'are' if len(names) > 1 else 'is'} off, its step is that of single elements"
+    return replace(found, asleep=names, notes=(*found.notes, ("convention", words)))
