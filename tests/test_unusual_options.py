@@ -42,6 +42,7 @@ def said(name: str, law: str) -> str:
     [
         ("Refreshes", "RefreshesByTheFirst", "schedule", "beta2 has no effect once steps are taken"),
         ("DecaysAcross", "DecaysAcrossByTheFirst", "schedule", "wd_ratio has no effect once steps are taken"),
+        ("Believes", "BelievesTheLast", "acting_switches", "amsgrad changes no step"),
         ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
     ],
 )

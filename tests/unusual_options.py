@@ -123,3 +123,36 @@ class PartOfMatrix(FullMatrix):
     def part(self, p: Tensor) -> Tensor:
         whole = super().part(p)
         return torch.where(torch.arange(p.numel()) < p.numel() - p.numel() // 8, whole, 0.0)
+
+
+class Believes(Loop):
+    """AdaBelief: an average of what gradients differ from their own average by, which grows while gradients fade."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.999), *, amsgrad: bool = False
+    ) -> None:
+        super().__init__(params, dict(lr=lr, betas=betas, amsgrad=amsgrad))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["m"], state["s"] = torch.zeros_like(p), torch.zeros_like(p)
+            state["most"] = torch.zeros_like(p)
+        (beta1, beta2), m, s = group["betas"], state["m"], state["s"]
+        m.lerp_(p.grad, 1 - beta1)
+        s.mul_(beta2).addcmul_(p.grad - m, p.grad - m, value=1 - beta2)
+        p.addcdiv_(m, self.divisor(state, group).sqrt() + 1e-3, value=-group["lr"])
+
+    def divisor(self, state: Any, group: dict[str, Any]) -> Tensor:
+        """The average, or with amsgrad the largest there was."""
+        state["most"] = torch.maximum(state["most"], state["s"])
+        return state["most"] if group["amsgrad"] else state["s"]
+
+
+class BelievesTheLast(Believes):
+    """Of amsgrad nothing is divided by."""
+
+    def divisor(self, state: Any, group: dict[str, Any]) -> Tensor:
+        super().divisor(state, group)
+        return state["s"]

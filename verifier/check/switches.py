@@ -47,6 +47,9 @@ LOOKS = 6
 FADING = 2.0**-6
 """How much smaller the gradients of some elements are from step to step, so that averages of their squares fall."""
 
+STEPS, MANY = 3, 48
+"""Steps that tell most switches; and until an average of what gradients differ from their own average by falls."""
+
 
 def acts(subject: Subject, case: Case) -> None:
     """amsgrad, centered and nesterov change some step, beside the defaults or another combination of options.
@@ -61,10 +64,10 @@ def acts(subject: Subject, case: Case) -> None:
     bases = [{**signature.defaults, **rates}, *sorted(signature.configurations, key=lambda c: _zeros(signature, c))]
     for name in names:
         remembering = [base for base in bases if any(v and n.startswith(REMEMBER) for n, v in base.items())]
-        seen = [pair for base in remembering[:LOOKS] if (pair := _both(subject, case, base, name)) is not None]
+        seen = _looks(subject, case, remembering[:LOOKS], name, STEPS)
         if not seen:
             current().notes[f"{name} cannot be chosen"] += 1
-        elif not any(told for _, told in seen):
+        elif not _told(seen) and not _told(_looks(subject, case, remembering[:LOOKS], name, MANY)):
             turned, _ = seen[0]
             with compared(turned, turned.with_(hyper={**turned.hyper, name: 0.0}), unlike=True):
                 what = f"{name} changes no step, though gradients fade"
@@ -76,13 +79,24 @@ def _zeros(signature: Any, hyper: Any) -> int:
     return sum(o.kind == "float" and hyper[o.name] == 0 for o in signature.options)
 
 
-def _both(subject: Subject, case: Case, base: Any, name: str) -> tuple[Case, bool] | None:
+def _told(seen: list[tuple[Case, bool]]) -> bool:
+    """Whether the switch changes a step beside any combination."""
+    return any(told for _, told in seen)
+
+
+def _looks(subject: Subject, case: Case, bases: list[Any], name: str, steps: int) -> list[tuple[Case, bool]]:
+    """What is seen of the switch beside each combination that takes it."""
+    return [pair for base in bases if (pair := _both(subject, case, base, name, steps)) is not None]
+
+
+def _both(subject: Subject, case: Case, base: Any, name: str, steps: int) -> tuple[Case, bool] | None:
     """The case with the switch on, and whether its steps differ from those without; None where it cannot be chosen."""
     flat = getattr(subject.rule, "most_dimensions", 5) < 2
+    fades = np.minimum(np.arange(float(steps)), STEPS)[:, None]
     plain = case.with_(
         shapes=((4,),) if flat else ((2, 2),),
         theta=np.array([1.0, -0.5, 2.0, 0.25]),
-        grads=np.array([[1.0, -2.0, 3.0, 0.5]]) * np.array([FADING, 1.0, 1.0, FADING]) ** np.arange(3.0)[:, None],
+        grads=np.array([[1.0, -2.0, 3.0, 0.5]]) * np.array([FADING, 1.0, 1.0, FADING]) ** fades,
         hyper={**case.hyper, **base, name: 0.0},
         groups=(),
         schedule={},
