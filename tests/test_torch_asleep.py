@@ -46,6 +46,11 @@ class MeasuresAlways(Measures):
         return super().gradient(p, {**group, "measures": True})
 
 
+def contracts(found: Found) -> Any:
+    """The module of all contracts of a smoke audit."""
+    return collect._contract_module(found, "smoke")
+
+
 def learnt(name: str) -> Found:
     """What is known of a class of this file."""
     return with_class(learn(Request(f"{PLACE}:{name}", profile="smoke")), globals()[name])
@@ -53,7 +58,7 @@ def learnt(name: str) -> Found:
 
 def told(found: Found, law: str) -> str:
     """What the law finds wrong while options are off, over the float32 for-loop; empty where it holds."""
-    (module,) = asleep.modules(found, "smoke")
+    (module,) = asleep.modules(found, contracts)
     (subject,) = (one for one in module.subjects if one.format.name == "float32" and one.implementation == "forloop")
     record.start()
     try:
@@ -63,9 +68,7 @@ def told(found: Found, law: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize(
-    ("name", "what"), [("Measures", ""), ("MeasuresAndMindsSize", "an element of a tensor of 65")]
-)
+@pytest.mark.parametrize(("name", "what"), [("Measures", ""), ("MeasuresAndMindsSize", "an element of a tensor of 65")])
 def test_contracts_of_elements_are_asked_while_an_option_is_off(name: str, what: str) -> None:
     """A size that is minded shows, though tensors are read whole under an option; and a right class passes."""
     found = learnt(name)
@@ -84,5 +87,5 @@ def test_what_mixes_elements_without_options_is_not_asked() -> None:
     never = with_class(learn(Request("tests.broken.optimizers:Right", profile="smoke")), Right)
     assert always.signature is not None
 
-    assert [] == asleep.modules(always, "smoke") == asleep.modules(never, "smoke")
+    assert [] == asleep.modules(always, contracts) == asleep.modules(never, contracts)
     assert "its step reads whole tensors" == asleep.left_out(always.signature)["sizes"]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 
-def modules(found: Any, profile: str) -> list[ModuleType]:
-    """The module of such contracts, if there are any: the others are asked with every option."""
+def modules(found: Any, contracts: Callable[[Any], ModuleType]) -> list[ModuleType]:
+    """The module of such contracts, if there are any: the others are asked with every option.
+
+    `contracts` makes the module of all contracts of what is known of a class.
+    """
     if not found.signature.asleep:
         return []
-    from verifier.auditing import collect
     from verifier.subjects.torch_asleep import mixed, without
 
-    made = collect._contract_module(replace(found, signature=without(found.signature)), profile)
+    made = contracts(replace(found, signature=without(found.signature)))
     wanted = {f"test_{name}" for name in mixed(found.signature)}
     for name in [name for name in vars(made) if name.startswith("test_") and name not in wanted]:
         delattr(made, name)

@@ -183,9 +183,9 @@ def modules(request: Request) -> list[ModuleType]:
 
     rules = _rule_modules(found, request.profile)
     narrow = [_narrow_module(found)] if request.profile == "smoke" else []
-    contracts = _contract_module(found, request.profile)
-    asked = once.apart(contracts) if request.profile == "smoke" else [contracts]
-    return [*asked, *asleep.modules(found, request.profile), *narrow, *rules, *lives(found, request.profile)]
+    contracts = functools.partial(_contract_module, profile=request.profile)
+    asked = once.apart(contracts(found)) if request.profile == "smoke" else [contracts(found)]
+    return [*asked, *asleep.modules(found, contracts), *narrow, *rules, *lives(found, request.profile)]
 
 
 def _module(
