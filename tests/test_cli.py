@@ -268,3 +268,12 @@ def test_results_that_cannot_be_written_are_refused_before_the_audit(
     line = refused(["audit", "torch.optim:SGD", "--out", str(tmp_path), option, str(tmp_path)], capsys)
 
     assert f"verifier: {tmp_path}: is a folder, and should be a file (exit 2)" == line
+
+
+def test_audit_into_a_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file where the folder should be is a mistake of who asked, and no fault of ours."""
+    (tmp_path / "taken").write_text("in the way", encoding="utf-8")
+
+    line = refused(["audit", "torch.optim:SGD", "--out", str(tmp_path / "taken")], capsys)
+
+    assert line.startswith(f"verifier: {tmp_path / 'taken/audit/evidence'}: the reports folder cannot be written to")
