@@ -13,6 +13,7 @@ from verifier import record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing.probe import learn, with_class
 from verifier.auditing.request import Request
+from verifier.floats import FP32
 from verifier.subjects.torch_signature import resolve
 
 
@@ -26,9 +27,9 @@ def laws_of(name: str) -> dict[str, Any]:
 
 
 def said(name: str, law: str) -> str:
-    """What a contract finds wrong in float64; empty where it holds."""
+    """What a contract finds wrong in float64 or float32; empty where it holds."""
     test, subjects = laws_of(name)[f"test_{law}"]
-    for subject in (s for s in subjects if s.format.name == "float64" and not s.untestable):
+    for subject in (s for s in subjects if s.format.precision >= FP32.precision and not s.untestable):
         record.start()
         try:
             test(subject=subject)
@@ -43,6 +44,7 @@ def said(name: str, law: str) -> str:
         ("Refreshes", "RefreshesByTheFirst", "schedule", "beta2 has no effect once steps are taken"),
         ("DecaysAcross", "DecaysAcrossByTheFirst", "schedule", "wd_ratio has no effect once steps are taken"),
         ("Believes", "BelievesTheLast", "acting_switches", "amsgrad changes no step"),
+        ("StepsLittle", "StepsMoreInDouble", "formats", "a run in float64 is not that in float32"),
         ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
     ],
 )

@@ -156,3 +156,24 @@ class BelievesTheLast(Believes):
     def divisor(self, state: Any, group: dict[str, Any]) -> Tensor:
         super().divisor(state, group)
         return state["s"]
+
+
+class StepsLittle(Loop):
+    """Signs times a rate that float32 does not see beside its parameters, and float64 does."""
+
+    def __init__(self, params: Any, lr: float = 1.0, d0: float = 1e-9) -> None:
+        super().__init__(params, dict(lr=lr, d0=d0))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        p.add_(p.grad.sign(), alpha=-group["lr"] * self.rate(p, group))
+
+    def rate(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(group["d0"])
+
+
+class StepsMoreInDouble(StepsLittle):
+    """The rate of float64 is a thousand times the other."""
+
+    def rate(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(group["d0"] * (1000 if p.dtype is torch.float64 else 1))

@@ -20,8 +20,9 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
 
     Distances are relative to the largest value the element ever had, and the coarser run's is its largest of all
     elements: the roundings of the coarser run are hundreds of times larger and more, whatever the code does with them,
-    so what is farther off than they took the run was done by something else. Nothing here is chosen; where the coarser
-    run raises or is not finite where this one is, nothing is said.
+    so what is farther off than they took the run was done by something else. Half a unit in the last place of its own
+    format a step may go where steps are too small to be seen in either. Nothing here is chosen; where the coarser run
+    raises or is not finite where this one is, nothing is said.
     """
     run = coarser_run(subject, case, seen)
     if run is None:
@@ -34,7 +35,8 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
         scale = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
         moved = np.where(finite, np.abs(run.theta - seen.theta), 0.0) / scale
         apart = np.abs(others - seen.theta) / scale
-        far = apart > moved.max(initial=0.0)
+        rounded = np.arange(len(apart))[:, None] * subject.format.u  # each step rounds once, at least
+        far = apart > np.maximum(moved.max(initial=0.0), rounded)
         if far.any():
             far &= apart > _nudged(subject, case, seen, scale)
     return np.asarray(far | (np.isnan(others) != np.isnan(seen.theta)), dtype=np.bool_)
