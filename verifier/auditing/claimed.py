@@ -103,12 +103,10 @@ def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str)
     vectors = [read for read in reads if read.steps is not None and len(read.steps.main.shapes[0]) == 1]
     sentence = ""
     for some in (matrices, vectors):
-        same = [match(read) for read in some]
-        if same and all(one is not None and one.agrees for one in same):
-            sentence = sentence or next(one.sentence for one in same if one is not None)
-            continue
         found = recognised(some, options, said)
         if found is None:
+            same = match(some[0]) if some else None
+            sentence = sentence or (same.sentence if same is not None and same.agrees else "")
             continue
         sentence = sentence or found.sentence
         if found.wrong is not None:

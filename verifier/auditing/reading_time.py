@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 
 READING = 20.0  # seconds of a core; most classes take two
@@ -14,18 +15,23 @@ class TooLong(BaseException):
 
 
 @contextlib.contextmanager
-def limited() -> Iterator[None]:
-    """Raises TooLong in the main thread once its block has taken this process READING seconds of a core."""
+def limited(seconds: float = READING) -> Iterator[None]:
+    """Raises TooLong in the main thread once its block has taken this process that many seconds of a core.
+
+    Inside another such block, what is left of the other's time goes on counting.
+    """
 
     def late(*_: object) -> None:
         raise TooLong
 
     before = signal.signal(signal.SIGPROF, late)
-    signal.setitimer(signal.ITIMER_PROF, READING)
+    left, _ = signal.setitimer(signal.ITIMER_PROF, seconds)
+    started = time.process_time()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        spent = time.process_time() - started
+        signal.setitimer(signal.ITIMER_PROF, max(left - spent, 0.001) if left else 0)
         signal.signal(signal.SIGPROF, before)
 
 
