@@ -11,6 +11,7 @@ import os
 import pickle
 import resource
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -265,6 +266,21 @@ def hoards(optimizer: Any, _: Any) -> bool:
     return int(Path("/proc/self/statm").read_text().split()[5]) - before > 10_000
 
 
+def lowers_limits(_: Any, __: Any) -> bool:
+    optimizer, _ = built("LowersLimits", torch.bfloat16, float("nan"))
+    optimizer.step()
+    try:
+        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(4)]
+    except OSError:
+        return True
+    return not opened
+
+
+def has_no_streams(optimizer: Any, _: Any) -> bool:
+    optimizer.step()
+    return sys.stdout is None and sys.__stderr__ is None
+
+
 def dies_when_loaded(optimizer: Any, _: Any) -> bool:
     found = in_child(lambda: optimizer.load_state_dict({}), seconds=8)
     return isinstance(found, Died) and found.how.endswith("SIGSEGV")
@@ -284,6 +300,8 @@ OTHERWISE: dict[str, Callable[[Any, Any], bool]] = {
     "LeavesADaemon": leaves_a_daemon,
     "Hoards": hoards,
     "DiesWhenLoaded": dies_when_loaded,
+    "LowersLimits": lowers_limits,
+    "HasNoStreams": has_no_streams,
 }
 """Targets, and whether they do what they are here for."""
 
@@ -325,12 +343,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
 
 TOGETHER = {
     "ending": ["Segfaults", "Exits", "DiesWhenBuilt", "DiesLater", "KillsLater", "Hangs", "StopsItself", "HoldsTheLock",
-               "HangsAtNaN", "DiesWhenLoaded"],
+               "HangsAtNaN", "DiesWhenLoaded", "LowersLimits"],
     "raising": ["SystemExits", "FillsMemory", "RaisesOddly", "RaisesBase", "Recurses", "StopsIteration",
                 "ExitsGenerators", "ExitsAtStateDict", "InterruptsAtStateDict", "CannotSayWhy", "Nameless",
                 "SaysNoText", "HasNoSignature"],
     "changing": ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch", "ClosesStreams",
-                 "ChangesWhenImported"],
+                 "ChangesWhenImported", "HasNoStreams"],
     "spreading": ["Forks", "ForksAtStateDict", "Floods", "CannotBePickled", "RaisesInDel", "EndsAtExit",
                   "LeavesADaemon", "Hoards"],
     "importing": ["HangsWhenImportedAgain", "KillsItsParent"],
@@ -349,6 +367,7 @@ HARMLESS = {
     "ChangesWhenImported",
     "LeavesADaemon",
     "Hoards",
+    "LowersLimits",
 }
 """What these do breaks no promise that could be told from outside: it only must harm nobody."""
 
@@ -437,3 +456,13 @@ def test_script_of_a_target_that_cannot_be_tried_shows_how_it_ends(name: str, ho
         assert "no_script" in shown
     else:
         assert {"repro": str(tmp_path / f"{name}.py")} == shown
+
+
+def test_child_is_made_without_streams() -> None:
+    """Where a target took the streams away, children are made all the same: nothing is there to be flushed."""
+
+    def nested() -> Any:
+        sys.stdout = sys.stderr = None  # type: ignore[assignment]
+        return in_child(lambda: "made")
+
+    assert "made" == in_child(nested, seconds=30)

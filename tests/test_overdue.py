@@ -90,3 +90,14 @@ def test_a_row_whose_process_ends_is_asked_again_unless_it_is_settled(
     seen.pytest_handlecrashitem("a", died, SimpleNamespace(mark_test_pending=pending.append))
 
     assert (said, again) == (died.when, pending)
+
+
+def test_row_that_breaks_pytest_says_with_what(tmp_path: Path) -> None:
+    """A row is not run, and its worker is gone, where pytest itself raised; the row's mark says the error's name."""
+    evidence = tmp_path / "audit.jsonl"
+    overdue.marks(evidence).write_text("OSError one/test.py::test_a[x]\n40 one/test.py::test_b[x]\n")
+
+    told = [overdue.of(evidence, f"one/test.py::test_{name}[x]").get("reason") for name in "abc"]
+
+    broke = "pytest itself raised OSError in the process that it was run in"
+    assert [broke, "did not end within 40 s", None] == told

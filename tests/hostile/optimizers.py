@@ -9,6 +9,7 @@ import faulthandler
 import gc
 import os
 import re
+import resource
 import signal
 import sys
 import threading
@@ -255,6 +256,24 @@ class DiesWhenLoaded(Right):
 
     def load_state_dict(self, state_dict: Any) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class LowersLimits(Right):
+    """Where a bfloat16 gradient is NaN, its process may open no more files, and take one second more."""
+
+    def step(self, closure: Any = None) -> Any:
+        if late(self):
+            resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 1, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+        return super().step(closure)
+
+
+class HasNoStreams(Right):
+    """Leaves its process no streams to write to, read from or flush."""
+
+    def step(self, closure: Any = None) -> Any:
+        sys.stdin = sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None  # type: ignore[assignment,misc]
+        return super().step(closure)
 
 
 class Wordless(type):

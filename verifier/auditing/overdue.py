@@ -43,6 +43,7 @@ class Overdue:
         self.in_worker = hasattr(config, "workerinput")
         self.marks = marks(self.evidence)
         self.running = running(self.evidence) / str(os.getpid())
+        self.current = ""  # the row that this worker runs
         self.asked: set[str] = set()
         self.settled: set[str] = set()
 
@@ -82,11 +83,18 @@ class Overdue:
 
     @hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any, excinfo: Any) -> None:
-        """So does pytest itself. Of any other error a worker says in the log what it was."""
-        if self.in_worker and isinstance(excinfo.value, MemoryError):
-            os._exit(1)
-        if self.in_worker:
-            print(excrepr, file=sys.stderr, flush=True)
+        """So does pytest itself. Any other error ends it too, and the row, which says what it was, as the log does.
+
+        A worker that ended in good order in the middle of a row would end the whole run.
+        """
+        if not self.in_worker:
+            return
+        if not isinstance(excinfo.value, MemoryError):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # a target may have spoilt the streams
+                print(excrepr, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                _mark(self.marks, type(excinfo.value).__name__, self.current)
+        os._exit(1)
 
     @hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: Any, settings: Any) -> bool | None:
@@ -96,7 +104,7 @@ class Overdue:
         import pytest_timeout  # type: ignore[import-untyped]
 
         def over() -> None:
-            _mark(self.marks, settings.timeout, item.nodeid)
+            _mark(self.marks, f"{settings.timeout:g}", item.nodeid)
             pytest_timeout.timeout_timer(item, settings)
 
         timer = threading.Timer(settings.timeout, over)
@@ -106,6 +114,7 @@ class Overdue:
             timer.join()
             self.running.unlink(missing_ok=True)
 
+        self.current = item.nodeid
         _say(self.running, settings.timeout, item.nodeid)
         item.cancel_timeout = cancel
         timer.start()
@@ -161,13 +170,14 @@ def look(evidence: Path) -> None:
             started, seconds, nodeid = path.read_text(encoding="utf-8").split(" ", 2)
             if time.time() - float(started) > float(seconds) + GRACE and _alive(int(path.name)):
                 path.unlink()
-                _mark(marks(evidence), float(seconds), nodeid)
+                _mark(marks(evidence), f"{float(seconds):g}", nodeid)
                 os.killpg(int(path.name), signal.SIGKILL)
 
 
-def _mark(path: Path, seconds: float, nodeid: str) -> None:
+def _mark(path: Path, why: str, nodeid: str) -> None:
+    """Leaves a mark of a row: how many seconds it had, or which error broke its process."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(f"{seconds:g} {nodeid}\n")
+        file.write(f"{why} {nodeid}\n")
 
 
 def running(evidence: Path) -> Path:
@@ -181,12 +191,13 @@ def marks(evidence: Path) -> Path:
 
 
 def of(evidence: Path | None, nodeid: str) -> dict[str, Any]:
-    """What a row says that was ended since its time was over; nothing of any other."""
+    """What a row says that was ended since its time was over, or that broke its process; nothing of any other."""
     path = marks(evidence) if evidence is not None else None
     lines = path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else []
     for line in lines:
-        seconds, _, name = line.partition(" ")
+        why, _, name = line.partition(" ")
         if name == nodeid:
-            reason = f"did not end within {seconds} s"
+            broke = f"pytest itself raised {why} in the process that it was run in"
+            reason = f"did not end within {why} s" if why.replace(".", "").isdigit() else broke
             return {"verdict": "untestable", "reason": reason, "message": "", "expected_failure": None}
     return {}

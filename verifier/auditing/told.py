@@ -188,7 +188,8 @@ def shown(number: int, finding: Finding, out: Path = OUT) -> list[str]:
         lines += _field("also seen", f"as: {'; '.join(_in_words(one, said) for one in finding.also)}")
     lines += _field("rows", _rows(finding.rows))
     if finding.repro:
-        lines.append(f"     script    {near(finding.repro)} (it was run: it exits 1)")
+        path, ran = f"     script    {near(finding.repro)}", "(it was run: it exits 1)"  # a path stays in one line
+        lines += [f"{path} {ran}"] if len(path) + len(ran) < WIDTH else [path, f"{'':15}{ran}"]
     elif finding.no_script:
         lines += _field("script", f"none: {finding.no_script}")
     if finding.replay:

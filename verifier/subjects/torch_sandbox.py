@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pickle
@@ -70,8 +71,9 @@ class Child:
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._read, write = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):  # foreign code may have taken it away
+                stream.flush()
         self._child = os.fork()
         if self._child == 0:
             os.close(self._read)
