@@ -98,6 +98,7 @@ def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str)
     """
     from verifier.lift.identity import match
     from verifier.lift.matrix_families import recognised
+    from verifier.lift.matrix_shown import shown
 
     matrices = [read for read in reads if read.steps is not None and len(read.steps.main.shapes[0]) > 1]
     vectors = [read for read in reads if read.steps is not None and len(read.steps.main.shapes[0]) == 1]
@@ -111,7 +112,16 @@ def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str)
         sentence = sentence or found.sentence
         if found.wrong is not None:
             mutant = f"{found.rule}__{found.wrong.name}"
-            return found.sentence, [Read("forloop", found.rule, "refuted", found.mistake, mutant)]
+            return found.sentence, [
+                Read(
+                    "forloop",
+                    found.rule,
+                    "refuted",
+                    f"the code is {found.rule}, but {found.mistake}",
+                    mutant,
+                    shown(found, some[0], options),
+                )
+            ]
     return sentence, []
 
 

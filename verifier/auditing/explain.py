@@ -128,6 +128,9 @@ def _explained(laws: Any, finding: Mapping[str, Any], out: Path) -> dict[str, An
         return _ended(laws, finding, out)
     if case is None:
         shown = laws.witness(subject) if law.endswith(".implements") else None
+        whole = next((p for p in laws.found.proofs if p.shows and law.endswith(".implements")), None)
+        if shown is None and whole is not None:
+            return script.of_numbers(signature, whole, law)
         if shown is None:
             return {"no_script": NO_RUN if law.endswith(".implements") else NO_CASE}
         law, subject, case = shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from verifier.record import Violation
 
@@ -123,6 +124,26 @@ def of_closures(found: Violation) -> list[str]:
         told = "not all(enabled for _, _, calls in seen for enabled in calls)"
     return ["seen = run()", "print('(step, what step(closure) returned, gradients enabled in the closure)', seen)",
             f"raise SystemExit({told})"]  # fmt: skip
+
+
+def of_numbers(building: str, shows: Mapping[str, Any]) -> list[str]:
+    """The run and the ending of a script that asks to which of two numbers an element comes nearer: by rule or mistake.
+
+    Both are computed by the lines of the rule, in double precision.
+    """
+    shape = tuple(shows["shape"])
+    reshaped = f".reshape({shape!r})" if len(shape) > 1 else ""
+    return [
+        f"p = [torch.nn.Parameter(torch.tensor({shows['theta']!r}, dtype=torch.float64){reshaped})]",
+        f"opt = {building}",
+        f"for g in {shows['grads']!r}:",
+        f"    p[0].grad = torch.tensor(g, dtype=torch.float64){reshaped}",
+        "    opt.step()",
+        f"observed = p[0].flatten()[{shows['element']}].item()",
+        f"by_rule, mistaken = {shows['by_rule']!r}, {shows['mistaken']!r}",
+        "print('observed', observed, 'by the rule, in the ways it is written,', by_rule, 'with the mistake', mistaken)",
+        "raise SystemExit(abs(observed - mistaken) < min(abs(observed - x) for x in by_rule))",
+    ]
 
 
 def of_direction(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from sympy import true
 from sympy.core.relational import Relational
@@ -19,6 +21,7 @@ class Read:
     status: str
     difference: str
     mutant: str = ""
+    shows: Mapping[str, Any] = field(default_factory=dict)  # numbers on which it shows: `lift.matrix_shown.shown`
 
 
 def computes_with_t(rule: Rule) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from verifier.auditing import dying
 from verifier.auditing import facts as facts_of
 from verifier.auditing.scene import Lines, Scene, built, lines_of
@@ -70,6 +72,21 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
     else:
         texts = _of_a_number(scene, told, case)
     return fitting(texts)
+
+
+def of_numbers(signature: Any, read: Any, law: str) -> dict[str, Any]:
+    """What is known of a mistake over whole tensors: the script that shows it, as `explain` tells of one not tried."""
+    scene = Scene(signature, "forloop", "float64", {})
+    values = np.zeros(len(read.shows["theta"]))
+    case = Case((tuple(read.shows["shape"]),), values, np.zeros((0, len(values))), dict(signature.defaults))
+    building = built(scene, case, {**signature.defaults, **read.shows["hyper"]}, [0])
+    body = facts_of.of_numbers(building, read.shows)
+    told = f"{signature.target}: {read.difference}"[:110].replace('"""', "'''").replace("\\", "/")
+    text = "\n".join([f'"""{told}"""', *imports(signature.target, body), "", *body]) + "\n"
+    try:
+        return {"untried": {"texts": fitting([text]), "name": law.replace(".", "_"), "message": told, "observed": ""}}
+    except ValueError as error:
+        return {"no_script": f"a script would not show it in {LIMIT} lines: {error}"}
 
 
 def of_an_end(scene: Scene, found: Violation, ran: Case) -> list[str]:

@@ -252,8 +252,8 @@ def title(finding: Finding) -> str:
         plural = "" if "," in given else "s"
         return f"{_and(given)} given to a parameter group act{plural} otherwise than given to the constructor"
     rule = _by_its_name(finding.law.partition(".")[0])
-    own = rule not in CATALOGUE and rule.startswith(finding.target.rpartition(":")[2].lower())
-    if own and finding.subject.rpartition("-")[2] != "forloop":
+    of_loop = rule not in CATALOGUE and rule.startswith(finding.target.rpartition(":")[2].lower())
+    if of_loop and finding.subject.rpartition("-")[2] != "forloop":
         said = re.sub(r"left its enclosure$|is not what the update rule makes it$", BY_THE_LOOP, said)
     words = {
         "implementation": subject_of("@" + finding.subject).rpartition("-")[2],

@@ -112,6 +112,9 @@ class Form:
     says: tuple[str, ...]
     wrong: Way | None
     points: int
+    ways: tuple[Way, ...] = ()  # of every slot
+    names: Mapping[str, str] = field(default_factory=dict)  # the code's state variable that each slot is
+    family: Family | None = None
 
     @property
     def mistake(self) -> str:
@@ -155,7 +158,7 @@ def form(family: Family, reads: Sequence[Lift], options: Mapping[str, Any]) -> F
                 if all(_agrees(family, chosen, names, scene) for scene in scenes) and _sure(
                     family, chosen, names, scenes
                 ):
-                    return _form(family, chosen, options)
+                    return _form(family, chosen, names, options)
     return None
 
 
@@ -170,9 +173,10 @@ def _fits(family: Family, read: Lift) -> bool:
     )
 
 
-def _form(family: Family, chosen: Sequence[Way], options: Mapping[str, Any]) -> Form:
+def _form(family: Family, chosen: Sequence[Way], names: Mapping[str, str], options: Mapping[str, Any]) -> Form:
     wrong = next((way for way in chosen if _mistaken(way, options)), None)
-    return Form(family.rule, tuple(way.says for way in chosen if way.says and way is not wrong), wrong, POINTS)
+    says = tuple(way.says for way in chosen if way.says and way is not wrong)
+    return Form(family.rule, says, wrong, POINTS, tuple(chosen), names, family)
 
 
 def _mistaken(way: Way, options: Mapping[str, Any]) -> bool:
@@ -297,7 +301,7 @@ def _scenes(read: Lift, first: bool, family: Family, options: Mapping[str, Any])
         gave = {name: np.array([value for value, _ in values(each, point)]) for name, each in nodes.items()}
         if not all(np.isfinite(array).all() for array in gave.values()):
             continue
-        yield _Scene(read, first, point, _start(read, held, first, family, options, point), gave)
+        yield _Scene(read, first, point, start(read, held, first, family, options, point), gave)
         found += 1
         if found == POINTS:
             return
@@ -337,7 +341,7 @@ def _option(name: str, read: Lift, draw: random.Random) -> float:
     return usual or small
 
 
-def _start(
+def start(
     read: Lift,
     held: Sequence[Variable],
     first: bool,
@@ -373,4 +377,4 @@ def _start(
 def _exact(scene: _Scene, family: Family) -> Line:
     assert scene.read.steps is not None
     held = [v for v in scene.read.steps.main.variables if v.owner == 0 and not v.counter]
-    return _start(scene.read, held, scene.first, family, scene.start["options"])
+    return start(scene.read, held, scene.first, family, scene.start["options"])
