@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from verifier.lift.matrix_search import Family, Line, Slot, Way, Written
+from verifier.lift.matrix_search import Absent, Family, Line, Slot, Way, Written
 from verifier.lift.matrix_ways import (
     COMMON,
     averages,
@@ -255,6 +255,11 @@ def _trust() -> Slot:
     def floored(bound: int) -> Written:
         return lambda n: larger(ratio(n), n.constant(bound)) * n.whole
 
+    def unscaled(n: Line) -> Any:
+        if not n["options"].get("adam"):  # the name that option has wherever there is one
+            raise Absent("adam")
+        return n.whole
+
     def sized(bound: int) -> Written:
         return lambda n: smaller(size(n), n.constant(bound)) / norm(n.whole) * n.whole
 
@@ -335,6 +340,7 @@ def _trust() -> Slot:
             "the trust ratio scales weight decay alone",
             lambda n: _adam(n) + ratio(n) * n.weight_decay * n.theta,
         )
+        yield usual("off", unscaled, "the trust ratio switched off")
         yield wrong("none", "the step is not scaled by a trust ratio", lambda n: n.whole)
 
     return Slot("trusted", tuple(ways()))

@@ -138,7 +138,7 @@ LARS = Family(
         "weight_decay": COMMON["weight_decay"],
         "momentum": ("mu", "beta"),
         "dampening": (),
-        "trust": ("trust_coefficient", "trust_coef", "eta", "tc", "coefficient"),
+        "trust": ("trust_coefficient", "trust_coeff", "trust_coef", "eta", "tc", "coefficient"),
         "eps": ("epsilon",),
     },
     (
