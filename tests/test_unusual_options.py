@@ -19,15 +19,16 @@ from verifier.subjects.torch_signature import resolve
 
 @functools.cache
 def laws_of(name: str) -> dict[str, Any]:
-    """The contracts of one of the optimizers, each with the subjects it is asked of."""
+    """The laws of one of the optimizers, each with the subjects it is asked of."""
     target = f"tests.unusual_options:{name}"
     found = with_class(learn(Request(target)), resolve(target)[1])
-    made: Any = audit_collect._contract_module(found, "ci")
-    return {law: (FAST(test), made.subjects) for law, test in vars(made).items() if hasattr(test, "hypothesis")}
+    modules: list[Any] = [*audit_collect._rule_modules(found, "ci"), audit_collect._contract_module(found, "ci")]
+    asked = [(law, test, made.subjects) for made in modules for law, test in vars(made).items()]
+    return {law: (FAST(test), subjects) for law, test, subjects in asked if hasattr(test, "hypothesis")}
 
 
 def said(name: str, law: str) -> str:
-    """What a contract finds wrong in float64 or float32; empty where it holds."""
+    """What a law finds wrong in float64 or float32; empty where it holds."""
     test, subjects = laws_of(name)[f"test_{law}"]
     for subject in (s for s in subjects if s.format.precision >= FP32.precision and not s.untestable):
         record.start()
@@ -45,6 +46,7 @@ def said(name: str, law: str) -> str:
         ("DecaysAcross", "DecaysAcrossByTheFirst", "schedule", "wd_ratio has no effect once steps are taken"),
         ("Believes", "BelievesTheLast", "acting_switches", "amsgrad changes no step"),
         ("StepsLittle", "StepsMoreInDouble", "formats", "a run in float64 is not that in float32"),
+        ("TurnsTheSign", "TurnsTheSignTwice", "step_follows", "momentum_buffer left its enclosure"),
         ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
     ],
 )

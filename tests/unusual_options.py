@@ -177,3 +177,25 @@ class StepsMoreInDouble(StepsLittle):
 
     def rate(self, p: Tensor, group: dict[str, Any]) -> float:
         return float(group["d0"] * (1000 if p.dtype is torch.float64 else 1))
+
+
+class TurnsTheSign(TurnsTheStep):
+    """Signum: the sign of an average of the gradient as it is; who ascends adds it."""
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+        buffer.mul_(group["momentum"]).add_(p.grad, alpha=1 - group["momentum"])
+        self.turn(p, buffer, group)
+
+    def turn(self, p: Tensor, buffer: Tensor, group: dict[str, Any]) -> None:
+        p.add_(buffer.sign(), alpha=group["lr"] if group["maximize"] else -group["lr"])
+
+
+class TurnsTheSignTwice(TurnsTheSign):
+    """Who ascends keeps the average of what it turned, too."""
+
+    def turn(self, p: Tensor, buffer: Tensor, group: dict[str, Any]) -> None:
+        super().turn(p, buffer, group)
+        if group["maximize"]:
+            buffer.neg_()

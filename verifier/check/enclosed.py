@@ -122,8 +122,29 @@ def steps_enclosed_blind(subject: Subject, case: Case) -> None:
 def trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory, *, finite: bool = False) -> None:
     """What `steps_enclosed` asserts, of a trajectory already run on `case`; with `finite`, of steps from finite values.
 
-    Rules read out of code have no terms whose factor is 0: what such a term makes of an infinity is not in them.
+    Rules read out of code have no terms whose factor is 0: what such a term makes of an infinity is not in them. Who
+    turns the step to ascend, and not the gradient, keeps the opposite of the rule's state: that of a descent.
     """
+    try:
+        _trajectory_enclosed(subject, case, trajectory, finite)
+    except Violation:
+        kept = _of_descent(subject, case, trajectory)
+        if kept is None:
+            raise
+        current().violation = None
+        _trajectory_enclosed(subject, case, kept, finite)
+
+
+def _of_descent(subject: Subject, case: Case, trajectory: Trajectory) -> Trajectory | None:
+    """An ascending run, with those of its states turned whose opposites the same descent keeps; None without any."""
+    if not case.maximize:
+        return None
+    falls = run(subject, case.with_(maximize=False, grads=-case.grads)).state
+    turned = {n: -v for n, v in trajectory.state.items() if n in falls and v.any() and (falls[n] == -v).all()}
+    return replace(trajectory, state={**trajectory.state, **turned}) if turned else None
+
+
+def _trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory, finite: bool) -> None:
     current().strength = Strength.ENCLOSED
     rule = rule_of(subject, case)
     _unmoved_where_absent(subject, case, trajectory)
