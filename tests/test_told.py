@@ -176,3 +176,13 @@ def test_one_mistake_of_two_forms_is_one_finding() -> None:
 
     assert 1 == len(ranked([one, two]))
     assert 2 == len(ranked([one, replace(two, seen={**two.seen, "observed": "1.5"})]))
+
+
+def test_rates_that_are_kept_are_no_convention_where_schedules_are_ignored() -> None:
+    """What is wrong is not called a convention further down."""
+    described = {"notes": [["convention", "keeps the rates it was built with as references"], ["note", "other"]]}
+
+    wrong, right = (" ".join(told._worth_knowing(described, laws)) for laws in ({"scheduled_lr"}, {"groups"}))
+
+    assert (False, True) == tuple("keeps the rates" in text for text in (wrong, right))
+    assert (True, True) == tuple("other" in text for text in (wrong, right))

@@ -7,7 +7,7 @@ import re
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,10 @@ def text(report: Any) -> str:
     for target in sorted({str(r.get("target")) for r in report.rows} | set(described)):
         rows = [r for r in report.rows if r.get("target") == target]
         lines += _head(target, described.get(target), rows)
-        for number, finding in enumerate([f for f in report.findings if f.target == target], 1):
+        findings = [f for f in report.findings if f.target == target]
+        for number, finding in enumerate(findings, 1):
             lines += ["", *shown(number, finding, report.options.out)]
-        lines += _worth_knowing(described.get(target))
+        lines += _worth_knowing(described.get(target), {law_of(row) for f in findings for row in f.rows})
         lines.append("")
     for name, why in sorted(report.left_out.items()):
         lines += _wrapped(f"not audited: {name}, {why}", "", "    ")
@@ -361,11 +362,17 @@ def near(path: str) -> str:
     return path if near.startswith(os.pardir) else str(Path(near))
 
 
-def _worth_knowing(described: Mapping[str, Any] | None) -> list[str]:
-    """Conventions and notes, which are not bugs."""
+KEPT = "keeps the rates it was built with"
+SCHEDULES = frozenset({"schedule", "scheduled_lr"})
+"""How a convention begins, and the laws it is at odds with."""
+
+
+def _worth_knowing(described: Mapping[str, Any] | None, broken: Set[str]) -> list[str]:
+    """Conventions and notes, which are not bugs; not that rates are kept, where that breaks a law about schedules."""
     lines: list[str] = []
     for kind, name in (("convention", "conventions, not bugs"), ("note", "notes, harmless by themselves")):
         said = [str(words) for k, words in (described or {}).get("notes", ()) if k == kind]
+        said = [words for words in said if not (words.startswith(KEPT) and broken & SCHEDULES)]
         if said:
             lines += ["", f"  {name}"]
             for words in said:
