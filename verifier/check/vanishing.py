@@ -42,8 +42,8 @@ NEXT_TO_NONE = 2.0**-70
 def remembers(subject: Subject, case: Case) -> None:
     """With a beta or a momentum that is not zero, some step depends on gradients before its own.
 
-    A step is taken once more by an optimizer that begins where it began, and must end elsewhere, under the defaults or
-    another combination of options. Large gradients come before a small one that turns.
+    A step is taken once more by an optimizer that begins where it began, and must end elsewhere, or leave another
+    state, under the defaults or another combination of options. Large gradients come before a small one that turns.
     """
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("what steps remember", case):
@@ -63,7 +63,8 @@ def remembers(subject: Subject, case: Case) -> None:
         if anew is None:
             continue
         current().compared(ran.theta.shape[1])
-        if not same_bits(anew.theta[-1], ran.theta[-1]).all():
+        kept = [(ran.state[n][-1], anew.state[n][-1]) for n in ran.state if n in anew.state]
+        if not all(same_bits(*pair).all() for pair in ((ran.theta[-1], anew.theta[-1]), *kept)):
             return
         forgetful.append((whole, last))
     if forgetful:
@@ -91,8 +92,26 @@ def vanishes(subject: Subject, case: Case) -> None:
         expected, seen = attempted(subject, without), attempted(subject, little)
         if expected is None or seen is None or not np.isfinite(expected.theta).all():
             continue
+        if _waits(subject, little, without):
+            current().notes["other options act with momentum alone"] += 1
+            continue
         what = "steps with next to no momentum are not those without"
         _but_for_rounding(what, subject, (little, seen), (without, expected))
+
+
+def _waits(subject: Subject, little: Case, without: Case) -> bool:
+    """Whether an option that is on acts with the momentum and not without: it is no momentum alone that begins."""
+    signature: Any = subject.rule
+    for option in signature.options:
+        other = next((v for v in option.values if v != option.default), option.default)
+        if option.kind != "float" or not option.default or option.name == "momentum" or other == option.default:
+            continue
+        pairs = [(one, one.with_(hyper={**one.hyper, option.name: other})) for one in (little, without)]
+        ran = [[attempted(subject, one) for one in pair] for pair in pairs]
+        acts = [not (a and b and same_bits(a.theta, b.theta).all()) for a, b in ran]
+        if acts == [True, False]:
+            return True
+    return False
 
 
 def bounds(subject: Subject, case: Case) -> None:
