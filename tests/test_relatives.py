@@ -12,7 +12,7 @@ from tests.test_audit_power import DECAY, learnt, source
 from verifier import rules
 from verifier.auditing.claimed import holds, named
 from verifier.auditing.probe import Found
-from verifier.conventions import ABSENT, ASPECTS, OTHERS, SHIPPED, shipped
+from verifier.conventions import ABSENT, ASPECTS, OTHERS, SHIPPED, shipped, thresholds
 from verifier.lift import apart
 from verifier.lift.lifted import Lift
 from verifier.lift.matching import candidates, nearest
@@ -376,3 +376,19 @@ def _named(rule: Rule, own: dict[str, str]) -> Rule:
         state={s: sympy.sympify(e).xreplace(other) for s, e in rule.state.items()},
         step=tuple((x, sympy.sympify(e).xreplace(other)) for x, e in rule.step),
     )
+
+
+@pytest.mark.parametrize("mistake", ["uncorrected_adapted", "uncorrected_beta1_out", "decay_without_lr_out"])
+@pytest.mark.parametrize("included", [False, True])
+def test_a_mistake_in_one_branch_of_radam_is_found(mistake: str, included: bool) -> None:
+    """Of the two steps that RAdam takes one may be wrong, whichever of them the bound between them belongs to."""
+    rule = rules.get("radam_decoupled")
+    slips = [edit for aspect in ASPECTS for edit in aspect.slips(rule)]
+    wrong = made(rule, next(edit for edit in slips if edit.name == mistake))
+    if included:
+        wrong = made(wrong, next(thresholds(wrong)))
+
+    near = related(wrong)
+
+    assert near is not None and near.wrong is not None
+    assert f"radam_decoupled__{mistake}" == near.wrong.name

@@ -10,7 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
-from sympy import Abs, Eq, Expr, Integer, Max, Piecewise, Pow, Rational, sqrt
+from sympy import (
+    Abs,
+    Eq,
+    Expr,
+    GreaterThan,
+    Integer,
+    Max,
+    Piecewise,
+    Pow,
+    Rational,
+    StrictGreaterThan,
+    StrictLessThan,
+    sqrt,
+)
 
 from verifier.edits import Edit, hyper, shrinking, stepping, with_line
 from verifier.mistakes import (
@@ -33,6 +46,7 @@ from verifier.mistakes import (
     slips_of_steps,
     steps,
 )
+from verifier.mistakes.branched import slips_of_branched_decay, slips_of_branches
 from verifier.rule import Rule, t
 
 SHIPPED: Mapping[str, str] = {
@@ -108,6 +122,7 @@ OTHERS: Mapping[str, str] = {
     "decay_implicit_after": "Xie et al. 2024, Adan, Algorithm 1",
     "corrected_maximum": "optax.amsgrad, whose maximum is of bias-corrected values",
     "lookahead_moment": "NAdamW of timm, without a schedule of momenta",
+    "threshold_included": "the authors' code of RAdam, which rectifies from rho >= 5 on",
     "initial_one": "TensorFlow's RMSprop, whose average of squares starts at one",
     "reversed": "averages whose rate weighs what is new, as momentum of batch norm",
 }
@@ -200,19 +215,35 @@ def _buffers(rule: Rule) -> Iterator[Edit]:
             yield Edit("averaged_momentum_from_zero", f"{edit.says}, from zero on", tuple(plain))
 
 
+def thresholds(rule: Rule) -> Iterator[Edit]:
+    """A bound that belongs to the branch above it."""
+    guards = {
+        g for _, e in rule.step for g in sympy.sympify(e).atoms(StrictGreaterThan) if g.rhs.is_Number and g.rhs > 1
+    }
+    if guards:
+        included = {g: GreaterThan(g.lhs, g.rhs) for g in guards}
+        says = f"the branch begins with {min(map(str, included.values()))}"
+        included |= {~g: StrictLessThan(g.lhs, g.rhs) for g in guards}
+        yield Edit("threshold_included", says, tuple((x, sympy.sympify(e).xreplace(included)) for x, e in rule.step))
+
+
 CORE = Aspect(
     ("weight_decay", "eps"),
     (
         *(corrections, betas, moments, momenta, steps, branches),
         *(slips_of_corrections, slips_of_averages, slips_of_steps),
-        *(slips_of_mixtures, slips_of_order, slips_of_signs),
+        *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_branches),
     ),
-    (_moments_elsewhere, _buffers),
+    (_moments_elsewhere, _buffers, thresholds),
 )
 EPS = Aspect(("weight_decay",), (epsilons, slips_of_eps), (_eps_elsewhere,))
-DECAY = Aspect((), (decay_of_coupled, decay_of_decoupled, decay_of_other, slips_of_decay), (_decay_implicit,))
+DECAY = Aspect(
+    (),
+    (decay_of_coupled, decay_of_decoupled, decay_of_other, slips_of_decay, slips_of_branched_decay),
+    (_decay_implicit,),
+)
 
 ASPECTS: tuple[Aspect, ...] = (CORE, EPS, DECAY)
 """In the order in which they can be told apart: where weight_decay and eps are zero, only the first shows."""
 
-__all__ = ["ABSENT", "ASPECTS", "REVERSED", "SHIPPED", "Aspect", "shipped"]
+__all__ = ["ABSENT", "ASPECTS", "REVERSED", "SHIPPED", "Aspect", "shipped", "thresholds"]

@@ -93,8 +93,8 @@ def states(found: Relative) -> frozenset[str]:
 def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str) -> tuple[str, list[Read]]:
     """What a step that reads whole tensors is in words, '' if nothing; and that it is a rule with a mistake, if so.
 
-    `reads` are of tensors of several shapes, and `options` those of the constructor meanwhile. `said` is what the
-    class says of itself.
+    `reads` are of tensors of several shapes, the usual one first, and `options` those of the constructor meanwhile.
+    `said` is what the class says of itself.
     """
     from verifier.lift.identity import match
     from verifier.lift.matrix_families import recognised
@@ -106,8 +106,6 @@ def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str)
     for some in (matrices, vectors):
         found = recognised(some, options, said)
         if found is None:
-            same = match(some[0]) if some else None
-            sentence = sentence or (same.sentence if same is not None and same.agrees else "")
             continue
         sentence = sentence or found.sentence
         if found.wrong is not None:
@@ -122,7 +120,8 @@ def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str)
                     shown(found, some[0], options),
                 )
             ]
-    return sentence, []
+    same = match(usual) if not sentence and (usual := next(iter(reads), None)) is not None else None
+    return sentence or (same.sentence if same is not None and same.agrees else ""), []
 
 
 def holds(found: Relative) -> bool:

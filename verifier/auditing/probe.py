@@ -214,7 +214,8 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
         if read is not None and read.coupled and declared is None:  # an option that is off may couple, as clipping does
             held += _at_zero(_lift(lifted, known, "forloop", [], switches, dict(request.args)), known, fixed, literal)
         again = functools.partial(_lift, lifted, known, "forloop", literal, switches)
-        said, over = whole.told(known, read, again, dict(request.args), fixed)
+        of_family = not fixed or "whole_tensors" in described["lift"]
+        said, over = whole.told(known, read, again, dict(request.args), fixed) if of_family else ("", [])
         if said and not mistaken and (over or not fixed):
             described["lift"] |= {"whole_tensors": said}
         mistaken = mistaken or (over if declared is None else [])

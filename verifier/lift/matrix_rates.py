@@ -71,10 +71,10 @@ def scale() -> Slot:
                 "a rate that the parameter's size does not scale",
                 unless="scale_parameter",
             ),
-            wrong("unbounded", "the size of a parameter has no least value", lambda n: rms(n.theta) + 0 * n.eps2),
             wrong(
                 "other_eps", "the least size of a parameter is the other eps", lambda n: larger(n.eps1, rms(n.theta))
             ),
+            wrong("unbounded", "the size of a parameter has no least value", lambda n: rms(n.theta) + 0 * n.eps2),
             wrong(
                 "smaller",
                 "the size of a parameter is at most eps, where it should be at least",

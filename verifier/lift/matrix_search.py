@@ -333,12 +333,21 @@ def _option(name: str, read: Lift, draw: random.Random) -> float:
     usual = read.hyper[name]
     if not math.isfinite(usual):
         return draw.uniform(0.2, 0.9)
-    small, large = draw.uniform(0.2, 0.9), draw.uniform(0.3, 3.0)
+    small, large, any_size = draw.uniform(0.2, 0.9), draw.uniform(0.3, 3.0), 10 ** draw.uniform(-1.5, 0.3)
     allowed = read.domain.get(Symbol(name, real=True), S.Reals)
-    for value in (usual * large if abs(usual) >= 1 else math.copysign(large / 2, usual), math.copysign(small, usual)):
-        if sympy.Float(value) in allowed:
+    for value in (usual * large if abs(usual) >= 1 else math.copysign(any_size, usual), math.copysign(small, usual)):
+        if _within(value, allowed):
             return value
     return usual or small
+
+
+def _within(value: float, allowed: sympy.Set) -> bool:
+    """Whether a number is in a set; of intervals, which most are, told by their ends."""
+    if not isinstance(allowed, sympy.Interval):
+        return sympy.Float(value) in allowed
+    low, high = float(allowed.start), float(allowed.end)
+    above = value > low if allowed.left_open else value >= low
+    return above and (value < high if allowed.right_open else value <= high)
 
 
 def start(

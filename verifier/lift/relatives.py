@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import sympy
 
-from verifier.conventions import ABSENT, ASPECTS, REVERSED, Aspect
+from verifier.conventions import ABSENT, ASPECTS, REVERSED, Aspect, thresholds
 from verifier.edits import Edit
 from verifier.equality.normal import Status
 from verifier.lift import expr, induction
@@ -122,7 +122,7 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
         shown = (
             (*one, proof) for one in itertools.islice(found(), TRIED) if (proof := _shown(one[2], one[1])) is not None
         )
-        mapped = None
+        mapped = unproved = None
         for name, candidate, given, proof in shown:
             absent = tuple(n for n in given.literal if n not in lifted.literal and OPTIONAL.get(n) == given.literal[n])
             near = Relative(
@@ -134,11 +134,14 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
                 absent,
                 given.hyper.keys() != lifted.hyper.keys(),
             )
+            if not proof.proved and candidate.slip is None and _turns(candidate.rule):  # bounds of branches may differ
+                unproved = unproved or near
+                continue
             if not (proof.maps and candidate.slip):
                 return near
             mapped = mapped or near  # one that keeps the code's own state explains it better, if there is one
-        if mapped is not None:
-            return mapped
+        if mapped is not None or unproved is not None:
+            return mapped or unproved
     return None
 
 
@@ -179,6 +182,9 @@ def _shown(lifted: Lift, candidate: _Candidate) -> induction.LiftProof | None:
     proof = induction.prove(lifted, candidate.lines)
     if not proof.proved and (usual := _usual(lifted.rule)) != lifted.rule:
         proof = induction.prove(replace(lifted, rule=usual), candidate.lines)
+    if not proof.proved and candidate.slip is not None:  # a branch that begins at its bound is no other mistake
+        bounded = (made(candidate.lines, edit) for edit in thresholds(candidate.lines))
+        proof = next((p for p in (induction.prove(lifted, r) for r in bounded) if p.proved and not p.maps), proof)
     unsure = candidate.slip is not None or _signs(candidate.lines)  # few runs show what a sign is taken of
     if unsure and not proof.proved:  # nobody is told of a mistake without a proof
         return None
@@ -312,18 +318,24 @@ def _signs(rule: Rule) -> bool:
 
 def _turns(rule: Rule) -> bool:
     """Whether a branch of the rule is taken by the number of the step, and not by its being the first."""
+    counted = {t}  # what is computed of the step's number
+    for x, e in rule.step:
+        if counted & sympy.sympify(e).free_symbols and x not in rule.state and x != rule.theta:
+            counted.add(x)
     guards = {r for _, e in rule.step for r in sympy.sympify(e).atoms(sympy.core.relational.Relational)}
-    return any(t in r.free_symbols for r in guards - {sympy.Eq(t, 1), sympy.Ne(t, 1)})
+    return any(counted & r.free_symbols for r in guards - {sympy.Eq(t, 1), sympy.Ne(t, 1)})
 
 
 def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]:
     """Points at which the code takes steps, with the hyperparameters `silent` at zero."""
     code = lifted.rule
     assert code is not None
-    signs = _signs(code)
-    draws, steps = SIGNED if signs else BRANCHED if any(map(_turns, (code, rule))) else (DRAWS, STEPS)
+    signs, turns = _signs(code), any(map(_turns, (code, rule)))
+    draws, steps = SIGNED if signs else BRANCHED if turns else (DRAWS, STEPS)
     for seed in range(draws):
         inputs = inputs_of(code, rule, lifted.literal, seed)
+        if turns and "beta2" in inputs:  # RAdam's other branch is taken within the steps
+            inputs["beta2"] = sympy.Rational(30 + seed, 32)
         inputs |= {name: sympy.Integer(0) for name in silent if name in inputs}
         draw = random.Random(f"relative {seed}")
         grads = [sympy.Rational(draw.choice((-1, 1)) * draw.randint(5, 90), 64) for _ in range(steps)]
