@@ -199,3 +199,33 @@ class TurnsTheSignTwice(TurnsTheSign):
         super().turn(p, buffer, group)
         if group["maximize"]:
             buffer.neg_()
+
+
+class Proximal(Loop):
+    """FTRL-Proximal (McMahan et al. 2013): its sums start so that they give the weights there are."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta: float = 1.0, l1: float = 0.0, l2: float = 0.0) -> None:
+        super().__init__(params, dict(lr=lr, beta=beta, l1=l1, l2=l2))
+
+    def ended(self, weight: Tensor) -> Tensor:
+        return weight
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state, lr, l1 = self.state[p], group["lr"], group["l1"]
+        if not state:
+            state["n"] = torch.zeros_like(p)
+            state["z"] = -(p * (group["beta"] / lr + group["l2"])) - l1 * p.sign()
+        n, z = state["n"], state["z"]
+        more = n + p.grad * p.grad
+        z.add_(p.grad - (more.sqrt() - n.sqrt()) / lr * p)
+        n.copy_(more)
+        weight = (l1 * z.sign() - z) / ((group["beta"] + n.sqrt()) / lr + group["l2"])
+        p.copy_(torch.where(z.abs() <= l1, torch.zeros_like(p), self.ended(weight)))
+
+
+class ProximalWithNoise(Proximal):
+    """Gives in single precision a weight of its own."""
+
+    def ended(self, weight: Tensor) -> Tensor:
+        return weight * (1 + 2**-12) if weight.dtype == torch.float32 else weight

@@ -78,7 +78,7 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
         )
     elif proof.get("status") == "proved" and not proof.get("mutant"):
         where = f" where {' and '.join(proof['where'])}" if proof.get("where") else ""
-        lines += _headed("rule", f"none in every case: it is {proof['rule']}{where}, and was not held to it")
+        lines += _headed("rule", f"{proof['rule']}{where}: proved of what was read, and not held to it in numbers")
     elif proof.get("rule"):
         words = f"none known; nearest {proof['rule']}"
         words += f", which {_as_mutant(proof)}" if proof.get("mutant") else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import sympy
 
 from verifier import enclosure
 from verifier.case import Case, Subject, Trajectory
@@ -148,7 +149,8 @@ def _trajectory_enclosed(subject: Subject, case: Case, trajectory: Trajectory, f
     current().strength = Strength.ENCLOSED
     rule = rule_of(subject, case)
     _unmoved_where_absent(subject, case, trajectory)
-    if all(s.name in trajectory.state for s in rule.state):
+    told = all(sympy.sympify(value).is_Atom for value in rule.state.values())  # what starts computed starts rounded
+    if told and all(s.name in trajectory.state for s in rule.state):
         _fits(subject, case, lambda profile: _anchored(rule, subject, case, trajectory, profile), finite)
     else:
         _fits(subject, case, lambda profile: _carried(rule, subject, case, trajectory, profile), finite)

@@ -49,5 +49,5 @@ def _rule(one: Target) -> str:
     nearest = one.proof.get("rule")
     if one.proof.get("status") == "proved" and not one.proof.get("mutant"):
         where = f" where {' and '.join(one.proof['where'])}" if one.proof.get("where") else ""
-        return f"none in every case: it is {nearest}{where}, and was not held to it"
+        return f"{nearest}{where}: proved of what was read, and not held to it in numbers"
     return f"none known; nearest {nearest}" if nearest else "none known"
