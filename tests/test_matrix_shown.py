@@ -68,3 +68,21 @@ def test_right_code_has_nothing_to_show(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(LAMB, encoding="utf-8")
 
     assert [] == [p for p in Laws(Request(f"{tmp_path / 'mine.py'}:Lamb")).found.proofs if p.shows]
+
+
+def test_numbers_are_of_the_branches_that_were_read(tmp_path: Path) -> None:
+    """Where the code bounds the ratio in a branch of its own, the script stays within the bound that was read."""
+    bounded = LAMB.replace("weight_decay=0.0)", "weight_decay=0.01, most=10.0)").replace("decay))", "decay, most=most))")
+    step = 'alpha=-(group["lr"] * p.norm() / update.norm()).item()'
+    assert step in bounded
+    bounded = bounded.replace(step, 'alpha=-group["lr"] * min((p.norm() / update.norm()).item(), group["most"])')
+    right = 'update = update + group["weight_decay"] * p'
+    added = bounded.replace(right, "pass").replace("update = m / (1 - beta1**t)", "update = (m / (1 - beta1**t) + DECAY)")
+    (tmp_path / "mine.py").write_text(added.replace("DECAY", 'group["weight_decay"] * p'), encoding="utf-8")
+    laws = Laws(Request(f"{tmp_path / 'mine.py'}:Lamb"))
+    (read,) = (proof for proof in laws.found.proofs if proof.shows)
+
+    known = script.of_numbers(laws.found.signature, read, "lamb.implements")["untried"]
+
+    (shown,) = explain.shown([known], tmp_path, fresh=False)
+    assert {"repro": str(tmp_path / "lamb_implements.py")} == shown

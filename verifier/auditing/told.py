@@ -23,6 +23,9 @@ WIDTH = max(40, min(100, shutil.get_terminal_size((100, 24)).columns))
 OUT = Path("reports/audit")
 """The folder in which an audit leaves its evidence, scripts and replays, where nobody says otherwise."""
 
+READABLE = 700
+"""Characters of a formula that a terminal shows: eight lines, beyond which nobody reads it there."""
+
 LONGEST = 240
 """Characters of a difference of formulas that are shown; all of it is in report.json."""
 
@@ -61,7 +64,7 @@ def _head(target: str, described: Mapping[str, Any] | None, rows: Sequence[Mappi
     lift = described.get("lift") or {}
     formula = str(lift.get("formula") or f"not read: {lift.get('stopped_by')}")
     formula += "; g2 is the gradient that the closure gives the second time" if re.search(r"\bg2\b", formula) else ""
-    lines += _headed("formula", formula)
+    lines += _headed("formula", _cut(formula, READABLE))
     lines += _headed("weight decay", str(lift.get("decay") or described.get("weight_decay")))
     proof = described.get("proof") or {}
     if lift.get("whole_tensors"):
@@ -94,8 +97,8 @@ def _headed(name: str, words: str) -> list[str]:
     return _wrapped(words, f"    {name:<15} ", " " * 20)
 
 
-def _cut(formula: str) -> str:
-    return formula if len(formula) <= LONGEST else f"{formula[:LONGEST]} ... (all of it in report.json)"
+def _cut(formula: str, most: int = LONGEST) -> str:
+    return formula if len(formula) <= most else f"{formula[:most]} ... (all of it in report.json)"
 
 
 def _apart(difference: str) -> str:

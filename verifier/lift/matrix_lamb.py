@@ -23,9 +23,16 @@ from verifier.lift.matrix_ways import (
 
 
 def _moments() -> tuple[Slot, Slot]:
-    square: Written = lambda n: n.grad * n.grad  # noqa: E731
-    gradient: Written = lambda n: n.grad  # noqa: E731
-    unweighted: Written = lambda n: n.beta1 * n.was.m + n.grad  # noqa: E731
+
+    def square(n: Line) -> Any:
+        return n.grad * n.grad
+
+    def gradient(n: Line) -> Any:
+        return n.grad
+
+    def unweighted(n: Line) -> Any:
+        return n.beta1 * n.was.m + n.grad
+
     first = [
         *averages("m", "gradients", lambda n: n.beta1, gradient),
         usual("sum", unweighted, "gradients not averaged but summed"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from verifier.lift.matrix_search import Family, Line, Slot, Way, Written
+from verifier.lift.matrix_search import Family, Line, Slot, Way
 from verifier.lift.matrix_ways import COMMON, averages, decays, gradient, norm, root, square, sums, usual, wrong
 
 
@@ -113,8 +112,13 @@ def _scaled() -> Slot:
 
 
 def _velocity() -> Slot:
-    scaled: Written = lambda n: n.scaled  # noqa: E731
-    momentum: Callable[[Line], Any] = lambda n: n.momentum  # noqa: E731
+
+    def scaled(n: Line) -> Any:
+        return n.scaled
+
+    def momentum(n: Line) -> Any:
+        return n.momentum
+
     ways = [*sums("velocity", "steps", momentum, scaled)]
     ways += [way for way in averages("velocity", "steps", momentum, scaled) if way.wrong]
     dampened = "momentum with dampening"

@@ -27,7 +27,10 @@ _JORDAN = (Fraction("3.4445"), Fraction("-4.775"), Fraction("2.0315"))
 
 
 def _buffer() -> Slot:
-    gradient: Written = lambda n: n.grad  # noqa: E731
+
+    def gradient(n: Line) -> Any:
+        return n.grad
+
     return Slot(
         "buf",
         (

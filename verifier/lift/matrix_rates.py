@@ -123,7 +123,7 @@ def rate() -> Slot:
             wrong(
                 "larger",
                 "the rate is at least what it should be at most",
-                lambda n: n.scale * larger(n.given("lr"), 1 / root(n.t)),
+                lambda n: n.scale * larger(n.lr, 1 / root(n.t)),
             ),
             wrong(
                 "larger_relative",
@@ -138,13 +138,13 @@ def rate() -> Slot:
             wrong(
                 "rootless",
                 "the rate falls with the step, not with its root",
-                lambda n: n.scale * smaller(n.given("lr"), 1 / n.t),
+                lambda n: n.scale * smaller(n.lr, 1 / n.t),
             ),
             wrong(
                 "rootless_relative",
                 "the rate falls with the step, not with its root",
                 lambda n: n.scale * smaller(n.constant(hundredth), 1 / n.t),
             ),
-            wrong("rising", "the rate rises with the step", lambda n: n.scale * smaller(n.given("lr"), root(n.t))),
+            wrong("rising", "the rate rises with the step", lambda n: n.scale * smaller(n.lr, root(n.t))),
         ),
     )

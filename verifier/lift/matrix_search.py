@@ -51,13 +51,6 @@ class Line(dict[str, Any]):
         """A number that the code writes out, as this line computes: a double, or an expression."""
         return number(expr.const(Fraction(value))) if self["exact"] else float(value)
 
-    def given(self, *names: str) -> Any:
-        """The first of these that the code has."""
-        for name in names:
-            if name in self:
-                return self[name]
-        raise Absent(names[0])
-
 
 Written = Callable[[Line], Any]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from verifier.lift import expr
+from verifier.lift.evaluate import holds
 from verifier.lift.generic_state import T
 from verifier.lift.lifted import Lift
 from verifier.lift.matrix_search import Absent, Family, Form, Line, Way, start
@@ -38,7 +39,7 @@ def shown(form: Form, read: Lift, options: Mapping[str, Any]) -> dict[str, Any]:
         grads = np.array(drawn[:steps]) * scale
         given = (read, options, hyper, theta.reshape(shape), grads.reshape((steps, *shape)))
         with np.errstate(all="ignore"):
-            code = _given(form, form.ways, given)
+            code = _given(form, form.ways, given) if _read(read, given) else None
             rules = [one for ways in _mended(form, options) if (one := _given(form, ways, given)) is not None]
             if code is None or not rules:
                 continue
@@ -49,6 +50,16 @@ def shown(form: Form, read: Lift, options: Mapping[str, Any]) -> dict[str, Any]:
             case = {"shape": shape, "theta": theta.tolist(), "grads": grads.tolist(), "hyper": hyper}
             best = float(apart.max()), {**case, **told, "mistaken": float(code.flat[k])}
     return best[1]
+
+
+def _read(read: Lift, given: tuple[Any, ...]) -> bool:
+    """Whether the first of the steps takes the branches that were read, so that the lines are the code's."""
+    assert read.steps is not None
+    _, _, hyper, theta, grads = given
+    point = {expr.sym(name): hyper[name] for name in read.hyper}
+    for name, values in (("theta", theta), ("g", grads[0])):
+        point |= {expr.sym(name, (0, k)): float(v) for k, v in enumerate(values.flat)}
+    return all(holds(condition.assumed, point) is not False for condition in read.steps.main.first_conditions)
 
 
 def _given(form: Form, ways: Sequence[Way], given: tuple[Any, ...]) -> Any:

@@ -105,7 +105,10 @@ def sums(slot: str, what: str, beta: Callable[[Line], Any], new: Written) -> Ite
 
 def decays(step: Written, rate: Written, *, said: str = "") -> Iterator[Way]:
     """Ways to take a `step` and to decay the weights beside it."""
-    wd: Written = lambda n: n.weight_decay  # noqa: E731
+
+    def wd(n: Line) -> Any:
+        return n.weight_decay
+
     yield usual("decoupled", lambda n: n.theta * (1 - n.lr * wd(n)) - step(n), said)
     yield usual("by_the_rate", lambda n: n.theta * (1 - rate(n) * wd(n)) - step(n), "decay by the rate it is scaled to")
     yield usual("decayed_last", lambda n: (n.theta - step(n)) * (1 - n.lr * wd(n)), "decay after the step")
@@ -143,7 +146,10 @@ def gradient(*, clip: bool = False) -> Slot:
     ]
     if clip:
         said = "the gradient clipped by its norm"
-        small: Written = lambda n: n.constant(Fraction(1, 10**6))  # noqa: E731
+
+        def small(n: Line) -> Any:
+            return n.constant(Fraction(1, 10**6))
+
         ways += [
             usual("clipped", lambda n: n.g / larger(1, norm(n.g) / n.clip), said),
             usual("clipped_smaller", lambda n: n.g * smaller(1, n.clip / (norm(n.g) + small(n))), said),
