@@ -72,12 +72,14 @@ def test_right_code_has_nothing_to_show(tmp_path: Path) -> None:
 
 def test_numbers_are_of_the_branches_that_were_read(tmp_path: Path) -> None:
     """Where the code bounds the ratio in a branch of its own, the script stays within the bound that was read."""
-    bounded = LAMB.replace("weight_decay=0.0)", "weight_decay=0.01, most=10.0)").replace("decay))", "decay, most=most))")
+    bounded = LAMB.replace("weight_decay=0.0)", "weight_decay=0.01, most=10.0)")
+    bounded = bounded.replace("decay))", "decay, most=most))")
     step = 'alpha=-(group["lr"] * p.norm() / update.norm()).item()'
     assert step in bounded
     bounded = bounded.replace(step, 'alpha=-group["lr"] * min((p.norm() / update.norm()).item(), group["most"])')
     right = 'update = update + group["weight_decay"] * p'
-    added = bounded.replace(right, "pass").replace("update = m / (1 - beta1**t)", "update = (m / (1 - beta1**t) + DECAY)")
+    added = bounded.replace(right, "pass")
+    added = added.replace("update = m / (1 - beta1**t)", "update = (m / (1 - beta1**t) + DECAY)")
     (tmp_path / "mine.py").write_text(added.replace("DECAY", 'group["weight_decay"] * p'), encoding="utf-8")
     laws = Laws(Request(f"{tmp_path / 'mine.py'}:Lamb"))
     (read,) = (proof for proof in laws.found.proofs if proof.shows)
