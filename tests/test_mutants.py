@@ -70,6 +70,7 @@ def test_a_rule_is_no_mutant_of_itself() -> None:
         ("qhadam", "both_nu1_update"),
         ("adan", "unweighted_diff_by_beta2_ahead"),
         ("adan", "first_pre_grad"),
+        ("adan", "diff_from_zero"),
     ],
 )
 def test_the_classic_mistakes_are_among_them(name: str, mistake: str) -> None:

@@ -68,6 +68,7 @@ def written(tmp_path: Path, line: str, becomes: str) -> Found:
         ("qhadam", "beta1_for_beta2"),
         ("adabelief", "fresh_beta1_exp_avg_var"),
         ("adan", "without_diff_ahead"),
+        ("adan", "diff_from_zero"),
         ("ademamix", "unweighted_exp_avg_slow_by_alpha_update"),
         ("laprop", "constant_beta1"),
     ],

@@ -69,9 +69,12 @@ def momenta(rule: Rule) -> Iterator[Edit]:
     momentum, dampening = hyper(rule, "momentum"), hyper(rule, "dampening")
     for i, (target, e) in enumerate(rule.step):
         if isinstance(e, Piecewise) and e.args[0][1] == Eq(t, 1):
+            kept = target in rule.state  # else what begins at zero is no buffer: a difference from a gradient before
             yield Edit(
-                "first_step_as_others",
-                "the first gradient enters the buffer as later ones do",
+                "first_step_as_others" if kept else f"{target.name}_from_zero",
+                "the first gradient enters the buffer as later ones do"
+                if kept
+                else f"{target.name} of the first step is taken from a gradient of zero before it",
                 with_line(rule, i, e.args[-1][0]),
             )
             first = e.args[0][0]
