@@ -34,7 +34,7 @@ def audit(
     **also: Path | None,
 ) -> int:
     """Audits the targets, prints the report, writes it; the exit code."""
-    from verifier import expected, render, rules
+    from verifier import expected, rules
     from verifier.auditing import audit as audits
 
     if rule and ".py" not in rule:
@@ -44,7 +44,10 @@ def audit(
         raise UsageError("there is no such list of expected failures", where=str(baseline))
     if baseline is not None:
         expected.read(baseline)
-    render.writable(also)
+    if any(also.values()):
+        from verifier import render
+
+        render.writable(also)
     folder = out / "audit" if out.name != "audit" else out
     found = audits.audit(
         *targets,
@@ -64,6 +67,8 @@ def audit(
         listed = audits.baseline(found, path)
         said = f"wrote {path.resolve()}: {listed} expected failures; give each its reason, and pass it by --baseline"
         click.echo(said, err=True)
+    from verifier import render  # the audit has imported it while it waited
+
     with contextlib.redirect_stdout(io.StringIO()):  # the report below says it in an audit's words
         render.render([found.evidence], folder, also, quiet=True)
     told = found.last_line if quiet else str(found)

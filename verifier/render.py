@@ -59,6 +59,12 @@ def render(
     return code
 
 
+def ready() -> None:
+    """Compiles the templates, which takes as long as filling them in, while there is time."""
+    html.template()
+    md.template()
+
+
 def writable(also: Mapping[str, Path | None]) -> None:
     """UsageError where a file cannot be written, before anything else is done."""
     for path in also.values():

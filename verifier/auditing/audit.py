@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import json
 import os
 import shutil
@@ -306,7 +307,15 @@ def _progress(
     stream = messages or sys.stderr
     last = {"tenth": 0}
 
+    @functools.cache
+    def ready() -> None:
+        """The second core has nothing to do while the other processes import torch."""
+        from verifier import render
+
+        render.ready()
+
     def show(seen: pytest_run.Seen) -> None:
+        ready()
         learning.look()
         overdue.look(path)
         tenth = 10 * seen.done // seen.planned if seen.planned else 0

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verifier import draws
-from verifier.case import Case, Trajectory
-from verifier.record import Violation
+
+if TYPE_CHECKING:  # they import sympy, and who starts an audit asks this module for words alone
+    from verifier.case import Case, Trajectory
+    from verifier.record import Violation
 
 ENDS = "ends its process"
 """What goes wrong, in words, whichever way the process ends."""
@@ -82,6 +84,7 @@ def first_uses(name: str, options: str) -> Iterator[list[str]]:
 
 def last_case(laws: Any, law: str, subject: str, seed: int) -> Case | None:
     """The case on which a law's test ends its process when its cases are drawn again; None where it does not."""
+    from verifier.case import Case
     from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
 
     test, one = laws.whole_test(law, subject)
@@ -121,6 +124,7 @@ class Ran:
 
 def ends(laws: Any, law: str, subject: str, case: Case) -> tuple[str, Ran | None]:
     """How a law ends its process on a case, '' where it does not; and the last run that it had begun then."""
+    from verifier.case import Case
     from verifier.subjects import torch_foreign
     from verifier.subjects.torch_sandbox import Died, half_of_memory, in_child
 
@@ -157,6 +161,8 @@ def smaller(laws: Any, law: str, subject: str, case: Case, how: str, simpler: It
 
 def violation(how: str, one: Any, case: Case) -> Violation:
     """The violation that a process which ends is."""
+    from verifier.record import Violation
+
     return Violation(ENDS, subject=one, case=case, observed=f"it {how}", expected=GOES_ON)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+
+from jinja2 import Template
 
 from verifier.formats import commands, limits, targets, view
 from verifier.formats.templating import environment
@@ -10,14 +13,20 @@ from verifier.report import Report, exit_code
 from verifier.rows import Row
 
 
+@functools.cache
+def template() -> Template:
+    """The template, compiled."""
+    found = environment()
+    found.filters["tooltip"] = tooltip
+    return found.get_template("report.html")
+
+
 def render(report: Report) -> str:
     """`report` as an HTML page. Foreign text in it is escaped, and its policy forbids loading anything."""
     code, sentence = exit_code(report)
     views = view.rules(report)
     shares = limits.margins(report)
-    found = environment()
-    found.filters["tooltip"] = tooltip
-    return found.get_template("report.html").render(
+    return template().render(
         report=report,
         code=code,
         sentence=sentence,

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+
+from jinja2 import Template
 
 from verifier.formats import commands, limits, targets, view
 from verifier.formats.templating import code, environment, plural, prose
 from verifier.report import Report, exit_code
+
+
+@functools.cache
+def template() -> Template:
+    """The template, compiled."""
+    found = environment()
+    found.filters["fenced"] = fenced
+    return found.get_template("report.md")
 
 
 def render(report: Report) -> str:
@@ -15,9 +26,7 @@ def render(report: Report) -> str:
     views = view.rules(report)
     shares = limits.margins(report)
     gaps = limits.gaps(report, views)
-    found = environment()
-    found.filters["fenced"] = fenced
-    text = found.get_template("report.md").render(
+    text = template().render(
         report=report,
         code=number,
         sentence=sentence,
