@@ -35,28 +35,33 @@ from typing import Any, BinaryIO
 from verifier.auditing import known
 from verifier.subjects.torch_sandbox import end_with_parent, limit_memory
 
-IMPORTED = (
+FIRST = (
     "torch",
     "torch._dynamo",  # the first optimizer that is built imports it
-    "xdist.remote",
-    "pytest_timeout",
-    "_hypothesis_pytestplugin",
-    "verifier.plugin",
     "verifier.lift.lifted",
     "verifier.lift.matching",
     "verifier.lift.induction",
     "verifier.subjects.torch_probe",
     "verifier.subjects.torch_foreign",
+    "verifier.auditing.probe",
+)
+"""What a fork needs that learns of a target."""
+
+IMPORTED = (
+    *FIRST,
+    "xdist.remote",
+    "pytest_timeout",
+    "_hypothesis_pytestplugin",
+    "verifier.plugin",
     "verifier.auditing.cases",
     "verifier.auditing.explain",
-    "verifier.auditing.probe",
     "verifier.auditing.laws",
     "verifier.auditing.script",
     "verifier.check",
     "verifier.contracts",
     "verifier.strategies",
 )
-"""What every fork would import otherwise."""
+"""What every fork would import otherwise. The rest is imported while the first forks learn of the targets."""
 
 POLL = 0.02  # seconds between looks for forks that ended
 COLLECTED = (10_000, 20, 20)
@@ -165,6 +170,7 @@ class _Server:
     listening: socket.socket
     cores: int
     memory: int
+    unread: list[str] = field(default_factory=list)  # modules that interpreters wait for
     waiting: list[_Asked] = field(default_factory=list)
     running: list[_Asked] = field(default_factory=list)
 
@@ -172,7 +178,8 @@ class _Server:
         """Until our starter ends."""
         while True:
             sources: list[Any] = [self.listening, 0, *(asked.connection for asked in (*self.waiting, *self.running))]
-            ready = select.select(sources, [], [], POLL if self.running else None)[0]
+            seconds = 0 if self.unread else POLL if self.running else None
+            ready = select.select(sources, [], [], seconds)[0]
             if 0 in ready:
                 break
             self._reap()
@@ -181,6 +188,10 @@ class _Server:
             if self.listening in ready:
                 self._accept()
             self._fork()
+            if self.unread:
+                importlib.import_module(self.unread.pop(0))
+                if not self.unread:
+                    _settled()
         for asked in self.running:
             _kill(asked.child)
         self._end_orphans(frozenset())
@@ -214,7 +225,8 @@ class _Server:
     def _fork(self) -> None:
         """Starts what may start: calls as many at once as there are cores, and interpreters, which wait for them."""
         for asked in list(self.waiting):
-            if not asked.at_once and sum(not a.at_once for a in self.running) >= self.cores:
+            full = sum(not a.at_once for a in self.running) >= self.cores
+            if (asked.at_once and self.unread) or (not asked.at_once and full):
                 continue
             asked.child = os.fork()
             if asked.child == 0:
@@ -252,6 +264,7 @@ class _Server:
             os.setsid()
             end_with_parent()
             gc.set_threshold(*COLLECTED)
+            gc.enable()
             self.listening.close()
             for other in (*self.waiting, *self.running):
                 other.connection.close()
@@ -282,6 +295,12 @@ class _Server:
 _PR_SET_CHILD_SUBREAPER = 36  # from <sys/prctl.h>
 
 
+def _settled() -> None:
+    """What was imported is garbage in no fork, and need not be looked at again."""
+    gc.freeze()
+    gc.enable()
+
+
 def _adopt() -> None:
     """Makes us the parent of whatever our forks leave behind, as Linux can."""
     if sys.platform == "linux":
@@ -310,16 +329,15 @@ def main(arguments: Sequence[str]) -> None:
     listening = socket.socket(fileno=int(arguments[0]))
     _adopt()
     gc.disable()  # imports leave little garbage, and looking for it takes a tenth of their time
-    for name in IMPORTED:
+    for name in FIRST:
         importlib.import_module(name)
     import torch
 
     torch.set_num_threads(1)
-    gc.freeze()  # what was imported is garbage in no fork, and need not be looked at again
-    gc.enable()
+    gc.freeze()
     folder = Path(listening.getsockname()).parent
     try:
-        _Server(listening, int(arguments[1]), int(arguments[2])).serve()
+        _Server(listening, int(arguments[1]), int(arguments[2]), list(IMPORTED[len(FIRST) :])).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # our starter may have been killed
     os._exit(0)  # taking apart all that was imported takes longer than the audit has to wait

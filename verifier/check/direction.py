@@ -25,6 +25,12 @@ STEPS = 4
 LOOKS = 6
 """Combinations of the other options beside which steps are looked at."""
 
+SMALL = 2.0**-6
+"""A share of a momentum or a decay that is seen in 24 bits, and below what anybody would take for none."""
+
+GROWING = ("momentum", "weight_decay", "wd")
+"""Options of which more does more, from zero on."""
+
 
 def descends(subject: Subject, case: Case) -> None:
     """Some step goes down a gradient that stays the same, and some down its opposite; with any one switch turned.
@@ -62,6 +68,7 @@ def rates_act(subject: Subject, case: Case) -> None:
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("rates that act", case):
         return
+    _small_ones_act(subject, case)
     for option in signature.options:
         values = [v for v in option.values if v != 0][-2:]
         if option.name not in idle(signature.notes) & set(RATES) or option.kind != "float" or len(values) < 2:
@@ -74,6 +81,31 @@ def rates_act(subject: Subject, case: Case) -> None:
             with compared(one, other, unlike=True):
                 what = f"no value of {option.name} changes a step"
                 raise breach(what, subject, one, f"the steps with {option.name} = {values[0]:g}", "other steps", STEPS)
+
+
+def _small_ones_act(subject: Subject, case: Case) -> None:
+    """A small momentum or weight decay is not none: it tells where a large one does, in a parameter or its state.
+
+    One element has no gradient to speak of, so that signs of gradients feel a decay too. Steps that compute in 16 bits
+    are not looked at: there what is small is lost.
+    """
+    signature: Any = subject.rule
+    grads = np.array([[1.0, -0.5, 0.0, 2.0], [0.5, -1.0, 0.0, 1.0], [-0.25, 1.0, 0.0, 0.5], [1.0, 0.5, 0.0, -1.0]])
+    for option in signature.options:
+        if option.name not in GROWING or option.kind != "float":
+            continue
+        large = max(option.values)
+        for base in itertools.islice((signature.defaults, *signature.configurations), LOOKS):
+            values = (0.0, SMALL * large, large)
+            cases = [beside(subject, case, {**case.hyper, **base, option.name: value}, grads) for value in values]
+            none, small, much = (attempted(subject, one) for one in cases)
+            if none is None or small is None or much is None or small.facts.get("coarse_state"):
+                continue
+            current().compared(small.theta.size)
+            if np.isfinite(much.theta).all() and same_run(small, none) and not same_run(much, none):
+                with compared(cases[1], cases[0], unlike=True):
+                    what = f"{option.name} = {values[1]:g} acts as 0, though {large:g} does not"
+                    raise breach(what, subject, cases[1], "the steps without it", "other steps", STEPS)
 
 
 def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Iterator[tuple[Case, Case, bool]]:

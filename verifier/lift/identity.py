@@ -23,7 +23,9 @@ from verifier.lift.exact import apart, exact, shown
 from verifier.lift.expr import Node
 from verifier.lift.generic_state import T
 from verifier.lift.lifted import Lift
-from verifier.lift.matrix_rules import RULES, Array, MatrixRule, number
+from verifier.lift.matrix_numbers import Array, number
+from verifier.lift.matrix_rules import RULES, MatrixRule
+from verifier.lift.matrix_search import Absent
 from verifier.lift.observe import Variable
 
 POINTS = 8
@@ -70,12 +72,12 @@ def compare(found: Lift, rule: MatrixRule, points: int = POINTS) -> Identity | N
     """Whether the lifted step, and the first one, are the rule's; None where state or hyperparameters do not fit."""
     if found.steps is None or found.rule is not None or len(found.steps.main.shapes) != 1 or not found.coupled:
         return None
-    known = _hyper(found, rule)
+    known = _hyper(found)
     best: Identity | None = None
     for states in _matchings(found, rule):
         try:
             pairs = _pairs(found, rule, states, known)
-        except KeyError:  # a hyperparameter the code has not
+        except Absent:  # a hyperparameter the code has not
             return None
         identity = _decided(found, rule, pairs, points)
         if identity.agrees:
@@ -91,8 +93,8 @@ def match(found: Lift) -> Identity | None:
     return next((i for i in compared if i.agrees), next((i for i in compared if i.rule in name), None))
 
 
-def _hyper(found: Lift, rule: MatrixRule) -> dict[str, Any]:
-    constants = {**rule.defaults, **{n: Fraction(repr(float(v))) for n, v in found.literal.items()}}
+def _hyper(found: Lift) -> dict[str, Any]:
+    constants = {n: Fraction(repr(float(v))) for n, v in found.literal.items()}
     return {n: number(expr.const(v)) for n, v in constants.items()} | {n: number(expr.sym(n)) for n in found.hyper}
 
 

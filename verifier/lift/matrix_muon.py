@@ -88,8 +88,8 @@ def _unit() -> Slot:
     def ways() -> Iterator[Way]:
         for exponent in (7, 8, 12, 6, 30):
             yield from _by_least(Fraction(1, 10**exponent))
-        yield usual("added", lambda n: n.direction / (norm(n.direction) + n.eps))
-        yield usual("above", lambda n: n.direction / larger(norm(n.direction), n.eps))
+        yield usual("added_eps", lambda n: n.direction / (norm(n.direction) + n.eps))
+        yield usual("above_eps", lambda n: n.direction / larger(norm(n.direction), n.eps))
         yield usual("divided", lambda n: n.direction / norm(n.direction))
         yield wrong("unnormalised", "the matrix is not divided by its norm", lambda n: n.direction)
         yield wrong(

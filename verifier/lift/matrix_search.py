@@ -23,7 +23,7 @@ from verifier.lift.evaluate import holds, values
 from verifier.lift.expr import Node
 from verifier.lift.generic_state import T
 from verifier.lift.lifted import Lift
-from verifier.lift.matrix_rules import Array, number
+from verifier.lift.matrix_numbers import Array, number
 from verifier.lift.observe import Variable
 
 POINTS = 8

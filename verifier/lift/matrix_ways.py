@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from verifier.lift import matrix_rules
-from verifier.lift.matrix_rules import Number
+from verifier.lift import matrix_numbers
+from verifier.lift.matrix_numbers import Number
 from verifier.lift.matrix_search import Line, Slot, Way, Written
 
 COMMON = {
@@ -27,17 +27,17 @@ def _symbolic(*values: Any) -> bool:
 
 def root(x: Any) -> Any:
     """The square root, of doubles or of expressions."""
-    return matrix_rules.sqrt(x) if _symbolic(x) else np.sqrt(x)
+    return matrix_numbers.sqrt(x) if _symbolic(x) else np.sqrt(x)
 
 
 def larger(a: Any, b: Any) -> Any:
     """The larger of two, element by element."""
-    return matrix_rules.larger(a, b) if _symbolic(a, b) else np.maximum(a, b)
+    return matrix_numbers.larger(a, b) if _symbolic(a, b) else np.maximum(a, b)
 
 
 def smaller(a: Any, b: Any) -> Any:
     """The smaller of two, element by element."""
-    return matrix_rules.smaller(a, b) if _symbolic(a, b) else np.minimum(a, b)
+    return matrix_numbers.smaller(a, b) if _symbolic(a, b) else np.minimum(a, b)
 
 
 def norm(x: Any) -> Any:
