@@ -14,6 +14,7 @@ from verifier.auditing.cases import full
 from verifier.auditing.laws import Laws
 from verifier.auditing.request import Request
 from verifier.case import Case, Subject, Trajectory
+from verifier.check.distinct import MANY, once_each
 from verifier.floats import BF16, FORMATS, FP16, FP32, FP64, Format
 from verifier.mutants import mutants
 from verifier.record import Violation
@@ -99,6 +100,31 @@ def test_a_violation_says_where_and_how_far() -> None:
     assert 1000 < found.ulps < 5000
     assert "step 3, tensor 1, element 2: observed " in str(found)
     assert ", but should be " in str(found)
+
+
+def test_elements_alike_are_enclosed_once_and_the_one_that_is_not_is_found() -> None:
+    """A tensor that repeats nine elements is enclosed as those, and counted whole; one that strays is seen."""
+    index = np.arange(2 * MANY) % 9
+    small = case(steps=4, shapes=((9,),))
+    large = small.with_(shapes=((len(index),),), theta=small.theta[index], grads=small.grads[:, index])
+    steps, indices = np.nonzero(np.ones(large.grads.shape, bool))
+
+    first, chosen, times = once_each(steps, indices, large.grads, large.grads)
+
+    assert (4 * 9, large.grads.size) == (len(first), int(times.sum()))
+    assert sorted(range(9)) * 4 == list(chosen)
+    seen = record.start()
+    check.steps_enclosed(right(), large)
+    assert 3 * large.grads.size == seen.elements
+
+    def strays(trajectory: Trajectory) -> Trajectory:
+        theta = trajectory.theta.copy()
+        theta[3, 5000] *= 1 + 2.0**-12
+        return replace(trajectory, theta=theta)
+
+    with pytest.raises(Violation) as caught:
+        check.steps_enclosed(altered(right(), strays), large)
+    assert (3, 5000) == (caught.value.step, caught.value.element)
 
 
 def test_an_exception_of_the_optimizer_is_a_violation() -> None:

@@ -10,6 +10,7 @@ import sympy
 
 from verifier import enclosure
 from verifier.case import Case, Subject, Trajectory
+from verifier.check.distinct import once_each
 from verifier.check.known import content, digest, once
 from verifier.check.seen import bits, observed, rule_of, run, violation
 from verifier.enclosure import Enclosure
@@ -204,6 +205,7 @@ class Held:
     allowed: Enclosure
     observed: Array
     finite: Mask  # whether all that the step read is finite, as far as it was seen
+    times: Indices  # how many elements and steps this one stands for: see `once_each`
 
     def started_finite(self) -> Held:
         """Those of the values whose steps began with finite ones."""
@@ -211,7 +213,7 @@ class Held:
             return self
         where = np.flatnonzero(self.finite)
         rest = (self.steps[where], self.indices[where], self.allowed[where], self.observed[where])
-        return Held(self.name, *rest, self.finite[where])
+        return Held(self.name, *rest, self.finite[where], self.times[where])
 
 
 def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]], finite: bool = False) -> None:
@@ -225,13 +227,13 @@ def _fits(subject: Subject, case: Case, held_by: Callable[[str], Iterator[Held]]
         for held in held_by(profile):
             held = held.started_finite() if finite else held
             inside = held.allowed.contains(held.observed)
-            elements += int(inside.sum())
+            elements += int(held.times[inside].sum())
             if not inside.all():
                 what = f"{held.name} left its enclosure"
                 found = _outside(what, subject, case, held.allowed, held.observed, held.steps, held.indices)
                 break
             empty = held.allowed.vacuous
-            vacuous += int(empty.sum())
+            vacuous += int(held.times[empty].sum())
             if not empty.all():
                 margin = max(margin, float(held.allowed.margin(held.observed)[~empty].max()))
         if found is None:
@@ -253,6 +255,10 @@ def _anchored(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, 
     if not steps.size:
         return
     names = [s.name for s in rule.state]
+    rows = {**trajectory.state, rule.theta.name: trajectory.theta}
+    after = [rows[n][1:] for n in (*names, rule.theta.name)]
+    before = [case.grads, plan.of, *(rows[n][:-1] for n in (*names, rule.theta.name))]
+    steps, indices, times = once_each(steps, indices, *before, *after)
     theta = trajectory.theta[steps, indices]
     state = {n: trajectory.state[n][steps, indices] for n in names}
 
@@ -271,12 +277,13 @@ def _anchored(rule: Rule, subject: Subject, case: Case, trajectory: Trajectory, 
 
     read = [theta, subject.format.round(case.grads[steps, indices]), *state.values()]
     finite = np.asarray(np.isfinite(np.stack(read)).all(axis=0))
-    after = once(find, "step", rule, subject.format, content(case), digest(theta, *state.values()), profile)
+    asked = digest(theta, *state.values(), steps, indices)
+    made = once(find, "step", rule, subject.format, content(case), asked, profile)
     for name in (*names, rule.theta.name):  # state first: theta is computed from it
         values = trajectory.theta if name == rule.theta.name else trajectory.state[name]
         values = values[steps + 1, indices]
         wide = subject.format if name == rule.theta.name else _held_in(subject.format, values)
-        yield Held(name, steps + 1, indices, enclosure.held_in(after[name], wide), values, finite)
+        yield Held(name, steps + 1, indices, enclosure.held_in(made[name], wide), values, finite, times)
 
 
 def _carried(
@@ -299,7 +306,8 @@ def _carried(
         taken = steps * case.theta.size + indices
         seen = np.isfinite(theta[:-1]) & np.isfinite(fmt.round(case.grads))
         finite = np.asarray(np.logical_and.accumulate(seen))[steps, indices]  # the state remembers what was not
-        yield Held(rule.theta.name, steps + 1, indices, allowed[taken], theta[steps + 1, indices], finite)
+        values, times = theta[steps + 1, indices], np.ones(steps.size, np.int64)
+        yield Held(rule.theta.name, steps + 1, indices, allowed[taken], values, finite, times)
 
 
 def _about(fmt: Format, before: Array) -> Enclosure:

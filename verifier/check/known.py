@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from verifier.case import Case
-from verifier.floats import Array
+from verifier.floats import Array, Indices
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def content(case: Case) -> bytes:
     return digest(case.theta, case.grads) + hashlib.blake2b(repr(said).encode()).digest()
 
 
-def digest(*values: Array) -> bytes:
+def digest(*values: Array | Indices) -> bytes:
     """A digest of the shapes and bits of some arrays."""
     found = hashlib.blake2b()
     for value in values:
