@@ -22,7 +22,8 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
     elements: the roundings of the coarser run are hundreds of times larger and more, whatever the code does with them,
     so what is farther off than they took the run was done by something else. Half a unit in the last place of its own
     format a step may go where steps are too small to be seen in either. Nothing here is chosen; where the coarser run
-    raises or is not finite where this one is, nothing is said.
+    raises or is not finite where this one is, nothing is said. Nor is what inputs of which nobody can say that they are
+    the others, as they are neighbours of them, make of the run: no arithmetic does better (Higham, 2002, 1.5).
     """
     run = coarser_run(subject, case, seen)
     if run is None:
@@ -39,6 +40,8 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
         far = apart > np.maximum(moved.max(initial=0.0), rounded)
         if far.any():
             far &= apart > _nudged(subject, case, seen, scale)
+        if far.any():
+            far &= apart > _beside(subject, case, seen, scale)
     return np.asarray(far | (np.isnan(others) != np.isnan(seen.theta)), dtype=np.bool_)
 
 
@@ -71,6 +74,25 @@ def _nudged(subject: Subject, case: Case, seen: Trajectory, scale: Array) -> flo
         with nudging:
             run = contextvars.copy_context().run(_run, subject, case, subject.format.name)
         if not nudging.count or run is None or run.theta.shape != seen.theta.shape:
+            return farthest
+        apart = np.abs(run.theta - seen.theta) / scale
+        farthest = max(farthest, float(apart[np.isfinite(apart)].max(initial=0.0)))
+    return farthest
+
+
+def _beside(subject: Subject, case: Case, seen: Trajectory, scale: Array) -> float:
+    """How far, relative to `scale`, a run is taken by inputs one unit in the last place off, each or not, at random.
+
+    Zeros stay. Eigenvectors of a matrix without full rank, for one, are made of such differences.
+    """
+    fmt, farthest = subject.format, 0.0
+    for number in range(NUDGED):
+        draw = np.random.default_rng(number)
+        theta, grads = (
+            fmt.round(x * (1 + draw.integers(-1, 2, x.shape) * 2 * fmt.u)) for x in (case.theta, case.grads)
+        )
+        run = contextvars.copy_context().run(_run, subject, case.with_(theta=theta, grads=grads), fmt.name)
+        if run is None or run.theta.shape != seen.theta.shape:
             return farthest
         apart = np.abs(run.theta - seen.theta) / scale
         farthest = max(farthest, float(apart[np.isfinite(apart)].max(initial=0.0)))

@@ -11,7 +11,7 @@ from verifier.case import Case
 from verifier.floats import FORMATS
 from verifier.subjects.torch_conventions import case_of, drawn_elsewhere
 from verifier.subjects.torch_foreign import Foreign
-from verifier.subjects.torch_generators import generators, rewound
+from verifier.subjects.torch_generators import drawing, generators, rewound
 from verifier.subjects.torch_signature import Signature
 
 MATRIX = (4, 3)
@@ -27,8 +27,8 @@ def draws(signature: Signature, case: Case, dtype: str = "") -> bool:
         rewound(signature.build)
         life = Life(Foreign(signature, FORMATS[dtype or signature.widest]), case)
         own = generators(life.optimizer)
-        life.run()
-        if rewound(signature.build) or own != generators(life.optimizer):
+        _, drew = drawing(signature.build, life.run)
+        if drew or rewound(signature.build) or own != generators(life.optimizer):
             return True
         return not torch.equal(before, torch.default_generator.get_state()) or others != drawn_elsewhere()
     finally:

@@ -17,7 +17,7 @@ from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.floats import FORMATS, Array, Format
 from verifier.rule import Rule
 from verifier.subjects.initial import initial_state
-from verifier.subjects.torch_generators import generators, rewound
+from verifier.subjects.torch_generators import drawing, generators, rewound
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_life import DTYPES, Life
 from verifier.subjects.torch_signature import Signature
@@ -263,8 +263,8 @@ def _run(subject: Foreign, case: Case) -> Trajectory:
         with contained():
             life = Life(subject, case)
             own = generators(life.optimizer)
-            found = life.run()
-        moved = rewound(subject.signature.build) or own != generators(life.optimizer)
+            found, drew = drawing(subject.signature.build, life.run)
+        moved = rewound(subject.signature.build) or own != generators(life.optimizer) or drew
         if torch.equal(started, generator.get_state()) and not moved:
             return found
         return replace(found, facts={**found.facts, "random": (True,)})

@@ -5,11 +5,36 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+T = TypeVar("T")
+
+
+class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves its modes untyped
+    """Counts the operations that draw random numbers, whichever generator they draw from."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += torch.Tag.nondeterministic_seeded in func.tags
+        return func(*args, **(kwargs or {}))
+
+
+def drawing(build: Any, live: Callable[[], T]) -> tuple[T, bool]:
+    """What `live()` returns, and whether it drew from a generator that a class's package makes and nobody can look at.
+
+    A step may make one, seeded with its number, and forget it.
+    """
+    if not _makers(getattr(build, "__module__", "").partition(".")[0]):
+        return live(), False
+    with Draws() as draws:  # type: ignore[no-untyped-call]
+        found = live()
+    return found, draws.count > 0
 
 
 def generators(living: Any) -> dict[str, bytes]:

@@ -1,0 +1,51 @@
+"""What roundings or chance make of a step is no mistake; what they cannot explain is found beside them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from tests.test_false_alarms import FAST
+from verifier import record
+from verifier.auditing import collect as audit_collect
+from verifier.auditing.probe import learn, with_class
+from verifier.auditing.request import Request
+from verifier.subjects.torch_signature import resolve
+
+
+@functools.cache
+def laws_of(name: str) -> dict[str, Any]:
+    """The laws of one of the optimizers, each with the subjects it is asked of."""
+    target = f"tests.unusual_numbers:{name}"
+    found = with_class(learn(Request(target)), resolve(target)[1])
+    modules: list[Any] = [*audit_collect._rule_modules(found, "ci"), audit_collect._contract_module(found, "ci")]
+    asked = [(law, test, made.subjects) for made in modules for law, test in vars(made).items()]
+    return {law: (FAST(test), subjects) for law, test, subjects in asked if hasattr(test, "hypothesis")}
+
+
+def said(name: str, law: str) -> str:
+    """What a law finds wrong, and where; empty where it holds."""
+    test, subjects = laws_of(name)[f"test_{law}"]
+    for subject in (s for s in subjects if not s.untestable):
+        record.start()
+        try:
+            test(subject=subject)
+        except record.Violation as violation:
+            return violation.sentence
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "law", "words"),
+    [
+        ("Eigenbasis", "EigenbasisInRows", "tall_matrices", "a wide matrix is stepped otherwise"),
+        ("Secant", "SecantOfSome", "whole_tensors", "a step reads some elements of a tensor of 1280"),
+        ("RoundsBySeed", "RoundsBySeedAndDecaysMore", "step_follows", "left its enclosure"),
+    ],
+)
+def test_what_rounding_or_chance_makes_of_a_step_is_no_mistake(right: str, wrong: str, law: str, words: str) -> None:
+    """Neighbouring inputs explain it, or a generator that nobody holds; what is wrong beside it they do not."""
+    assert said(right, law) == ""
+    assert words in said(wrong, law)

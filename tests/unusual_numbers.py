@@ -1,0 +1,94 @@
+"""Right optimizers whose numbers hang on roundings, or on chance; beside each one that is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.unusual_steps import Loop
+
+
+class Eigenbasis(Loop):
+    """The sign of the gradient in the eigenvectors of its square, of which some are any that complete the others."""
+
+    def __init__(self, params: Any, lr: float = 0.1, eps: float = 1e-8) -> None:
+        super().__init__(params, dict(lr=lr, eps=eps))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        if p.ndim != 2 or not p.numel():
+            p.sub_(p.grad, alpha=group["lr"])
+            return
+        grad = p.grad if p.dtype == torch.float64 else p.grad.float()
+        basis = torch.linalg.eigh(grad @ grad.T)[1]
+        turned = basis.T @ grad
+        p.sub_(self.back(basis @ (turned / (turned.abs() + group["eps"]))).to(p.dtype), alpha=group["lr"])
+
+    def back(self, step: Tensor) -> Tensor:
+        return step
+
+
+class EigenbasisInRows(Eigenbasis):
+    """Rows of a wide matrix move the further the later they come."""
+
+    def back(self, step: Tensor) -> Tensor:
+        rows, columns = step.shape
+        return step * torch.arange(rows)[:, None] if rows < columns else step
+
+
+class Secant(Loop):
+    """The size of a step is that of the last, by how much the gradient changed (Barzilai and Borwein, 1988)."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        size = group["lr"]
+        if state:
+            moved, change = p - state["p"], self.read(p.grad - state["grad"])
+            along = float((moved * change).sum())
+            size *= 1 + min(float((moved * moved).sum()) / along, 1.0) if along > 0 else 1
+        state["p"], state["grad"] = p.clone(), p.grad.clone()
+        p.sub_(p.grad, alpha=size)
+
+    def read(self, change: Tensor) -> Tensor:
+        return change
+
+
+class SecantOfSome(Secant):
+    """Reads the first elements of a tensor alone."""
+
+    def read(self, change: Tensor) -> Tensor:
+        return change * (torch.arange(change.numel()).reshape(change.shape) < 600)
+
+
+class RoundsBySeed(Loop):
+    """Rounds to bfloat16 up or down by chance, from a generator that each step makes of its number."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        step = self.state[p]["step"] = self.state[p].get("step", 0) + 1
+        exact = p.float() if p.dtype == torch.bfloat16 else p.clone()
+        exact.mul_(1 - group["lr"] * self.decay(p, group)).sub_(p.grad.to(exact.dtype), alpha=group["lr"])
+        if p.dtype == torch.bfloat16:
+            draw = torch.Generator().manual_seed(step)
+            noise = torch.randint(0, 1 << 16, p.shape, dtype=torch.int32, generator=draw)
+            exact = ((exact.view(torch.int32) + noise) & -65536).view(torch.float32)
+        p.copy_(exact)
+
+    def decay(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(group["weight_decay"])
+
+
+class RoundsBySeedAndDecaysMore(RoundsBySeed):
+    """Long tensors decay twice as much."""
+
+    def decay(self, p: Tensor, group: dict[str, Any]) -> float:
+        return super().decay(p, group) * (2 if p.numel() > 60 else 1)
