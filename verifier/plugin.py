@@ -89,8 +89,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STATE] = _Session(config)
     if config.option.verifier_target:
         from verifier.auditing import collect as audit_collect
+        from verifier.auditing import redrawn
 
         config.pluginmanager.register(audit_collect.of(config), "verifier-audit")
+        config.pluginmanager.register(redrawn.Redrawn(), "verifier-redrawn")
         if config.option.verifier_evidence:
             config.pluginmanager.register(overdue.Overdue(config), "verifier-overdue")
 
