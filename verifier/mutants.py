@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
-import sympy
-
 from verifier.edits import Edit
 from verifier.equality.normal import Status, equal
 from verifier.mistakes import MISTAKES
-from verifier.rule import Rule, invariants, transition
+from verifier.rule import Rule, invariants, symbols, transition
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +50,7 @@ def made(rule: Rule, edit: Edit) -> Mutant:
     """The rule with one edit in it, whether it differs or not."""
     step = rule.step if edit.step is None else edit.step
     state = rule.state if edit.state is None else edit.state
-    read = {s for _, e in step for s in sympy.sympify(e).free_symbols}
-    read |= {s for e in state.values() for s in sympy.sympify(e).free_symbols}
+    read = {s for e in (*(e for _, e in step), *state.values()) for s in symbols(e)}
     kept = {f.name: getattr(rule, f.name) for f in fields(Rule)}
     kept |= {
         "name": f"{rule.name}__{edit.name}",

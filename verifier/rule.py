@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sympy
@@ -47,19 +47,19 @@ class Rule:
         if len(known) < 3 + len(self.hyper) + len(self.state):
             raise RuleError(f"rule {self.name}: theta, grad, t, hyper and state must have different names")
         for variable, initial in self.state.items():
-            for symbol in _ordered(sympy.sympify(initial).free_symbols - {self.theta} - set(self.hyper)):
+            for symbol in _ordered(symbols(initial) - {self.theta} - set(self.hyper)):
                 raise RuleError(f"rule {self.name}: the initial value of {variable} reads {symbol}, not theta or hyper")
         read: set[Symbol] = set()
         for number, (target, value) in enumerate(self.step, 1):
-            for symbol in _ordered(sympy.sympify(value).free_symbols - known):
+            for symbol in _ordered(symbols(value) - known):
                 raise RuleError(f"rule {self.name}, line {number}, {target} = {value}: {symbol} is not defined")
             if target in self.hyper or target == t:
                 raise RuleError(f"rule {self.name}, line {number}: {target} is not the step's to assign")
-            read |= sympy.sympify(value).free_symbols
+            read |= symbols(value)
             known.add(target)
         if self.theta not in {target for target, _ in self.step}:
             raise RuleError(f"rule {self.name}: no line assigns {self.theta}")
-        read |= {s for initial in self.state.values() for s in sympy.sympify(initial).free_symbols}
+        read |= {s for initial in self.state.values() for s in symbols(initial)}
         for symbol in _ordered(set(self.hyper) - read):
             raise RuleError(f"rule {self.name}: hyperparameter {symbol} is never used")
 
@@ -74,8 +74,14 @@ class Rule:
         return table[name]
 
 
-def _ordered(symbols: set[sympy.Basic]) -> list[sympy.Basic]:
-    return sorted(symbols, key=str)
+@functools.cache
+def symbols(value: Expr) -> frozenset[Symbol]:
+    """The symbols of a line. Thousands of edited rules share most of their lines with the rule they are made of."""
+    return frozenset(sympy.sympify(value).free_symbols)
+
+
+def _ordered(some: Iterable[sympy.Basic]) -> list[sympy.Basic]:
+    return sorted(some, key=str)
 
 
 def transition(rule: Rule) -> dict[Symbol, Expr]:

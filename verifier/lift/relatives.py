@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import sympy
 
@@ -270,30 +271,44 @@ def _fewest(candidates: Iterable[_Candidate]) -> list[_Candidate]:
 def _edited(lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect) -> Iterator[_Candidate]:
     """Every candidate with one more convention, or with a mistake where it has none."""
     for c in list(candidates):
-        beside = {e.name: e for e in aspect.conventions(c.wrong)} if c.wrong is not None else {}
-        for edit in aspect.conventions(c.rule):
+        beside = {e.name: again for e, _, again in _conventions(aspect, c.wrong)} if c.wrong is not None else {}
+        for edit, rule, plain in _conventions(aspect, c.rule):
             if edit.name == "decay_missing" and c.slip is None and not _possible(lifted, edit):
-                yield _Candidate(c.rule, c.conventions, edit, made(c.rule, edit))
+                yield _Candidate(c.rule, c.conventions, edit, plain)
             if edit.name in (done.name for done in c.conventions) or not _possible(lifted, edit):
                 continue
             if c.wrong is None:
-                yield _Candidate(_named(c.rule, edit), (*c.conventions, edit))
+                yield _Candidate(rule, (*c.conventions, edit))
             elif edit.name in beside and c.slip is not None:
-                rule = _named(c.rule, edit)
-                wrong = replace(made(c.wrong, beside[edit.name]), name=f"{rule.name}__{c.slip.name}", says=c.wrong.says)
+                wrong = replace(beside[edit.name], name=f"{rule.name}__{c.slip.name}", says=c.wrong.says)
                 yield _Candidate(rule, (*c.conventions, edit), c.slip, wrong)
         if c.slip is None:
-            for slip in aspect.slips(c.rule):
+            for slip, wrong in _slips(aspect, c.rule):
                 if _backwards(lifted, slip):
                     edit = replace(slip, name="reversed")
-                    yield _Candidate(_named(c.rule, edit), (*c.conventions, edit))
+                    yield _Candidate(_named(c.rule, wrong), (*c.conventions, edit))
                 else:
-                    yield _Candidate(c.rule, c.conventions, slip, made(c.rule, slip))
+                    yield _Candidate(c.rule, c.conventions, slip, wrong)
 
 
-def _named(rule: Rule, edit: Edit) -> Rule:
+@cache
+def _conventions(aspect: Aspect, rule: Rule) -> tuple[tuple[Edit, Rule, Mutant], ...]:
+    """The conventions of an aspect, with the rule that is written so and the same as an edit of it.
+
+    Kept: code is compared with the same few rules again and again, with one switch turned and another.
+    """
+    written = ((edit, made(rule, edit)) for edit in aspect.conventions(rule))
+    return tuple((edit, _named(rule, again), again) for edit, again in written)
+
+
+@cache
+def _slips(aspect: Aspect, rule: Rule) -> tuple[tuple[Edit, Mutant], ...]:
+    """The mistakes of an aspect, with the rule that has them."""
+    return tuple((slip, made(rule, slip)) for slip in aspect.slips(rule))
+
+
+def _named(rule: Rule, written: Mutant) -> Rule:
     """The rule as a convention has it, under a name that says that there is one."""
-    written = made(rule, edit)
     kept = {name: getattr(written, name) for name in Rule.__dataclass_fields__}
     return Rule(**kept | {"name": f"{rule.name.removesuffix('_variant')}_variant"})
 
