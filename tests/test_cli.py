@@ -192,6 +192,18 @@ def test_explain_says_which_rule_the_code_performs(capsys: pytest.CaptureFixture
     assert r"\begin{align*}" in capsys.readouterr().out
 
 
+def test_explain_takes_a_file_with_one_optimizer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its only class is meant; of several, which one is asked, and all of them are named."""
+    one, two = tmp_path / "one.py", tmp_path / "two.py"
+    one.write_text("import torch\n\nclass Mine(torch.optim.SGD):\n    pass\n", encoding="utf-8")
+    two.write_text(one.read_text(encoding="utf-8") + "\nclass Other(Mine):\n    pass\n", encoding="utf-8")
+
+    assert 0 == cli.run(["explain", str(one)])
+    assert "Rule: sgd" in capsys.readouterr().out
+    assert 2 == cli.run(["explain", str(two)])
+    assert f"holds 2 optimizers; which one?; accepted: {two}:Mine, {two}:Other" in capsys.readouterr().err
+
+
 def test_init_writes_a_rule_file_that_can_be_derived_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What `init` prints is a rule file: `derive` takes it."""
     assert 0 == cli.run(["init", "torch.optim:SGD", "--name", "mine"])

@@ -245,7 +245,7 @@ def explain(
 ) -> None:
     """Reads the update rule out of the code of TARGET: its formula, its weight-decay semantics, the nearest known rule.
 
-    TARGET is pkg.mod:Class or path/file.py:Class.
+    TARGET is pkg.mod:Class, path/file.py:Class, or a file with one optimizer.
     """
     from verifier import cli_rules
 
@@ -259,7 +259,7 @@ def explain(
 def init(target: str, arguments: tuple[str, ...], params: str | None, name: str) -> None:
     """Prints a rule file read out of the code of TARGET, for a person to compare with the paper.
 
-    TARGET is pkg.mod:Class or path/file.py:Class.
+    TARGET is pkg.mod:Class, path/file.py:Class, or a file with one optimizer.
     """
     from verifier import cli_rules
 

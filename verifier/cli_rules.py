@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +20,30 @@ def explain(
     """Prints what the code of a target does, as text, LaTeX or JSON."""
     from verifier.lift.explain import explain as read
 
-    found = read(target, implementation, **built_with(arguments, params))
+    found = read(the_class(target), implementation, **built_with(arguments, params))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         click.echo(found.latex if latex else found.text, nl=False)
+
+
+def the_class(target: str) -> str:
+    """The only optimizer class of a file or module, and any other target as it is; UsageError where there are more."""
+    if ":" in target or not (target.endswith(".py") or _is_module(target)):
+        return target
+    from verifier.auditing.targets import expand
+
+    found = expand((target,)).audited
+    if len(found) > 1:
+        raise UsageError(f"holds {len(found)} optimizers; which one?", where=target, accepted=found)
+    return found[0]
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # what it should be part of is no package, or is not there
+        return False
 
 
 def init(target: str, arguments: Sequence[str], params: str | None, name: str) -> None:
@@ -31,7 +51,7 @@ def init(target: str, arguments: Sequence[str], params: str | None, name: str) -
     from verifier.lift.lifted import lift
     from verifier.lift.rule_file import rule_source
 
-    read = lift(target, **built_with(arguments, params))
+    read = lift(the_class(target), **built_with(arguments, params))
     if read.rule is None:
         raise UsageError(f"has no rule of one element: {read.stopped_by or read.coupled}", where=target)
     click.echo(rule_source(read, name), nl=False)

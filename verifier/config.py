@@ -60,7 +60,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("json", str, "Also writes the results as JSON to this file.", None, metavar="FILE"),
         Option("junit", str, "Also writes them as JUnit XML, which CI shows as tests.", None, metavar="FILE"),
         Option("sarif", str, "Also writes them as SARIF, which CI shows in the code.", None, metavar="FILE"),
-        Option("baseline", str, "The expected failures; by default properties/expected.toml.", None, metavar="FILE"),
+        Option("baseline", str, "The expected failures; `verify` has its own, audits none.", None, metavar="FILE"),
         Option("rule", str, "Audits hold their targets to it: a name, or path/file.py[:name].", None, metavar="RULE"),
         Option("memory", float, "What an audited target may take; by default half of all.", None, (), "GIB", above=0),
     )
