@@ -92,3 +92,46 @@ class RoundsBySeedAndDecaysMore(RoundsBySeed):
 
     def decay(self, p: Tensor, group: dict[str, Any]) -> float:
         return super().decay(p, group) * (2 if p.numel() > 60 else 1)
+
+
+class ByPart(Loop):
+    """Matrices take normed steps, vectors divide by the gradient's size, with an epsilon of their own."""
+
+    def __init__(self, params: Any, lr: float = 0.1, adam_eps: float = 1e-10) -> None:
+        super().__init__(params, dict(lr=lr, adam_eps=adam_eps))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        size = p.grad.abs() if p.ndim < 2 else p.grad.norm()
+        p.sub_(p.grad / (size + self.eps(group)), alpha=group["lr"])
+
+    def eps(self, group: dict[str, Any]) -> float:
+        return float(group["adam_eps"])
+
+
+class ByPartWithoutEps(ByPart):
+    """Nothing keeps zero from dividing zero."""
+
+    def eps(self, group: dict[str, Any]) -> float:
+        return 0.0
+
+
+class NormsMatrices(Loop):
+    """Vectors go down their gradient, matrices by steps of one length; both decay."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        grad = p.grad.add(p, alpha=group["weight_decay"])
+        p.sub_(grad if p.ndim < 2 else grad / (grad.norm() + 1e-3), alpha=group["lr"])
+
+
+class NormsMatricesByGroup(NormsMatrices):
+    """Groups after the first move further."""
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        super().one(p, group)
+        if group is not self.param_groups[0]:
+            p.mul_(1.5)

@@ -62,6 +62,11 @@ switch = st.booleans()
 """Strategies are built once: a new one costs as much to look into as to draw from."""
 
 
+def is_eps(name: str) -> bool:
+    """Whether an option is called an epsilon, of a part of the step perhaps: eps, epsilon, adam_eps."""
+    return any(part.startswith("eps") for part in name.split("_"))
+
+
 def _within(domain: sympy.Set) -> Callable[[float], bool]:
     """Membership in an interval, as a float comparison: sympy's own takes a millisecond."""
     low, high = float(domain.inf), float(domain.sup)
@@ -285,7 +290,7 @@ ROUND_STATE = frozenset({"initial_accumulator_value"})
 ACTING = ("amsgrad", "centered", "nesterov")
 """Switches of published optimizers that act on every step but the first, whatever else is chosen, or nearly."""
 
-RATES = ("lr", "lr_decay", "beta1", "momentum", "weight_decay")
+RATES = ("lr", "lr_decay", "beta1", "momentum", "weight_decay", "etaplus", "etaminus")
 """Options of published optimizers that change every run of a few steps."""
 
 OF_DECAY = re.compile(r"weight_dec|(^|_)wd(_|$)|^decoupled?(_decay)?$|^(fixed|cautious|stable)_decay$|no_prox")

@@ -170,7 +170,7 @@ def machine(
                 q.grad = p.grad.clone()
                 self.models[k].step()
                 self.taken[k] += 1
-                rule = reference(signature, held, self.options[k])
+                rule = reference(signature, held, self.options[k]) if self.told_of(p) else None
                 if rule is not None:
                     theta = self.seen(k, rule)[0]
                     grad = p.grad.reshape(-1).to(torch.float64).numpy().copy()
@@ -183,6 +183,10 @@ def machine(
             self.optimizer.step()
             for k, (rule, step) in before.items():
                 self.follows(k, rule, step)
+
+        def told_of(self, p: Any) -> bool:
+            """Whether the rules say something of a parameter: what was read of vectors alone does not of matrices."""
+            return p.dim() < 2 or not signature.of_vectors or any(one.source == "declared" for one in held)
 
         def follows(self, k: int, rule: Rule, step: dict[str, Any]) -> None:
             """Parameter `k` lies in the enclosure of its step."""

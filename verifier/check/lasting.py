@@ -15,7 +15,7 @@ from verifier.check.seen import RAISED, run
 from verifier.check.state import unmoved_by
 from verifier.floats import FP32, Mask
 from verifier.record import Violation, current, place_of
-from verifier.strategies import ROUND_STATE
+from verifier.strategies import ROUND_STATE, is_eps
 
 STEPS = 64
 """Steps of the same gradient: past where averages of decay 1/2 have converged in float64."""
@@ -48,7 +48,7 @@ def stays_finite(subject: Subject, case: Case) -> None:
     options = [signature.option(name) for name in case.hyper]
     kept = {o.name: o.default for o in options if o.kind == "float" and not o.name.startswith(DRAWN)}
     case = case.with_(hyper={**case.hyper, **kept})
-    if not subject.format.round(np.array([v for name, v in case.hyper.items() if name.startswith("eps")])).all():
+    if not subject.format.round(np.array([v for name, v in case.hyper.items() if is_eps(name)])).all():
         current().notes["eps is zero in this format, and so may be a divisor"] += 1
         return
     fast = {o.name: 0.5 for o in options if o.name.startswith(FADES) and 0.5 in o.values and 0 < o.default < 1}

@@ -12,6 +12,7 @@ import torch
 
 from verifier.case import Case, Group, Trajectory
 from verifier.floats import FORMATS, FP16, same_bits
+from verifier.strategies import is_eps
 from verifier.subjects.torch_conventions import case_of, torchs_own
 from verifier.subjects.torch_foreign import MISSPELT, Foreign
 from verifier.subjects.torch_life import Life
@@ -111,7 +112,7 @@ def _swallows_nan(signature: Signature, shape: tuple[int, ...], taken: Taken) ->
 
 def _vanishing_eps(signature: Signature, shape: tuple[int, ...], taken: Taken) -> Iterator[Note]:
     """A zero gradient that makes NaN of a float16 parameter, as eps is zero there."""
-    small = [o for o in signature.options if o.name.startswith("eps") and 0 < o.default < FP16.tiny / 2]
+    small = [o for o in signature.options if is_eps(o.name) and 0 < o.default < FP16.tiny / 2]
     if not small or "forloop float16" in signature.unavailable:
         return
     case = case_of(signature, [shape], signature.defaults)

@@ -18,7 +18,7 @@ from verifier.case import Case
 from verifier.errors import UsageError
 from verifier.lift.construct import DECAY_NAMES, Question, _parts, arguments, resolve
 from verifier.lift.keywords import REQUIRED, SWITCHES, by_keyword, required
-from verifier.strategies import HYPER
+from verifier.strategies import HYPER, is_eps
 from verifier.subjects.torch_keys import keys_of
 
 __all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signature"]
@@ -284,7 +284,7 @@ def _floats(name: str, default: float) -> tuple[float, ...]:
         others = HYPER[name]
     elif name in DECAY_NAMES:
         others = HYPER["weight_decay"]
-    elif name.startswith("eps"):
+    elif is_eps(name):
         others = HYPER["eps"]
     elif name.startswith(("beta", "momentum", "rho", "mu")) and 0 <= default < 1:
         others = (0.5, 0.75, 0.3)
