@@ -52,6 +52,7 @@ def said(name: str, law: str) -> str:
         ("Eigenbasis", "EigenbasisInRows", "tall_matrices", "a wide matrix is stepped otherwise"),
         ("Secant", "SecantOfSome", "whole_tensors", "a step reads some elements of a tensor of 1280"),
         ("ByPart", "ByPartWithoutEps", "stays_finite", "a zero gradient makes a parameter NaN"),
+        ("ByDistance", "ByDistanceWithLargeDecay", "acting_rates", "acts as 0, though"),
         ("RoundsBySeed", "RoundsBySeedAndDecaysMore", "step_follows", "left its enclosure"),
     ],
 )

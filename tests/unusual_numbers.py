@@ -135,3 +135,30 @@ class NormsMatricesByGroup(NormsMatrices):
         super().one(p, group)
         if group is not self.param_groups[0]:
             p.mul_(1.5)
+
+
+class ByDistance(Loop):
+    """Steps are as long as the way that was come so far, a millionth at first (Ivgi and others, 2023)."""
+
+    def __init__(self, params: Any, lr: float = 1.0, weight_decay: float = 0.0) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        grad = p.grad.add(p, alpha=self.decay(group))
+        state = self.state[p]
+        if not state:
+            state["start"], state["far"], state["sum"] = p.clone(), 1e-6 * (1 + p.norm()), torch.zeros_like(p.norm())
+        state["far"] = torch.maximum(state["far"], (p - state["start"]).norm())
+        state["sum"] += grad.square().sum()
+        p.sub_(group["lr"] * state["far"] / (state["sum"].sqrt() + 1e-8) * grad)
+
+    def decay(self, group: dict[str, Any]) -> float:
+        return float(group["weight_decay"])
+
+
+class ByDistanceWithLargeDecay(ByDistance):
+    """A small weight decay is none."""
+
+    def decay(self, group: dict[str, Any]) -> float:
+        return max(0.0, super().decay(group) - 0.1)
