@@ -19,10 +19,13 @@ import numpy as np
 import pytest
 import torch
 import torch._dynamo  # whatever imports it first changes the environment: here, and not in the midst of a test
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from verifier.subjects.torch_surroundings import snapshot
 
 CHANGES: dict[str, Callable[[], object]] = {
+    "hooks of every optimizer": lambda: register_optimizer_step_pre_hook(print),
+    "hooks of every module": lambda: torch.nn.modules.module.register_module_forward_hook(print),
     "the default dtype": lambda: torch.set_default_dtype(torch.float64),
     "the default device": lambda: torch.set_default_device("meta"),
     "deterministic algorithms": lambda: torch.use_deterministic_algorithms(True),
@@ -101,6 +104,21 @@ def test_a_folder_that_was_left_is_gone_back_to(tmp_path: Path) -> None:
 
     assert "the working directory" == said[0].partition(" from ")[0]
     assert [] == before.changes()
+
+
+def test_modules_and_where_they_are_looked_for_are_put_back() -> None:
+    """What was taken away or replaced is there again; what was imported or added meanwhile stays."""
+    before, finders, places = snapshot(), list(sys.meta_path), list(sys.path)
+    sys.modules["json"] = sys.modules["decimal"] = None  # type: ignore[assignment]
+    sys.modules["brought along"] = json
+    sys.meta_path.clear()
+    sys.path[:] = ["somewhere else"]
+    before.restore()
+
+    assert (json, decimal, json) == tuple(sys.modules.pop(n) for n in ("json", "decimal", "brought along"))
+    sys.modules.update(json=json, decimal=decimal)
+    assert (finders, [*places, "somewhere else"]) == (sys.meta_path, sys.path)
+    sys.path.pop()
 
 
 def test_random_numbers_are_drawn_again() -> None:

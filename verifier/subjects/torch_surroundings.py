@@ -44,6 +44,14 @@ NAMESPACES: tuple[tuple[str, Any], ...] = (
 )
 """Where nobody but their owners may assign: (name, module or class)."""
 
+HOOKS: tuple[tuple[str, dict[Any, Any]], ...] = tuple(
+    (f"hooks of every {kind}", hooks)
+    for kind, owner in (("optimizer", "torch.optim.optimizer"), ("module", "torch.nn.modules.module"))
+    for name, hooks in sorted(vars(sys.modules[owner]).items())
+    if name.startswith("_global_") and isinstance(hooks, dict)
+)
+"""What torch calls at every step, or in every module, whoever registered it: (what it is, the hooks)."""
+
 _OURS = frozenset({"_"})
 """`builtins._` belongs to the interactive prompt."""
 
@@ -71,6 +79,9 @@ class Surroundings:
     environment: dict[str, str]
     generators: tuple[Any, Any, Any]
     names: tuple[dict[str, Any], ...]
+    hooks: tuple[dict[Any, Any], ...]
+    modules: dict[str, Any]
+    paths: tuple[list[Any], ...]  # where imports look
     alarms: tuple[tuple[float, float], ...]  # of each timer: seconds until its signal, and between the next
 
     def changes(self) -> list[str]:
@@ -85,6 +96,7 @@ class Surroundings:
             found.append("warnings.filters")
         if now.environment != self.environment:
             found.append("os.environ")
+        found += sorted({what for (what, _), old, new in zip(HOOKS, self.hooks, now.hooks, strict=True) if old != new})
         for (where, _), before, after in zip(NAMESPACES, self.names, now.names, strict=True):
             if _as_it_was(before, after):
                 continue
@@ -104,6 +116,14 @@ class Surroundings:
             for name, value in before.items():
                 if after.get(name) is not value:
                     setattr(owner, name, value)
+        for (_, hooks), before in zip(HOOKS, self.hooks, strict=True):
+            if hooks != before:
+                hooks.clear()
+                hooks.update(before)
+        if not all(map(operator.is_, map(sys.modules.get, self.modules), self.modules.values())):
+            sys.modules.update(self.modules)
+        for places, known in zip(_paths(), self.paths, strict=True):
+            places[:] = [*known, *(place for place in places if place not in known)]
         if os.environ != self.environment:
             os.environ.clear()
             os.environ.update(self.environment)
@@ -187,6 +207,11 @@ def _folder() -> str:
 _SMALLEST = torch.full((1,), torch.finfo(torch.float32).tiny)
 
 
+def _paths() -> tuple[list[Any], ...]:
+    """What importing reads: what a target adds is left there, what it takes away is put back."""
+    return sys.path, sys.meta_path, sys.path_hooks
+
+
 def _flushes() -> bool:
     """Whether subnormal results are flushed to zero."""
     return float(_SMALLEST * 0.5) == 0.0
@@ -233,6 +258,9 @@ def snapshot() -> Surroundings:
         environment=dict(os.environ),
         generators=(torch.get_rng_state(), random.getstate(), np.random.get_state()),
         names=tuple(dict(vars(owner)) for _, owner in NAMESPACES),
+        hooks=tuple(dict(hooks) for _, hooks in HOOKS),
+        modules=dict(sys.modules),
+        paths=tuple(map(list, _paths())),
         alarms=tuple(signal.getitimer(timer) for timer in TIMERS.values()),
     )
 
