@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests.test_false_alarms import FAST
-from tests.unusual_options import FullMatrix
+from tests.unusual_options import KINDS, FullMatrix, Kinds
 from verifier import record
 from verifier.auditing import collect as audit_collect
 from verifier.auditing.probe import learn, with_class
 from verifier.auditing.request import Request
 from verifier.floats import FP32
-from verifier.subjects.torch_signature import resolve
+from verifier.subjects.torch_signature import resolve, signature
 
 
 @functools.cache
@@ -63,3 +63,11 @@ def test_state_that_is_the_square_of_a_vector_is_asked_of_short_ones() -> None:
     assert said("FullMatrix", "whole_tensors") == ""
     assert FullMatrix.longest == 40
     assert "a step reads some elements of a tensor of 40" in said("PartOfMatrix", "whole_tensors")
+
+
+def test_words_that_an_option_is_compared_with_are_drawn() -> None:
+    """Words may be those of the code: what acts under one acts, and what is wrong under one shows."""
+    assert signature(Kinds).option("kind").words == KINDS
+    assert said("Kinds", "acting_rates") == ""
+    assert said("Kinds", "purity") == ""
+    assert ".grad was changed by the step" in said("KindsThatWrite", "purity")

@@ -229,3 +229,34 @@ class ProximalWithNoise(Proximal):
 
     def ended(self, weight: Tensor) -> Tensor:
         return weight * (1 + 2**-12) if weight.dtype == torch.float32 else weight
+
+
+KINDS = ("plain", "heavy", "ahead")
+
+
+class Kinds(Loop):
+    """A word chooses the step, and with it the options that act: it is looked up in the module's and compared."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, kind: str = "plain") -> None:
+        if kind not in KINDS:
+            raise ValueError(f"kind is one of {KINDS}, not {kind!r}")
+        super().__init__(params, dict(lr=lr, momentum=momentum, kind=kind))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        step = p.grad
+        if group["kind"] != "plain":
+            average = self.state[p].setdefault("average", torch.zeros_like(p))
+            average.mul_(group["momentum"]).add_(self.read(p.grad))
+            step = average + group["momentum"] * p.grad if group["kind"] == "ahead" else average
+        p.sub_(step, alpha=group["lr"])
+
+    def read(self, grad: Tensor) -> Tensor:
+        return grad
+
+
+class KindsThatWrite(Kinds):
+    """Of the kinds that are not the default, the gradient is halved in place."""
+
+    def read(self, grad: Tensor) -> Tensor:
+        return grad.mul_(0.5)

@@ -36,8 +36,9 @@ SIZES = ((3,), (), (2, 2), (17,))
 
 
 def reference(signature: Any, held: Sequence[Any], hyper: Mapping[str, float]) -> Rule | None:
-    """The rule, among those the class is held to, that goes with how `hyper` sets its switches; None: none is known."""
-    away = {o.name: hyper[o.name] for o in signature.options if o.kind == "switch" and hyper[o.name] != o.default}
+    """The rule, among those the class is held to, that goes with its switches and words; None: none is known."""
+    chosen = [o for o in signature.options if o.kind in ("switch", "word")]
+    away = {o.name: hyper[o.name] for o in chosen if hyper[o.name] != o.default}
     for one in held:
         readable = {s.name for s in one.rule.state} <= set(one.states) | {s.name for s in shared(one.rule)}
         if dict(one.fixed) == away and readable and {s.name for s in one.rule.hyper} <= set(hyper):

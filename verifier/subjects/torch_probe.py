@@ -147,7 +147,7 @@ class Probe:
             refused_alone = [v for v in option.values[1:] if v not in taken]
             taken += [v for v in refused_alone if self._with_help(option.name, v)]
             options.append(replace(option, values=(option.default, *taken)))
-        switches = {o.name: list(o.values[1:]) for o in options if o.kind == "switch"}
+        switches = {o.name: list(o.values[1:]) for o in options if o.kind in ("switch", "word")}
         drawing = dict.fromkeys(by_chance(self.signature, self.shape, switches), DRAWS)
         self.notes += [("convention", f"draws random numbers where {n} is turned, which it was not") for n in drawing]
         options = [replace(o, values=(o.default,)) if o.name in drawing else o for o in options]

@@ -20,6 +20,7 @@ from verifier.lift.construct import DECAY_NAMES, Question, _parts, arguments, re
 from verifier.lift.keywords import REQUIRED, SWITCHES, by_keyword, required
 from verifier.strategies import HYPER, is_eps
 from verifier.subjects.torch_keys import keys_of
+from verifier.subjects.torch_words import words
 
 __all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signature"]
 
@@ -202,7 +203,7 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
     for p in parameters:
         if p.name in (first, *SWITCHES, *given) or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             continue
-        found = _options(p)
+        found = _options(p) or _words(build, p)
         if p.name == "lr" and p.default is None and _refused(build, first, fixed):
             found = _options(p.replace(default=p.empty))
         if found:
@@ -254,9 +255,9 @@ def _options(p: inspect.Parameter) -> list[Option]:
         default = (0.9, 0.99)
     if isinstance(default, bool):
         return [Option(p.name, p.name, None, "switch", (float(default), float(not default)))]
-    words = typing.get_args(p.annotation) if typing.get_origin(p.annotation) is typing.Literal else ()
-    if isinstance(default, str) and default in words:
-        ordered = (default, *(w for w in words if w != default and isinstance(w, str)))
+    literal = typing.get_args(p.annotation) if typing.get_origin(p.annotation) is typing.Literal else ()
+    if isinstance(default, str) and default in literal:
+        ordered = (default, *(w for w in literal if w != default and isinstance(w, str)))
         return [Option(p.name, p.name, None, "word", tuple(float(k) for k in range(len(ordered))), ordered)]
     if isinstance(default, tuple | list) and default and all(_is_number(v) for v in default):
         whole = isinstance(default[0], int) and p.name != "betas" and all(isinstance(v, int) for v in default)
@@ -276,6 +277,15 @@ def _options(p: inspect.Parameter) -> list[Option]:
         return [Option(p.name, p.name, None, "int", (float(default), *map(float, dict.fromkeys(others))))]
     plainly = isinstance(default, int) and "float" not in str(p.annotation)
     return [Option(p.name, p.name, None, "float", _floats(p.name, float(default)), whole=plainly)]
+
+
+def _words(build: Callable[..., Any], p: inspect.Parameter) -> list[Option]:
+    """The option of one argument that is a word, where the code of the class compares it with others."""
+    if not isinstance(p.default, str):
+        return []
+    ordered = (p.default, *(word for word in words(build, p.name) if word != p.default))
+    places = tuple(float(k) for k in range(len(ordered)))
+    return [Option(p.name, p.name, None, "word", places, ordered)] if len(ordered) > 1 else []
 
 
 def _floats(name: str, default: float) -> tuple[float, ...]:
