@@ -8,6 +8,7 @@ import time
 import pytest
 
 from verifier.auditing import implementations
+from verifier.auditing.read import Read
 from verifier.auditing.reading_time import TooLong
 from verifier.subjects.torch_forms import Forms
 from verifier.subjects.torch_probe import examined
@@ -67,3 +68,14 @@ def test_child_does_not_outlive_its_block() -> None:
         pass
     with pytest.raises(ProcessLookupError):
         os.kill(asleep._child, 0)
+
+
+def test_known_rule_of_another_implementation_is_told_where_the_for_loop_has_none(known: Signature) -> None:
+    """AdamW's foreach is adamw, by proof: told where the for-loop departs from it and is nothing known itself."""
+    forms = Forms(known)
+    apart = [Read("foreach", "of the for-loop", "refuted", "some difference")]
+    alike = [Read("foreach", "of the for-loop", "proved", "")]
+
+    assert {"foreach": "adamw"} == implementations.performs(known, forms, apart, {"rule_source": "lifted"})
+    assert {} == implementations.performs(known, forms, apart, {"rule_source": "matched"})
+    assert {} == implementations.performs(known, forms, alike, {"rule_source": "lifted"})

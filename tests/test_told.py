@@ -186,3 +186,32 @@ def test_rates_that_are_kept_are_no_convention_where_schedules_are_ignored() -> 
 
     assert (False, True) == tuple("keeps the rates" in text for text in (wrong, right))
     assert (True, True) == tuple("other" in text for text in (wrong, right))
+
+
+def test_mistake_that_is_known_by_name_is_told_first() -> None:
+    """What names the mistake comes before what else it breaks, and says it once."""
+    known = "the code is lamb, but gradients shorter than the bound are lengthened"
+    named = of("implements", "the forloop code does not perform the rule lamb", formula=known,
+               seen={"observed": known, "expected": "no difference"})  # fmt: skip
+    bound = of("bounds", "max_grad_norm acts on gradients far below it")
+
+    first, second = ranked([bound, named])
+    lines = " ".join(" ".join(told.shown(1, first)).split())
+
+    assert ["implements", "bounds"] == [one.law.partition(".")[2] for one in (first, second)]
+    assert lines.startswith(f"1. {known} promised")
+    assert 1 == lines.count("shorter than the bound")
+    assert "no difference" not in lines
+
+
+def test_for_loop_is_blamed_where_another_implementation_is_the_known_rule() -> None:
+    """Where foreach is Lion by proof and the for-loop is nothing known, the finding says which of them is wrong."""
+    subject = "cpu-float32-foreach"
+    finding = of("as_read", "exp_avg is not what the rule read out of the code gives", subject=subject,
+                 rows=(f"wrong.as_read@{subject}",))  # fmt: skip
+
+    lines = " ".join(" ".join(told.shown(1, finding, performed="lion")).split())
+
+    assert "1. exp_avg is not what the for-loop's code makes it" in lines
+    assert "but the foreach code performs lion, as proved: it is the for-loop that is wrong" in lines
+    assert "observed 3.0 of the foreach code expected 4.0 of the for-loop" in lines

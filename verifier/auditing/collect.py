@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import functools
 import json
-import linecache
 import textwrap
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from verifier import evidence
 from verifier.auditing import asleep, dying, known, once, overdue, quiet
+from verifier.auditing.made import TargetModule, made_of
 from verifier.auditing.request import Request, argument
 
 if TYPE_CHECKING:
@@ -31,15 +31,6 @@ SMOKE_DTYPES: dict[str, tuple[str, ...]] = {
     "fused": ("float32",),
 }
 """The formats a smoke run tests each implementation in."""
-
-
-class TargetModule(pytest.Module):
-    """A module of tests that was made, not read from a file."""
-
-    made: ModuleType
-
-    def _getobj(self) -> ModuleType:
-        return self.made
 
 
 class Collector:
@@ -181,60 +172,11 @@ def modules(request: Request) -> list[ModuleType]:
         return [_reason_module(found)]
     from verifier.auditing.lives import lives
 
-    rules = _rule_modules(found, request.profile)
-    narrow = [_narrow_module(found)] if request.profile == "smoke" else []
     contracts = functools.partial(_contract_module, profile=request.profile)
-    asked = once.apart(contracts(found)) if request.profile == "smoke" else [contracts(found)]
-    return [*asked, *asleep.modules(found, contracts), *narrow, *rules, *lives(found, request.profile)]
-
-
-def _module(
-    name: str,
-    rule: Any,
-    subjects: Sequence[Subject],
-    sources: dict[str, tuple[str, Any]],
-    examples: Mapping[str, Sequence[Any]] = MappingProxyType({}),
-) -> ModuleType:
-    """A module with a test function for each source: name -> (source, strategy of its cases or None).
-
-    `examples` are cases of it that are always tried.
-    """
-    from hypothesis import example, given
-
-    from verifier import check, record
-
-    made = ModuleType(name)
-    made.rule = rule  # type: ignore[attr-defined]
-    made.subjects = list(subjects)  # type: ignore[attr-defined]
-    for law, (source, strategy) in sources.items():
-        filename = f"<{name}.{law}>"
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-        namespace: dict[str, Any] = {"check": check, "__name__": name}
-        exec(compile(source, filename, "exec"), namespace)
-        function = _noting_refusals(namespace[f"test_{law}"], record)
-        function.__module__ = name
-        test = given(case=strategy)(function) if strategy is not None else function
-        for case in examples.get(law, ()):
-            test = example(case=case)(test)
-        setattr(made, f"test_{law}", test)
-    return made
-
-
-def _noting_refusals(function: Any, record: Any) -> Any:
-    """The test, for which an option the optimizer refuses is a note and no failure."""
-    from verifier.case import Refused
-
-    @functools.wraps(function)
-    def test(**given: Any) -> None:
-        try:
-            function(**given)
-        except Refused as no:
-            record.current().notes[f"it refuses some options: {no}"] += 1
-        except record.Violation as found:
-            found.case = given.get("case", found.case)  # what the law was given: on it, it can be asked again
-            raise
-
-    return test
+    made = once.apart(contracts(found)) if request.profile == "smoke" else [contracts(found)]
+    made += asleep.modules(found, contracts)
+    made += [_narrow_module(found)] if request.profile == "smoke" else []
+    return [*made, *_rule_modules(found, request.profile), *lives(found, request.profile)]
 
 
 def source_of(contract: Any) -> str:
@@ -261,7 +203,7 @@ def _contract_module(found: Any, profile: str) -> ModuleType:
         examples[contract.name] = always(signature, contract.name, readable=found.readable, **arguments)
     sources |= itself.sources(found, profile) | _stumbles(signature)
     examples |= itself.examples(found)
-    return _module(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
+    return made_of(signature.name, signature, _chosen(subjects(signature), profile), sources, examples)
 
 
 def _stumbles(signature: Any) -> dict[str, tuple[str, Any]]:
@@ -292,7 +234,7 @@ def _narrow_module(found: Any) -> ModuleType:
     for pure in (c for c in contracts.laws(signature) if c.name == "purity"):
         asked[pure.name] = source_of(pure), cases(signature, **eval(f"dict({pure.follow_up.cases})"))
     examples = {**itself.examples(found), "purity": full(signature)}
-    return _module(f"{signature.name}_narrow", signature, chosen, asked, examples)
+    return made_of(f"{signature.name}_narrow", signature, chosen, asked, examples)
 
 
 def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
@@ -320,7 +262,7 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
         if held.source == "claimed":  # a mistake in the formula is one, whatever else performs it
             chosen = [s for s in chosen if s.implementation == "forloop"]
         made.append(
-            _module(f"{signature.name}_{held.rule.name}", held.rule, chosen, {"step_follows": (source, strategy)})
+            made_of(f"{signature.name}_{held.rule.name}", held.rule, chosen, {"step_follows": (source, strategy)})
         )
         if held.source == "declared":  # of what was read out of the code, `long_run` says as much
             long = (
@@ -330,7 +272,7 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
             )
             plain = cases(held.rule, steps=2, tensors=1)
             made.append(
-                _module(f"{signature.name}_long_{held.rule.name}", held.rule, chosen, {"long_follows": (long, plain)})
+                made_of(f"{signature.name}_long_{held.rule.name}", held.rule, chosen, {"long_follows": (long, plain)})
             )
     if found.proofs:
         made.append(_proof_module(found))
@@ -369,7 +311,7 @@ def _proof_module(found: Any) -> ModuleType:
     subjects = [
         Subject(signature.target, signature, "cpu", FP64, name, "step", _never, signature.target) for name in proofs
     ]
-    made = _module(f"{found.signature.name}_proof", found.signature, subjects, {})
+    made = made_of(f"{found.signature.name}_proof", found.signature, subjects, {})
     made.test_implements = test_implements  # type: ignore[attr-defined]
     return made
 
@@ -389,12 +331,14 @@ def _reason_module(found: Any) -> ModuleType:
 
     def test_runs(subject: Subject) -> None:
         """It can be imported, built and stepped."""
+        if found.broken:
+            raise ImportError(found.reason)
         said = {"observed": found.reason, "expected": dying.expected(found.reason)}
         current().violation = wrong = Violation("cannot be run", subject=subject, **said)
         raise wrong
 
-    reason = "" if found.wrong else found.reason
+    reason = "" if found.wrong or found.broken else found.reason
     subject = Subject(found.target, signature, "cpu", FP64, "forloop", "step", _never, found.target, untestable=reason)
-    made = _module(signature.name, signature, [subject], {})
+    made = made_of(signature.name, signature, [subject], {})
     made.test_runs = test_runs  # type: ignore[attr-defined]
     return made

@@ -12,7 +12,7 @@ from typing import Any
 
 from verifier.auditing.read import Read
 from verifier.auditing.reading_time import TooLong, limited
-from verifier.lift import expr, induction, same
+from verifier.lift import expr, induction, matching, same
 from verifier.rule import RuleError
 from verifier.subjects.torch_forms import Forms
 from verifier.subjects.torch_sandbox import Child, Died
@@ -67,6 +67,24 @@ def proofs(known: Signature, forms: Forms, settings: Iterable[Setting]) -> list[
     settings = list(settings)
     answers = [_compared(forms, known, name, *setting) for name in _names(known) for setting in settings]
     return worst([answer for answer in answers if answer is not None])
+
+
+def performs(known: Signature, forms: Forms, compared: Iterable[Read], described: Mapping[str, Any]) -> dict[str, str]:
+    """The rules of the catalogue that implementations perform which the for-loop departs from, and it does not.
+
+    Then what is wrong is the for-loop, most likely, though all others are compared with it.
+    """
+    if described["rule_source"] in ("matched", "declared"):
+        return {}
+    found = {}
+    for name in (one.subject for one in compared if one.subject in OTHERS[:2] and one.status == "refuted"):
+        read = forms.lift(name, known.defaults)
+        if read is None or read.rule is None or read.coupled:
+            continue
+        proof = matching.match(read)
+        if proof is not None and not proof.maps:
+            found[name] = proof.rule
+    return found
 
 
 def worst(answers: Sequence[Read]) -> list[Read]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,15 @@ POLL = 0.01  # seconds
 
 BLAMELESS = {"UsageError", "Question", "NoSignature", "Untestable", "ImportError", "ModuleNotFoundError"}
 """Errors that say a target cannot be tested here, and not that it does wrong."""
+
+
+def blame(answer: tuple[str, str]) -> dict[str, Any]:
+    """Why a target cannot be run, by the error that its child met, as type and text; and whose fault that is."""
+    kind, text = answer
+    wrong = kind not in BLAMELESS
+    ours = kind in ("ImportError", "ModuleNotFoundError") and re.search(r"'verifier['.]", text) is not None
+    told = text if not wrong or kind == "Misstep" else f"it raises {kind}: {text}"
+    return {"reason": told, "wrong": wrong, "usage": kind in ("UsageError", "Question"), "broken": ours}
 
 
 def place(request: Request) -> Path | None:

@@ -40,13 +40,15 @@ _Rules = tuple[list[Held], list[Read], dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What is known of one target. `reason`: why nothing can be run: `wrong`, by its fault; `usage`, by who asked."""
+    """What is known of one target. `reason`: why nothing can be run: `wrong`, by its fault; `usage`, by who asked;
+    `broken`, by ours."""
 
     target: str
     signature: Signature | None = None
     reason: str = ""
     wrong: bool = False
     usage: bool = False
+    broken: bool = False
     held: tuple[Held, ...] = ()
     proofs: tuple[Read, ...] = ()
     described: Mapping[str, Any] = field(default_factory=dict)  # the target's entry in the results
@@ -84,10 +86,7 @@ def probe(request: Request) -> Found:
     if isinstance(answer, Died):
         return Found(target, reason=f"it {answer.how}", wrong=not answer.late)
     if isinstance(answer, tuple):
-        kind, text = answer
-        wrong = kind not in known.BLAMELESS
-        told = text if not wrong or kind == "Misstep" else f"it raises {kind}: {text}"
-        return Found(target, reason=told, wrong=wrong, usage=kind in ("UsageError", "Question"))
+        return Found(target, **known.blame(answer))
     found: Found = answer
     return found if found.signature is None else with_class(found, _class_of(request), dict(request.args))
 
@@ -138,7 +137,8 @@ def learn(request: Request) -> Found:
     forms = Forms(known, dict(request.args))
     with implementations.apart(known, forms, request.profile) as compared:
         held, proofs, described = _in_time(lambda: _rules(request, known, forms, compared))
-    described = {"target": request.target, **described}
+    performs = implementations.performs(known, forms, proofs, described)
+    described = {"target": request.target, **described, **({"performs": performs} if performs else {})}
     if any(one.at_rest for one in held):
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
         known = replace(known, notes=(*known.notes, ("convention", words)))
@@ -155,7 +155,8 @@ def learn(request: Request) -> Found:
         words = "counts steps in a float32 tensor: what is computed of their number has float32's digits in float64 too"
         known = replace(known, notes=(*known.notes, ("note", words)))
     sent = replace(known, build=_nothing)
-    found = Found(request.target, sent, "", False, False, tuple(held), tuple(proofs), described, forms.readings)
+    read: dict[str, Any] = {"held": tuple(held), "proofs": tuple(proofs), "lifts": forms.readings}
+    found = Found(request.target, sent, described=described, **read)
     described["of_vectors"] = found.of_vectors
     described["coarse_counter"] = bool(counters & {torch.float16, torch.bfloat16})
     return found

@@ -45,7 +45,14 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
         rows = tuple(sorted({*first.rows, *finding.rows}))
         formula, equals = first.formula or finding.formula, first.equals or finding.equals
         whole[number] = replace(first, rows=rows, also=also, formula=formula, equals=equals)
-    return whole
+    return sorted(whole, key=_told)
+
+
+def _told(finding: Finding) -> tuple[bool, bool, bool]:
+    """What is told first: what others follow from, then mistakes that are known by name."""
+    law = law_of(finding.law)
+    named = law in FORMULA and bool(finding.equals or finding.formula.startswith("the code is "))
+    return finding.expected_failure is not None, not law.startswith(FIRST), not named
 
 
 def _rank(finding: Finding) -> tuple[bool, int, int, str]:

@@ -39,7 +39,7 @@ def text(report: Any) -> str:
         lines += _head(target, described.get(target), rows)
         findings = [f for f in report.findings if f.target == target]
         for number, finding in enumerate(findings, 1):
-            lines += ["", *shown(number, finding, report.options.out)]
+            lines += ["", *shown(number, finding, report.options.out, _performed(described.get(target), finding))]
         lines += _worth_knowing(described.get(target), {law_of(row) for f in findings for row in f.rows})
         lines.append("")
     for name, why in sorted(report.left_out.items()):
@@ -157,18 +157,29 @@ def _as_mutant(proof: Mapping[str, Any]) -> str:
     return f"with the known mistake {str(proof['mutant']).partition('__')[2]} it equals"
 
 
-def shown(number: int, finding: Finding, out: Path = OUT) -> list[str]:
+def _performed(described: Mapping[str, Any] | None, finding: Finding) -> str:
+    """The known rule that the implementation performs which a finding blames, where the for-loop performs none."""
+    rules_of: Mapping[str, str] = (described or {}).get("performs") or {}
+    forms = {subject_of(row).rpartition("-")[2] for row in finding.rows}
+    return rules_of.get(next(iter(forms)), "") if len(forms) == 1 and law_of(finding.law) in FORMULA else ""
+
+
+def shown(number: int, finding: Finding, out: Path = OUT, performed: str = "") -> list[str]:
     """One finding, on one screen: what is wrong, where it was seen, by how much, and what it takes.
 
-    `out` is the folder of the audit, which a replay has to be told where it is not the usual one.
+    `out` is the folder of the audit, which a replay has to be told where it is not the usual one; `performed` the rule
+    that the implementation performs which departs from the for-loop.
     """
     known = f" (listed: {finding.expected_failure})" if finding.expected_failure else ""
     lines = _wrapped(f"{title(finding)}{known}", f"  {number}. ", "     ")
     law = "determinism" if finding.unsteady else law_of(finding.law)
     if says := _promise(law):
         lines += _field("promised", says)
-    if finding.formula:
+    if finding.formula and finding.formula != title(finding):
         lines += _field("formula", _by_its_name(_apart(finding.formula)))
+    own = finding.subject.rpartition("-")[2]
+    if performed:
+        lines += _field("but", f"the {own} code performs {performed}, as proved: it is the for-loop that is wrong")
     if finding.equals:
         named = " " in finding.equals  # in words; by its name alone where no one looked it up
         lines += _field("equals", _by_its_name(finding.equals if named else f"the known mistake {finding.equals}"))
@@ -177,11 +188,12 @@ def shown(number: int, finding: Finding, out: Path = OUT) -> list[str]:
     lines += _field(
         "seen on", ": ".join([str(seen.get("on") or finding.subject), *([", ".join(place)] if place else [])])
     )
-    if seen.get("observed") or seen.get("expected"):
+    if (seen.get("observed") or seen.get("expected")) and seen.get("observed") != finding.formula:
         observed, expected = _plain(seen.get("observed")), _plain(seen.get("expected"))
-        lines += _field("observed", observed)
-        lines += _field("expected", expected + _far(observed, expected, seen.get("ulps")))
-    else:
+        far = _far(observed, expected, seen.get("ulps"))
+        lines += _field("observed", observed + (f" of the {own} code" if performed else ""))
+        lines += _field("expected", expected + (" of the for-loop" if performed else "") + far)
+    elif not seen.get("observed"):  # or it is said above, as the formula
         lines += _field("message", finding.message)
     if finding.only:
         lines += _field("only", f"in {', '.join(finding.only)}; the others that were tried keep the promise")
@@ -231,6 +243,8 @@ TITLES: tuple[tuple[str, str], ...] = (
 """How a violation is told to somebody who has not seen the laws: pattern, and what stands for it."""
 
 
+OF_A_RULE = r"left its enclosure$|is not what the update rule makes it$"
+AS_READ = rf"{OF_A_RULE}|is not what the rule read out of the code gives$"
 BY_THE_LOOP = "is not what the for-loop's code makes it"
 """What is told of an implementation that departs from what was read out of the for-loop, which is no rule by name."""
 
@@ -248,6 +262,8 @@ def title(finding: Finding) -> str:
     """What is wrong, in a sentence of the field's words."""
     said = str(finding.seen.get("what") or finding.what)
     said = finding.what if finding.unsteady or finding.what.startswith("raises") else said
+    if law_of(finding.law) == "implements" and finding.formula.startswith("the code is "):
+        return finding.formula
     said = dying.ENDS if dying.is_end(str(finding.seen.get("observed"))) else said
     own = next((text for text in finding.matters if "groups that differ in" in text), "")
     names = own.partition("differ in ")[2]
@@ -258,7 +274,8 @@ def title(finding: Finding) -> str:
     rule = _by_its_name(finding.law.partition(".")[0])
     of_loop = rule not in CATALOGUE and rule.startswith(finding.target.rpartition(":")[2].lower())
     if of_loop and finding.subject.rpartition("-")[2] != "forloop":
-        said = re.sub(r"left its enclosure$|is not what the update rule makes it$", BY_THE_LOOP, said)
+        apart = not any(row.endswith("-forloop") for row in finding.rows)
+        said = re.sub(AS_READ if apart else OF_A_RULE, BY_THE_LOOP, said)
     words = {
         "implementation": subject_of("@" + finding.subject).rpartition("-")[2],
         "rule": rule,

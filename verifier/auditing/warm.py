@@ -38,14 +38,23 @@ from verifier.subjects.torch_sandbox import end_with_parent, limit_memory
 FIRST = (
     "torch",
     "torch._dynamo",  # the first optimizer that is built imports it
+    "sympy.tensor.tensor",  # the first sum that is built imports it
     "verifier.lift.lifted",
     "verifier.lift.matching",
     "verifier.lift.induction",
     "verifier.subjects.torch_probe",
     "verifier.subjects.torch_foreign",
+    "verifier.subjects.torch_asleep",
+    "verifier.subjects.torch_counting",
+    "verifier.subjects.torch_lerps",
+    "verifier.subjects.torch_widest",
+    "verifier.auditing.claimed",
+    "verifier.auditing.decay",
+    "verifier.auditing.implementations",
     "verifier.auditing.probe",
+    "verifier.auditing.whole",
 )
-"""What a fork needs that learns of a target."""
+"""What a fork needs that learns of a target, before the target may spoil how things are imported."""
 
 IMPORTED = (
     *FIRST,
