@@ -245,3 +245,13 @@ def test_departure_from_a_declared_rule_is_told_of_that_rule() -> None:
     assert "theta is not what the update rule mine makes it" == told.title(
         replace(finding, subject="cpu-float32-foreach", seen={})
     )
+
+
+def test_place_that_all_departures_share_is_told() -> None:
+    """A step that only foreach takes otherwise is said to be that, though nothing else could break one of the laws."""
+    steps = departing("step_follows", "cpu-float32-foreach", only=("foreach",))
+    loops = departing("implementations", "cpu-float32-foreach", only=())
+    fused = departing("implementations", "cpu-float32-fused", only=())
+
+    assert ("foreach",) == causes._where_alone([steps, loops])
+    assert () == causes._where_alone([steps, fused])

@@ -127,10 +127,17 @@ def _told_as_one(several: Sequence[Finding]) -> Finding:
     return replace(
         first,
         rows=tuple(sorted({row for one in several for row in one.rows})),
-        only=first.only if all(one.only for one in several) else (),
+        only=_where_alone(several),
         formula=first.formula or next((one.formula for one in several if one.formula), ""),
         needs=several[0].needs,
     )
+
+
+def _where_alone(several: Sequence[Finding]) -> tuple[str, ...]:
+    """The implementations and formats that all findings are in, and outside which what some of them show holds."""
+    subjects = {subject for one in several for subject in _subjects(one)}
+    found = dict.fromkeys(place for one in several for place in one.only)
+    return tuple(place for place in found if all(set(s.split("-")) & set(place.split(" and ")) for s in subjects))
 
 
 OWN = ("as_read", "implementations", "long_run")

@@ -167,7 +167,8 @@ def _by_elements(loop: Any, other: Any, name: str, rule: str, setting: str) -> R
         return None  # state of other names: nothing says which is which
     for key in parameters:
         if mine[key] is not theirs[key] and same.differ(mine[key], theirs[key]) is not None:
-            return Read(name, f"of the for-loop{setting}", "refuted", f"{key} after a step is another expression")
+            told = f"in {key.split(' ')[0]}, the code has another expression over all elements than the for-loop"
+            return Read(name, f"of the for-loop{setting}", "refuted", told)
     proved = all(
         mine[k] is theirs[k] or (expr.size(mine[k], theirs[k]) <= LARGEST and same.same(mine[k], theirs[k]))
         for k in parameters

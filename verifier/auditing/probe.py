@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from sympy import true
 from sympy.core.relational import Relational
 
 from verifier import rules
@@ -378,8 +379,8 @@ def _lift_words(read: Any) -> dict[str, Any]:
     from verifier.printing import to_text
 
     words: dict[str, Any] = read.to_json()["lift"]
-    if words["path_conditions"] and words["formula"]:
-        words["formula"] += f", where {' and '.join(map(to_text, read.path_conditions))}"
+    if words["formula"] and (asked := [c for c in read.path_conditions if c != true]):
+        words["formula"] += f", where {' and '.join(map(to_text, asked))}"
     return words
 
 

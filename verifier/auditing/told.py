@@ -159,9 +159,8 @@ def _as_mutant(proof: Mapping[str, Any]) -> str:
 
 def _performed(described: Mapping[str, Any] | None, finding: Finding) -> str:
     """The known rule that the implementation performs which a finding blames, where the for-loop performs none."""
-    rules_of: Mapping[str, str] = (described or {}).get("performs") or {}
-    forms = {subject_of(row).rpartition("-")[2] for row in finding.rows}
-    return rules_of.get(next(iter(forms)), "") if len(forms) == 1 and law_of(finding.law) in FORMULA else ""
+    forms = {subject_of(row).rpartition("-")[2] for row in finding.rows} if law_of(finding.law) in FORMULA else set()
+    return str(((described or {}).get("performs") or {}).get(forms.pop(), "")) if len(forms) == 1 else ""
 
 
 def shown(number: int, finding: Finding, out: Path = OUT, performed: str = "") -> list[str]:
@@ -311,7 +310,7 @@ def _when(finding: Finding) -> str:
     settings = {text.partition(" = ")[0] for text in finding.matters}
     needed += [name for name in finding.needs or () if name in settings and name not in needed]
     only = [place for place in finding.only if " and " not in place]
-    return "".join([f", with {', '.join(needed)}" if needed else "", *(f", in {place} alone" for place in only[:1])])
+    return (f", with {_and(', '.join(needed))}" if needed else "") + "".join(f", in {p} alone" for p in only[:1])
 
 
 def _what_state(said: str) -> str:
