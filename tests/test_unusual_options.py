@@ -47,6 +47,7 @@ def said(name: str, law: str) -> str:
         ("Believes", "BelievesTheLast", "acting_switches", "amsgrad changes no step"),
         ("StepsLittle", "StepsMoreInDouble", "formats", "a run in float64 is not that in float32"),
         ("TurnsTheSign", "TurnsTheSignTwice", "step_follows", "momentum_buffer left its enclosure"),
+        ("DecaysVectorsApart", "DecaysVectorsApartAndForgets", "decay_switches", "although nothing decays"),
         ("Proximal", "ProximalWithNoise", "step_follows", "left its enclosure"),
         ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
     ],

@@ -260,3 +260,33 @@ class KindsThatWrite(Kinds):
 
     def read(self, grad: Tensor) -> Tensor:
         return grad.mul_(0.5)
+
+
+class DecaysVectorsApart(Loop):
+    """Vectors have a weight decay of their own, which a switch couples as it does the other."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.1,
+        weight_decay_1d: float = 0.1, weight_decouple: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay,
+                                      weight_decay_1d=weight_decay_1d, weight_decouple=weight_decouple))  # fmt: skip
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        decay = group["weight_decay_1d"] if p.ndim < 2 else group["weight_decay"]
+        grad = p.grad if group["weight_decouple"] else p.grad.add(p, alpha=decay)
+        if group["weight_decouple"]:
+            p.mul_(1 - group["lr"] * decay)
+        average = self.state[p].setdefault("average", torch.zeros_like(p))
+        p.sub_(average.mul_(self.rate(group)).add_(grad), alpha=group["lr"])
+
+    def rate(self, group: dict[str, Any]) -> float:
+        return float(group["momentum"])
+
+
+class DecaysVectorsApartAndForgets(DecaysVectorsApart):
+    """The switch halves the momentum, too."""
+
+    def rate(self, group: dict[str, Any]) -> float:
+        return super().rate(group) * (1.0 if group["weight_decouple"] else 0.5)

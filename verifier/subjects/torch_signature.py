@@ -30,6 +30,9 @@ COUNTS = re.compile("seed|steps?$|iter|epoch|warmup|start|every|freq|interval|pe
 DRAWS = "it draws random numbers"
 """Why contracts that compare runs say nothing of an optimizer whose steps do."""
 
+OF_SOME = re.compile(r"_(weight_decay|wd)$|^(weight_decay|wd)_\d+d$")
+"""What weight decay is called that acts on some parameters, as vectors, alone: aux_weight_decay, weight_decay_1d."""
+
 PARAMETERS = ("params", "parameters", "param_groups", "named_params", "named_parameters", "model", "models", "module",
               "optim_groups", "muon_params", "params_or_named_params")  # fmt: skip
 
@@ -130,7 +133,8 @@ class Signature:
     @property
     def decays(self) -> dict[str, float]:
         """Options that switch weight decay on, each with a value that does."""
-        found = {o.name: next((v for v in o.values if v > 0), 0.0) for o in self.options if o.name in DECAY_NAMES}
+        own = [o for o in self.options if o.name in DECAY_NAMES or (o.kind == "float" and OF_SOME.search(o.name))]
+        found = {o.name: next((v for v in o.values if v > 0), 0.0) for o in own}
         return {name: value for name, value in found.items() if value and name != "decay"}
 
     def another(self, hyper: Mapping[str, float]) -> dict[str, float]:
