@@ -25,6 +25,24 @@ RESUMED = (
 RESTORED = "load_state_dict restores an optimizer: training goes on as if it had not been interrupted."
 
 STATE = (
+    Row(
+        "formats",
+        "A run in float64 is that in float32, but for rounding.",
+        "steps=1, tensors=1",
+        ("check.formats_agree(subject, case)",),
+        because="A format says how many digits a number has, not which rule is followed.",
+        about="dtypes",
+        signatures=True,
+    ),
+    Row(
+        "evaluation",
+        "eval() and train() between two steps lead back to where training was, but for rounding.",
+        "steps=(3, 5)",
+        ("check.looks_aside(subject, case)",),
+        because="Models are evaluated in the middle of training, which goes on afterwards.",
+        about="steps",
+        signatures=True,
+    ),
     *(
         Row(name, says, EVERYTHING, (f'check.resumes(subject, case, "{how}")',), because=RESTORED, about="state")
         for name, says, how in RESUMED
@@ -160,6 +178,15 @@ STATE = (
         ("check.bounded_memory(subject, case)",),
         because="Training runs for millions of steps.",
         about="memory",
+    ),
+    Row(
+        "counted_steps",
+        "What counts the first steps one by one goes on counting.",
+        "steps=1, tensors=1",
+        ("check.counts_on(subject, case)",),
+        because="Corrections of bias, warm-ups and schedules inside a step depend on how many there were.",
+        about="steps",
+        signatures=True,
     ),
     Row(
         "own_state",

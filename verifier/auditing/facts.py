@@ -126,6 +126,19 @@ def of_closures(found: Violation) -> list[str]:
             f"raise SystemExit({told})"]  # fmt: skip
 
 
+def of_counts(found: Violation) -> list[str]:
+    """The count that stands still, read before four steps more and after them."""
+    name, _, kind, number = found.what.split()[:4]  # NAME of tensor|group NUMBER counts steps ...
+    holder = f"opt.state[p[{number}]]" if kind == "tensor" else f"opt.param_groups[{number}]"
+    return [
+        "opt, p, build = run()",
+        f"before = float({holder}[{name!r}])",
+        "for _ in range(4): opt.step()",
+        f"print({name!r}, before, 'and four steps later', float({holder}[{name!r}]))",
+        f"raise SystemExit(float({holder}[{name!r}]) == before)",
+    ]
+
+
 def of_numbers(building: str, shows: Mapping[str, Any]) -> list[str]:
     """The run and the ending of a script that asks to which of two numbers an element comes nearer: by rule or mistake.
 

@@ -54,6 +54,8 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         texts: Iterable[str] = [_text(scene, told, _alone(scene, whole, "opt, p, build"), facts)]
     elif law == "closure" and found.pair is None:
         texts = [_text(scene, told, _alone(scene, case, "seen"), facts_of.of_closures(found))]
+    elif law == "counted_steps":
+        texts = [_text(scene, told, _alone(scene, case, "opt, p, build"), facts_of.of_counts(found))]
     elif law == "direction":
         if scene.signature.needs_closure:
             raise ValueError("its step needs a closure")

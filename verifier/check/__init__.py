@@ -31,6 +31,7 @@ from verifier.check.contracts import (
     takes_shapes,
     threads_do_not_matter,
 )
+from verifier.check.counters import counts_on
 from verifier.check.direction import descends, rates_act
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
@@ -39,7 +40,7 @@ from verifier.check.masters import follows_master
 from verifier.check.paths import paths_agree, paths_enclosed
 from verifier.check.rates import leaves_zero, rests_without_rate, scheduled_lr, tensor_lr
 from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
-from verifier.check.sizes import sized
+from verifier.check.sizes import sized, uniform
 from verifier.check.state import (
     bounded_memory,
     joined,
@@ -59,6 +60,7 @@ from verifier.check.switches import acts, decides_of_decay
 from verifier.check.symmetry import permuted, same_state, scaled
 from verifier.check.together import acts_on_single_numbers, reads_all_tensors
 from verifier.check.transposed import reorders_matrices
+from verifier.check.unread import reads_options
 from verifier.check.vanishing import (
     bounds,
     decays_matrices,
@@ -80,6 +82,7 @@ __all__ = [
     "bounded_memory",
     "bounds",
     "can_step",
+    "counts_on",
     "decays",
     "decays_matrices",
     "decides_of_decay",
@@ -119,6 +122,7 @@ __all__ = [
     "ratio",
     "reads_all",
     "reads_all_tensors",
+    "reads_options",
     "reads_parameters",
     "refuses_bad_options",
     "remembers",
@@ -150,6 +154,7 @@ __all__ = [
     "takes_shapes",
     "tensor_lr",
     "threads_do_not_matter",
+    "uniform",
     "unmoved_by",
     "unscales",
     "vanishes",

@@ -28,6 +28,9 @@ STEPS = 4
 LOOKS = 6
 """Combinations of the other options beside which steps are looked at."""
 
+LARGE_SIDE = 128
+"""Rows and columns of a matrix that no step takes for too small: published ones begin at 128, or below."""
+
 SMALL = 2.0**-6
 """A share of a momentum or a decay that is seen in 24 bits, and below what anybody would take for none."""
 
@@ -79,7 +82,7 @@ def rates_act(subject: Subject, case: Case) -> None:
         pairs = list(_runs(subject, case, option.name, values))
         if not pairs:
             current().notes[f"{option.name} cannot be chosen"] += 1
-        elif not any(told for *_, told in pairs):
+        elif not any(told for *_, told in pairs) and not _acts_on_large(subject, case, option.name, values):
             one, other, _ = pairs[0]
             with compared(one, other, unlike=True):
                 what = f"no value of {option.name} changes a step"
@@ -143,6 +146,20 @@ def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Itera
         yield cases[1], cases[0], told
         if told:
             return
+
+
+def _acts_on_large(subject: Subject, case: Case, name: str, values: list[float]) -> bool:
+    """Whether an option tells in steps of a large matrix: some steps are for those alone, others taken of the rest."""
+    signature: Any = subject.rule
+    if not signature.least_dimensions <= 2 <= signature.most_dimensions:
+        return False
+    side = LARGE_SIDE
+    draw = np.random.default_rng(side)
+    theta, *grads = draw.standard_normal((1 + STEPS, side * side))
+    plain = beside(subject, case, {**case.hyper, **signature.defaults}, np.tile(GRAD, (STEPS, 1)))
+    plain = plain.with_(shapes=((side, side),), theta=theta, grads=np.array(grads))
+    one, other = (attempted(subject, plain.with_(hyper={**plain.hyper, name: value})) for value in values)
+    return one is not None and other is not None and not same_run(one, other)
 
 
 def beside(subject: Subject, case: Case, hyper: Mapping[str, float], grads: np.ndarray[Any, Any]) -> Case:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from verifier.case import Case, Subject, Trajectory
-from verifier.check.alike import alike
+from verifier.check.alike import alike, breach
+from verifier.check.changes import fullest
+from verifier.check.coarser import farther_than_rounding
 from verifier.check.pairs import compared
-from verifier.check.seen import run
-from verifier.floats import FP32
-from verifier.record import Violation, current
+from verifier.check.seen import attempted, run
+from verifier.floats import FP32, Array, Mask, same_bits
+from verifier.record import Violation, current, show
 
 LARGE = 1 << 14
 """Elements from which a tensor is large: one run of it costs what many of the others do."""
@@ -41,6 +45,70 @@ def sized(subject: Subject, case: Case, size: int) -> None:
     with compared(large, small, there=index):
         what = f"an element of a tensor of {size} moves otherwise"
         alike(what, subject, large, run(subject, large), expected, plain=small)
+
+
+SMALL_SIZES, LARGER_SIZES = (2, 3, 5, 9), (65, 515, 4611)
+"""Elements of tensors that no kernel treats otherwise, and of some past what vectors, blocks and chunks hold."""
+
+
+def uniform(subject: Subject, case: Case) -> None:
+    """A tensor whose elements have one value and one gradient moves as one of any size, if small ones do.
+
+    Asked where steps read whole tensors: a mean, a ratio of norms or the scale of a block is there the same in all.
+    """
+    signature: Any = subject.rule
+    narrow = subject.format.precision < FP32.precision
+    if narrow or "sizes" not in signature.exempt or not current().first("uniform tensors", case):
+        return
+    for hyper in (signature.defaults, fullest(signature)):
+        words = {o.name: o.default for o in signature.options if o.kind in ("int", "word")}
+        plain = case.with_(hyper={**case.hyper, **hyper, **words})
+        seen = [
+            (ran, one) for n in SMALL_SIZES if (ran := attempted(subject, one := _of_one_value(plain, n))) is not None
+        ]
+        if len(seen) < len(SMALL_SIZES) or any(_far(subject, seen[0], ran.theta).any() for ran, _ in seen[1:]):
+            current().notes["small tensors of one value move by their sizes"] += 1
+            continue
+        for size in LARGER_SIZES:
+            other = _of_one_value(plain, size)
+            ran = attempted(subject, other)
+            if ran is None:
+                continue
+            current().compared(ran.theta.size)
+            far = _far(subject, seen[0], ran.theta)
+            if far.any():
+                step, element = (int(k) for k in np.argwhere(far)[0])
+                with compared(other, seen[0][1], here=[element], there=[0]):
+                    what = f"an element of a tensor of {size} of one value moves otherwise than in small ones"
+                    value, should = (show(float(v)) for v in (ran.theta[step, element], seen[0][0].theta[step, 0]))
+                    raise breach(what, subject, other, value, should, step, tensor=0, element=element)
+
+
+def _of_one_value(case: Case, size: int) -> Case:
+    """A tensor of `size` elements that are alike, and so are their gradients, which differ from step to step."""
+    return case.with_(
+        shapes=((size,),),
+        theta=np.full(size, 0.75),
+        grads=np.repeat(np.array([[0.5], [-1.25], [0.75]]), size, axis=1),
+        groups=(),
+        schedule={},
+        absent=frozenset(),
+        events={},
+        layout="contiguous",
+        grad_layout="contiguous",
+    )
+
+
+def _far(subject: Subject, one: tuple[Trajectory, Case], others: Array) -> Mask:
+    """Where elements of a run are farther from the first element of `one` than rounding goes. shape of `others`"""
+    ran, case = one
+    found: Mask = np.zeros(others.shape, dtype=bool)
+    for k in np.flatnonzero((~same_bits(others, ran.theta[:, :1])).any(axis=0)):
+        if found.any():
+            break
+        far = farther_than_rounding(subject, case, ran, np.repeat(others[:, [k]], ran.theta.shape[1], axis=1))
+        found[:, k] = far is not None and far[:, 0]
+    return found
 
 
 def _strided_alike(subject: Subject, small: Case, large: Case, expected: Trajectory) -> bool:

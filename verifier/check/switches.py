@@ -13,14 +13,17 @@ from verifier.check.pairs import compared
 from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
 from verifier.record import current
-from verifier.strategies import ACTING, OF_DECAY
+from verifier.strategies import ACTING, OF_DECAY, idle
 
 LONG = 12
 """Steps that are enough for what is rectified, or corrected, from the sixth or so on."""
 
 
 def decides_of_decay(subject: Subject, case: Case) -> None:
-    """A switch that says how weight decay acts changes nothing where nothing decays; under the class's own options."""
+    """A switch that says how weight decay acts changes nothing where nothing decays; under the class's own options.
+
+    Where something decays, it changes some step.
+    """
     signature: Any = subject.rule
     off = dict.fromkeys(signature.decays, 0.0)
     names = [o.name for o in signature.options if o.kind == "switch" and OF_DECAY.search(o.name)]
@@ -36,6 +39,33 @@ def decides_of_decay(subject: Subject, case: Case) -> None:
         what = f"{name} changes steps although nothing decays"
         with compared(turned, still):
             alike_so_far(what, subject, turned, seen, expected)
+        if name in idle(signature.notes):
+            _acts_on_decay(subject, case, name)
+
+
+def _acts_on_decay(subject: Subject, case: Case, name: str) -> None:
+    """The switch changes some step where something decays, beside the defaults or another combination of options.
+
+    Asked of those that did nothing when the class was looked at.
+    """
+    signature: Any = subject.rule
+    if subject.format.precision < FP32.precision:
+        return
+    bases = [{**base, **signature.decays} for base in (signature.defaults, *signature.configurations[:LOOKS])]
+    seen = _looks(subject, case, bases, name, STEPS)
+    if seen and not _told(seen) and _decays(subject, seen[0][0]):
+        turned, _ = seen[0]
+        with compared(turned, turned.with_(hyper={**turned.hyper, name: 0.0}), unlike=True):
+            what = f"{name} changes no step, though parameters decay"
+            raise breach(what, subject, turned, "the steps without it", "other steps", turned.steps)
+
+
+def _decays(subject: Subject, case: Case) -> bool:
+    """Whether weight decay changes the steps of a case."""
+    signature: Any = subject.rule
+    still = case.with_(hyper={**case.hyper, **dict.fromkeys(signature.decays, 0.0)})
+    one, other = attempted(subject, case), attempted(subject, still)
+    return one is not None and other is not None and not same_bits(one.theta, other.theta).all()
 
 
 REMEMBER = ("momentum", "beta", "alpha", "rho", "mu", "gamma", "decay_rate")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,7 @@ def remembers(subject: Subject, case: Case) -> None:
         current().compared(ran.theta.shape[1])
         kept = [(ran.state[n][-1], anew.state[n][-1]) for n in ran.state if n in anew.state]
         if not all(same_bits(*pair).all() for pair in ((ran.theta[-1], anew.theta[-1]), *kept)):
+            _remembers_squares(subject, case, names)
             return
         forgetful.append((whole, last))
     if forgetful:
@@ -73,6 +74,45 @@ def remembers(subject: Subject, case: Case) -> None:
         with compared(whole, last, unlike=True):
             what = f"no step depends on the gradients before it, whatever {acting} is"
             raise breach(what, subject, whole, "the step of an optimizer that begins there", "another step", 3)
+
+
+def _remembers_squares(subject: Subject, case: Case, names: Sequence[str]) -> None:
+    """Where there are two betas, and the first is zero, the second remembers: as an average of squares does.
+
+    The first step goes nowhere to speak of, so that what its gradient has left is what later steps differ by. Asked
+    where the second beta changes anything, and steps are as long for larger gradients.
+    """
+    signature: Any = subject.rule
+    if [n for n in names if n.startswith("beta")] != ["beta1", "beta2"] or "lr" not in signature.group_options:
+        return
+    if 0.0 not in signature.option("beta1").values:
+        return
+    hyper = {**case.hyper, **signature.defaults, "beta1": 0.0}
+    still = {1: {"lr": hyper["lr"] * NEXT_TO_NONE}, 2: {"lr": hyper["lr"]}}
+    cases = []
+    turning = np.outer((-2.0, 1.0, -0.5), GRAD)
+    larger, otherwise = np.array(GRAD) * 64.0, np.array(GRAD) * (64.0, 8.0, 4.0, 16.0)  # some read directions alone
+    cases = [
+        beside(subject, case, {**hyper, "beta2": beta2}, np.vstack([first, later])).with_(schedule=still)
+        for beta2, first, later in (
+            (hyper["beta2"], larger, turning),
+            (hyper["beta2"], otherwise, turning),
+            (0.5, larger, turning),
+            (hyper["beta2"], larger, 4 * turning),
+        )
+    ]
+    one, other, changed, longer = (attempted(subject, each) for each in cases)
+    if one is None or other is None or changed is None or longer is None or not np.isfinite(one.theta).all():
+        return
+    current().compared(one.theta.size)
+    rows = [(one.state[n][2:], other.state[n][2:]) for n in one.state if n in other.state]
+    forgets = all(same_bits(*pair).all() for pair in ((one.theta, other.theta), *rows))
+    lengths = [np.abs(ran.theta[2] - ran.theta[1]) for ran in (one, longer)]
+    divides = (lengths[1] < 2 * lengths[0]).all()  # where gradients differ from their average, it may be by nothing
+    if forgets and divides and not same_run(one, changed):
+        with compared(cases[0], cases[1], unlike=True):
+            what = "no step depends on the squares of gradients before it, whatever beta2 is"
+            raise breach(what, subject, cases[0], "the steps after another gradient", "other steps", cases[0].steps)
 
 
 def _combinations(signature: Any) -> Iterator[Mapping[str, float]]:
@@ -97,6 +137,28 @@ def vanishes(subject: Subject, case: Case) -> None:
             continue
         what = "steps with next to no momentum are not those without"
         _but_for_rounding(what, subject, (little, seen), (without, expected))
+    _without_momentum(subject, case)
+
+
+OF_MOMENTUM = ("dampening", "nesterov")
+"""Options that say how a momentum acts."""
+
+
+def _without_momentum(subject: Subject, case: Case) -> None:
+    """Where there is no momentum, what says how it acts changes nothing; under the class's own options."""
+    signature: Any = subject.rule
+    for option in signature.options:
+        if option.name not in OF_MOMENTUM or option.default != 0:
+            continue
+        value = next((v for v in option.values if v), 0.0)
+        without = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults, "momentum": 0.0}))
+        turned = without.with_(hyper={**without.hyper, option.name: value})
+        expected, seen = attempted(subject, without), attempted(subject, turned)
+        if expected is None or seen is None or not np.isfinite(expected.theta).all():
+            current().notes[f"{option.name} cannot be chosen without momentum"] += 1
+            continue
+        what = f"{option.name} changes steps although there is no momentum"
+        _but_for_rounding(what, subject, (turned, seen), (without, expected))
 
 
 def _waits(subject: Subject, little: Case, without: Case) -> bool:

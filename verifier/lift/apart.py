@@ -45,9 +45,14 @@ def _telling(
     parts: tuple[sympy.Basic, sympy.Basic] | None, one: sympy.Basic, two: sympy.Basic
 ) -> tuple[sympy.Basic, sympy.Basic]:
     """Parts that differ, or the whole they are in where a number or one symbol would not say which it is."""
-    if parts is None or any(p.is_Number for p in parts) or all(p.as_coeff_Mul()[1].is_Atom for p in parts):
+    if parts is None or any(p.is_Number for p in parts) or all(map(_is_multiple, parts)):
         return one, two
     return parts
+
+
+def _is_multiple(part: sympy.Basic) -> bool:
+    """Whether it is one symbol, or a number of them; conditions of branches are not."""
+    return isinstance(part, sympy.Expr) and bool(part.as_coeff_Mul()[1].is_Atom)
 
 
 def _paired(rest: list[sympy.Basic], other: list[sympy.Basic]) -> tuple[sympy.Basic, sympy.Basic] | None:

@@ -1,0 +1,122 @@
+"""Wrong in options that do little or nothing, in counts that end, and in what is left of tensors behind blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from tests.broken.optimizers import Right
+from tests.broken.seldom import WithDecoupled
+
+
+class TakesLittleMomentumForNone(Right):
+    """A momentum below a tenth is none."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, {**group, "momentum": group["momentum"] if group["momentum"] >= 0.1 else 0.0})
+
+
+class NeverDecouples(WithDecoupled):
+    """Whether weight decay is decoupled is taken, and not asked."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, {**group, "decoupled_weight_decay": False})
+
+
+class CountsToThree(Right):
+    """Steps are counted up to three."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        self.state[p]["step"] = min(self.state[p]["step"], 3)
+
+
+class NeverReadsPower(Right):
+    """The constructor takes an exponent, and no step reads it."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0, exponent: float = 0.75
+    ) -> None:
+        super().__init__(params, lr, momentum, weight_decay)
+        self.defaults["exponent"] = exponent
+        for group in self.param_groups:
+            group.setdefault("exponent", exponent)
+
+
+class Dampens(Right):
+    """Gradients are dampened before they are added to the momentum: right."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0, dampening: float = 0.0
+    ) -> None:
+        super().__init__(params, lr, momentum, weight_decay)
+        self.defaults["dampening"] = dampening
+        for group in self.param_groups:
+            group.setdefault("dampening", dampening)
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        return grad * (1 - group["dampening"]) if self.dampened(group) else grad
+
+    def dampened(self, group: Any) -> bool:
+        return bool(group["momentum"])
+
+
+class DampensWithoutMomentum(Dampens):
+    """Gradients are dampened where there is no momentum, too."""
+
+    def dampened(self, group: Any) -> bool:
+        return True
+
+
+class ForgetsSquares(Right):
+    """The average of squares by which gradients are divided begins anew in every step."""
+
+    def __init__(self, params: Any, lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+        super().__init__(params, lr)
+        self.defaults["betas"] = betas
+        for group in self.param_groups:
+            group.setdefault("betas", betas)
+
+    def one(self, p: Any, group: Any) -> None:
+        beta1, beta2 = group["betas"]
+        state = self.state[p]
+        if not state:
+            state["average"] = torch.zeros_like(p)
+        grad = -p.grad if group["maximize"] else p.grad
+        state["average"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        state["square"] = (1 - beta2) * grad * grad
+        p.addcdiv_(state["average"], state["square"].sqrt().add_(1e-8), value=-group["lr"])
+
+
+class DividesByTheMean(Right):
+    """Gradients are divided by the mean of their sizes, and one: right."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        return grad / (1 + grad.abs().mean()) if grad.numel() else grad
+
+
+class LeavesTailsOfBlocks(DividesByTheMean):
+    """Of tensors of more than 256 elements, those behind the last whole block of 256 are not moved."""
+
+    def one(self, p: Any, group: Any) -> None:
+        before = p.detach().clone()
+        super().one(p, group)
+        tail = p.numel() % 256 if p.numel() > 256 else 0
+        if tail:
+            p.copy_(torch.cat([p.flatten()[:-tail], before.flatten()[-tail:]]).reshape(p.shape))
+
+
+REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
+    (TakesLittleMomentumForNone, "acting_rates"),
+    (NeverDecouples, "decay_switches"),
+    (CountsToThree, "counted_steps"),
+    (NeverReadsPower, "read_options"),
+    (DampensWithoutMomentum, "vanishing_momentum"),
+    (ForgetsSquares, "memory_of_steps"),
+    (LeavesTailsOfBlocks, "uniform_tensors"),
+)
+"""Each mistake, and a contract that must reject it."""

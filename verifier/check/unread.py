@@ -1,0 +1,45 @@
+"""Options that a constructor takes and that nothing reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from verifier.case import Case, Subject
+from verifier.check.alike import breach
+from verifier.check.direction import GRAD, beside, same_run
+from verifier.check.pairs import compared
+from verifier.check.seen import attempted
+from verifier.record import current
+from verifier.strategies import idle
+
+STEPS = 4
+
+
+def reads_options(subject: Subject, case: Case) -> None:
+    """An option that is a number, and did nothing when the class was looked at, is named by more than the constructor.
+
+    Switches are not asked: those of implementations, and of what is printed, are often there for others' sake.
+    """
+    from verifier.subjects.torch_reading import unread
+
+    signature: Any = subject.rule
+    if not current().first("options that are read", case):
+        return
+    quiet = idle(signature.notes)
+    numbers = [o for o in signature.options if o.kind in ("float", "int") and o.place is None and o.name in quiet]
+    names = set(unread(signature.build, tuple(o.argument for o in numbers)))
+    for option in (o for o in numbers if o.argument in names):
+        cases = [
+            beside(subject, case, {**case.hyper, **signature.defaults, option.name: value}, np.tile(GRAD, (STEPS, 1)))
+            for value in option.values[:2]
+        ]
+        runs = [attempted(subject, one) for one in cases]
+        if len(runs) < 2 or runs[0] is None or runs[1] is None:
+            continue
+        current().compared(runs[0].theta.size)
+        if same_run(runs[0], runs[1]):
+            with compared(cases[1], cases[0], unlike=True):
+                what = f"{option.argument} is taken and never read: nothing but the constructor names it"
+                raise breach(what, subject, cases[1], "the steps with another value", "other steps", STEPS)
