@@ -20,8 +20,8 @@ def test_zero_gradient(subject, case):
 
     With g = 0 and the initial state, d = weight_decay * theta, exp_avg = weight_decay * theta * (1 -
     beta1), exp_avg_sq = weight_decay^2 * theta^2 * (1 - beta2), denom = weight_decay * |theta| + eps,
-    with mu = beta1 * (1 - (24 / 25)^momentum_decay / 2) and mu_next = beta1 * (1 - (24 / 25)^(2 *
-    momentum_decay) / 2).
+    with mu = beta1 * (1 - 0.96^momentum_decay / 2) and mu_next = beta1 * (1 - 0.96^(2 * momentum_decay)
+    / 2).
     """
     names = "theta lr beta1 eps weight_decay momentum_decay"
     theta, lr, beta1, eps, weight_decay, momentum_decay = check.exact(subject, case, names)
@@ -43,8 +43,8 @@ def test_first_step(subject, case):
 
     Where |g_1 + weight_decay * theta| + eps != 0.
 
-    The state starts at exp_avg = 0, exp_avg_sq = 0, mu_product = 1, with mu = beta1 * (1 - (24 /
-    25)^momentum_decay / 2) and mu_next = beta1 * (1 - (24 / 25)^(2 * momentum_decay) / 2).
+    The state starts at exp_avg = 0, exp_avg_sq = 0, mu_product = 1, with mu = beta1 * (1 -
+    0.96^momentum_decay / 2) and mu_next = beta1 * (1 - 0.96^(2 * momentum_decay) / 2).
     """
     names = "theta lr beta1 eps weight_decay momentum_decay g_1"
     theta, lr, beta1, eps, weight_decay, momentum_decay, g_1 = check.exact(subject, case, names)

@@ -34,8 +34,8 @@ def test_first_step(subject, case):
 
     Where |g_1| + eps != 0.
 
-    The state starts at exp_avg = 0, exp_avg_sq = 0, mu_product = 1, with mu = beta1 * (1 - (24 /
-    25)^momentum_decay / 2) and mu_next = beta1 * (1 - (24 / 25)^(2 * momentum_decay) / 2).
+    The state starts at exp_avg = 0, exp_avg_sq = 0, mu_product = 1, with mu = beta1 * (1 -
+    0.96^momentum_decay / 2) and mu_next = beta1 * (1 - 0.96^(2 * momentum_decay) / 2).
     """
     names = "theta lr beta1 eps weight_decay momentum_decay g_1"
     theta, lr, beta1, eps, weight_decay, momentum_decay, g_1 = check.exact(subject, case, names)

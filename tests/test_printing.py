@@ -105,3 +105,19 @@ def test_a_rule_is_printed_line_by_line() -> None:
 def test_an_integer_is_text() -> None:
     """Plain numbers and negative ones print as they are."""
     assert ["0", "-3", "-1 / 2"] == [to_text(Integer(0)), to_text(Integer(-3)), to_text(Rational(-1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (Rational(24, 25) ** x, "0.96^x"),
+        (x - Rational(3, 10) * lr, "x - 0.3 * lr"),
+        (Rational(1, 10**8) + x, "1e-08 + x"),
+        (Rational("3.141592653589793") * x, "pi * x"),
+        (x / 4, "x / 4"),
+        (x / 3, "x / 3"),
+    ],
+)
+def test_decimal_fractions_are_written_as_such(expr: Expr, expected: str) -> None:
+    """A constant of the code reads as it stands there; halves and thirds stay fractions."""
+    assert expected == to_text(expr)

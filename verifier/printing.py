@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import sympy
@@ -59,13 +60,18 @@ def to_python(expr: sympy.Basic, module: str = "") -> str:
 
 
 def to_text(expr: sympy.Basic) -> str:
-    """`expr` as one line of plain text: powers `^`, `|x|`, relations `=` and `=>`; `1 - 0.999` as the code has it."""
+    """`expr` as one line of plain text: powers `^`, `|x|`, relations `=` and `=>`; `1 - 0.999` as code has it."""
     expr = sympy.sympify(expr)
     return _Text().show(expr.xreplace({r: _remainder(r) for r in expr.atoms(sympy.Rational)}))
 
 
 def _remainder(number: sympy.Rational) -> Expr:
-    """The number; where it is the double `1 - d` of a short decimal d, as code computes it, that difference."""
+    """The number; where it is the double `1 - d` of a short decimal d, as code computes it, that difference.
+
+    A decimal fraction is written as one, and that of pi by its name.
+    """
+    if number.q % 5 == 0 and sympy.Rational(written := repr(float(abs(number)))) == abs(number):
+        return sympy.sign(number) * Symbol("pi" if float(abs(number)) == math.pi else written)
     if number.q <= _COMPUTED or not 0 < abs(number) < 1:
         return number
     decimal = repr(1 - float(abs(number)))

@@ -103,8 +103,8 @@ def _cut(formula: str, most: int = LONGEST) -> str:
 
 def _apart(difference: str) -> str:
     """What two formulas differ by; of two terms that are alike, where they differ."""
-    if difference.startswith(("the code ", "in ")):  # in words already
-        return difference
+    if difference.startswith(("the code ", "in ", "not ")):  # in words already
+        return difference.replace("not expressible", "the two differ by what is not expressible")
     depth, ends = 0, []
     for k, sign in enumerate(difference):
         depth += (sign == "(") - (sign == ")")
