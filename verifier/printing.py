@@ -120,7 +120,7 @@ def factors(expr: Expr) -> tuple[list[Expr], list[Expr]]:
 
     def key(factor: Expr) -> tuple[int, str]:
         base = factor.base if isinstance(factor, sympy.Pow) else factor
-        if base.is_number:
+        if base.is_number or (isinstance(base, Symbol) and (base.name[0].isdigit() or base.name == "pi")):
             return (0, str(factor))
         if _tensor(base):
             return (3 if base.name.startswith("theta") else 5, str(factor))
