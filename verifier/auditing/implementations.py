@@ -26,6 +26,9 @@ Setting = tuple[Mapping[str, float], dict[str, Any]]
 SETTINGS = {"smoke": 4, "ci": 12, "nightly": 24}
 """How many settings of the switches each implementation is read under."""
 
+PATIENCE = 3.0
+"""Seconds of a core that comparing an implementation under one setting may take; most take a few tenths of one."""
+
 LARGEST = 100  # nodes of two expressions beyond which algebra takes minutes, and points alone are asked
 
 
@@ -65,7 +68,7 @@ def apart(known: Signature, forms: Forms, profile: str) -> Iterator[Callable[[],
 def proofs(known: Signature, forms: Forms, settings: Iterable[Setting]) -> list[Read]:
     """What comparing each implementation with the for-loop under `settings` said; `forms` reads them."""
     settings = list(settings)
-    answers = [_compared(forms, known, name, *setting) for name in _names(known) for setting in settings]
+    answers = [_soon(forms, known, name, *setting) for name in _names(known) for setting in settings]
     return worst([answer for answer in answers if answer is not None])
 
 
@@ -127,6 +130,15 @@ def _settings(known: Signature, most: int) -> Iterator[Setting]:
             return
 
 
+def _soon(forms: Forms, known: Signature, name: str, *setting: Any) -> Read | None:
+    """What `_compared` returns; undecided where it takes too long, so that the other settings are compared too."""
+    try:
+        with limited(PATIENCE):
+            return _compared(forms, known, name, *setting)
+    except TooLong:
+        return Read(name, "of the for-loop", "undecided", f"comparing them takes more than {PATIENCE:g} seconds")
+
+
 def _compared(
     forms: Forms, known: Signature, name: str, hyper: Mapping[str, float], extra: dict[str, Any]
 ) -> Read | None:
@@ -170,7 +182,8 @@ def _by_elements(loop: Any, other: Any, name: str, rule: str, setting: str) -> R
             told = f"in {key.split(' ')[0]}, the code has another expression over all elements than the for-loop"
             return Read(name, f"of the for-loop{setting}", "refuted", told)
     proved = all(
-        mine[k] is theirs[k] or (expr.size(mine[k], theirs[k]) <= LARGEST and same.same(mine[k], theirs[k]))
+        mine[k] is theirs[k]
+        or (expr.size(mine[k], theirs[k]) <= LARGEST and same.same(mine[k], theirs[k], dict(loop.domain)))
         for k in parameters
     )
     return Read(name, f"of the for-loop{setting}", "proved" if proved else "undecided", f"expressions of {rule}")

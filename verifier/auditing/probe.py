@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sympy import true
 from sympy.core.relational import Relational
 
 from verifier import rules
@@ -35,6 +35,12 @@ class Held:
     states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
     at_rest: bool = False  # whether it holds while no schedule or group changes a rate: the code keeps the first one
 
+
+PATIENCE = 5.0
+"""Seconds of a core that reading a class with one switch turned may take; most take one."""
+
+PATIENCE = 5.0
+"""Seconds of a core that reading a class with one switch turned may take; most take one."""
 
 _Rules = tuple[list[Held], list[Read], dict[str, Any]]
 
@@ -163,11 +169,11 @@ def learn(request: Request) -> Found:
     return found
 
 
-def _in_time(reading: Callable[[], _Rules]) -> _Rules:
-    """What `reading` returns; where it takes too long, which is our doing, what is said of one that cannot be read."""
+def _in_time(rules: Callable[[], _Rules]) -> _Rules:
+    """What `rules` returns; where it takes too long, which is our doing, what is said of one that cannot be read."""
     try:
         with limited():
-            return reading()
+            return rules()
     except TooLong:
         lift = {"status": "opaque", "formula": "", "stopped_by": f"reading it takes more than {READING:g} seconds"}
         return [], [], {"rule": None, "rule_source": None, "weight_decay": "unknown", "lift": lift, "proof": {}}
@@ -190,8 +196,8 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
 
     `compared` says how its implementations compare with each other.
     """
-    from verifier.auditing import claimed, decay, whole
-    from verifier.lift import construct, lifted, matching
+    from verifier.auditing import claimed, decay, reading, whole
+    from verifier.lift import construct
     from verifier.subjects.torch_forms import mixed
 
     declared = None
@@ -205,64 +211,69 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
     literal = [o.name for o in known.options if o.kind == "float" and o.default == 0]
     literal = [name for name in literal if name not in construct.DECAY_NAMES]
     for fixed in _variants(known, thorough=request.profile != "smoke"):
-        switches = {known.option(n).argument: bool(v) for n, v in fixed.items()}
-        read = _lift(lifted, known, "forloop", literal, switches, dict(request.args))
-        if not fixed:
-            described["lift"] = _lift_words(read)
-            described["one_element"] = read is not None and read.rule is not None and not read.scope
-            square = functools.partial(_lift, lifted, known, "forloop", [], {}, dict(request.args), ((2, 2),))
-            described["weight_decay"], words = decay.said(read, known, square)
-            described["lift"] |= {"decay": words} if words else {}
-        if read is not None and read.coupled and declared is None:  # an option that is off may couple, as clipping does
-            held += _at_zero(_lift(lifted, known, "forloop", [], switches, dict(request.args)), known, fixed, literal)
-        again = functools.partial(_lift, lifted, known, "forloop", literal, switches)
-        of_family = not fixed or "whole_tensors" in described["lift"]
-        said, over = whole.told(known, read, again, dict(request.args), fixed) if of_family else ("", [])
-        if said and not mistaken and (over or not fixed):
-            described["lift"] |= {"whole_tensors": said}
-        mistaken = mistaken or (over if declared is None else [])
-        if read is None or read.rule is None:
-            continue
-        if not fixed:
-            described["turns"] = sorted(_turns(read.rule, known))
-        proof = _prove(matching, read, declared if not fixed else None)
-        if not fixed and proof is not None:
-            described["proof"] = proof.to_json() | ({"rule": proof.rule})
-        near = claimed.relation(read, proof, fixed, _turns(read.rule, known)) if declared is None else None
-        if near is not None and near.wrong is not None and read.weight_decay == "none" != described["weight_decay"]:
-            near = None  # what is read of vectors lacks a decay that acts on matrices alone
-        if near is not None and not fixed:
-            described["proof"] = claimed.told(described["proof"], near)
-        if near is not None and near.wrong is not None and not _claims(held):
-            proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
-        if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
-            held.append(_claimed(read, near, fixed))
-            source = "claimed"
-        elif (
-            proof is not None and proof.proved and declared is None and not proof.maps
-        ):  # state in another form: by itself
-            held.append(_matched(read, proof, fixed))
-            source = "matched"
-        elif declared is None and _enclosable(read):
-            named = known.name + "".join(f"_{name}" for name in fixed)
-            rule = mixed(replace(read.at_rest, name=named))
-            states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
-            held.append(Held(rule, "lifted", fixed, states, bool(read.captured)))
-            source = "lifted"
-        else:
-            continue
-        if not fixed:
-            described |= {"rule": held[-1].rule.name, "rule_source": source}
-            if source == "matched":
-                proofs.insert(0, Read("forloop", held[-1].rule.name, "proved", ""))
-        elif near is not None and near.wrong is None:
-            described.setdefault("switched", []).append(f"with {', '.join(fixed)} turned, {claimed.sentence(near)}")
+        with _patient(bool(fixed)):
+            switches = {known.option(n).argument: bool(v) for n, v in fixed.items()}
+            read = reading.lift(known, "forloop", literal, switches, dict(request.args))
+            if not fixed:
+                described["lift"] = reading.words(read)
+                described["one_element"] = read is not None and read.rule is not None and not read.scope
+                square = functools.partial(reading.lift, known, "forloop", [], {}, dict(request.args), ((2, 2),))
+                described["weight_decay"], words = decay.said(read, known, square)
+                described["lift"] |= {"decay": words} if words else {}
+            if (
+                read is not None and read.coupled and declared is None
+            ):  # an option that is off may couple, as clipping does
+                held += _at_zero(
+                    reading.lift(known, "forloop", [], switches, dict(request.args)), known, fixed, literal
+                )
+            again = functools.partial(reading.lift, known, "forloop", literal, switches)
+            of_family = not fixed or "whole_tensors" in described["lift"]
+            said, over = whole.told(known, read, again, dict(request.args), fixed) if of_family else ("", [])
+            if said and not mistaken and (over or not fixed):
+                described["lift"] |= {"whole_tensors": said}
+            mistaken = mistaken or (over if declared is None else [])
+            if read is None or read.rule is None:
+                continue
+            if not fixed:
+                described["turns"] = sorted(_turns(read.rule, known))
+            proof = reading.prove(read, declared if not fixed else None, tell=not fixed)
+            if not fixed and proof is not None:
+                described["proof"] = proof.to_json() | ({"rule": proof.rule})
+            near = claimed.relation(read, proof, fixed, _turns(read.rule, known)) if declared is None else None
+            if near is not None and near.wrong is not None and read.weight_decay == "none" != described["weight_decay"]:
+                near = None  # what is read of vectors lacks a decay that acts on matrices alone
+            if near is not None and not fixed:
+                described["proof"] = claimed.told(described["proof"], near)
+            if near is not None and near.wrong is not None and not _claims(held):
+                proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
+            if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
+                held.append(_claimed(read, near, fixed))
+                source = "claimed"
+            elif (
+                proof is not None and proof.proved and declared is None and not proof.maps
+            ):  # state in another form: by itself
+                held.append(_matched(read, proof, fixed))
+                source = "matched"
+            elif declared is None and _enclosable(read):
+                named = known.name + "".join(f"_{name}" for name in fixed)
+                rule = mixed(replace(read.at_rest, name=named))
+                states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
+                held.append(Held(rule, "lifted", fixed, states, bool(read.captured)))
+                source = "lifted"
+            else:
+                continue
+            if not fixed:
+                described |= {"rule": held[-1].rule.name, "rule_source": source}
+                if source == "matched":
+                    proofs.insert(0, Read("forloop", held[-1].rule.name, "proved", ""))
+            elif near is not None and near.wrong is None:
+                described.setdefault("switched", []).append(f"with {', '.join(fixed)} turned, {claimed.sentence(near)}")
     if declared is not None:
         held = [Held(declared, "declared", {}, frozenset())]
         described |= {"rule": declared.name, "rule_source": "declared"}
-        read = _lift(lifted, known, "forloop", literal, {}, dict(request.args))
+        read = reading.lift(known, "forloop", literal, {}, dict(request.args))
         if read is not None:
-            proofs.append(_read(_prove(matching, read, declared), "forloop", declared))
+            proofs.append(reading.told(reading.prove(read, declared), "forloop", declared))
     proofs = [*mistaken, *(p for p in proofs if not mistaken or p.subject != "forloop"), *compared()]
     distinct: dict[tuple[str, str], Held] = {(h.rule.name, str(sorted(h.fixed.items()))): h for h in held}
     first: dict[str, Held] = {}
@@ -271,15 +282,24 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
     return list(first.values()), proofs, described
 
 
+@contextlib.contextmanager
+def _patient(switched: bool) -> Iterator[None]:
+    """Lets what is done with a switch turned take so long and no longer: what was read without it stays."""
+    if not switched:
+        yield
+        return
+    with contextlib.suppress(TooLong), limited(PATIENCE):
+        yield
+
+
 def _at_zero(read: Any, known: Signature, switched: Mapping[str, float], options: list[str]) -> list[Held]:
     """What code is held to while options that are zero by default stay zero: a rule of the catalogue, if any."""
-    from verifier.auditing import claimed
-    from verifier.lift import matching
+    from verifier.auditing import claimed, reading
 
     off = {name: 0.0 for name in options}
     if read is None or not off or read.coupled or not _enclosable(read):
         return []
-    proof = _prove(matching, read, None)
+    proof = reading.prove(read, None, tell=False)
     near = claimed.relation(read, proof, switched)
     if near is not None and near.wrong is not None and claimed.holds(near):
         return [_claimed(read, near, {**switched, **off})]
@@ -342,59 +362,3 @@ def _variants(known: Signature, *, thorough: bool) -> list[dict[str, float]]:
     switches = [o for o in known.options if o.kind == "switch" and len(o.values) > 1]
     turned = [{o.name: o.values[1]} for o in sorted(switches, key=lambda o: o.argument not in claimed.MEANT)]
     return [{}, *turned[: 6 if thorough else 2]]
-
-
-def _lift(
-    module: Any,
-    known: Signature,
-    implementation: str,
-    literal: list[str],
-    switches: Any,
-    args: Any,
-    shapes: tuple[tuple[int, ...], ...] | None = None,
-) -> Any:
-    """The lift of one implementation, None where it cannot be built for reading."""
-    shapes = shapes or (((2, 2),) if known.least_dimensions > 1 else None)
-    for symbolic in (literal, []):
-        try:
-            read = module.lift(
-                known.build,
-                implementation,
-                symbolic=symbolic,
-                shapes=shapes,
-                args={**known.fixed, **args},
-                name=known.name,
-                **switches,
-            )
-        except (Exception, SystemExit):  # foreign code under an interpreter: nothing read, and the contracts still run
-            continue
-        if read.status != "opaque":
-            return read
-    return None
-
-
-def _lift_words(read: Any) -> dict[str, Any]:
-    if read is None:
-        return {"status": "opaque", "formula": "", "stopped_by": "it could not be built for reading"}
-    from verifier.printing import to_text
-
-    words: dict[str, Any] = read.to_json()["lift"]
-    if words["formula"] and (asked := [c for c in read.path_conditions if c != true]):
-        words["formula"] += f", where {' and '.join(map(to_text, asked))}"
-    return words
-
-
-def _prove(matching: Any, read: Any, declared: Rule | None) -> Any:
-    """The proof that the code follows the declared rule; without one, that of the rule it follows or is nearest to."""
-    from verifier.lift import induction
-
-    if declared is not None:
-        return induction.prove(read, declared, mutants=matching.mutants_of(declared))
-    found = matching.match(read)
-    return found if found is not None else matching.nearest(read)
-
-
-def _read(proof: Any, implementation: str, rule: Rule) -> Read:
-    return Read(
-        implementation, rule.name, proof.status.value, proof.apart or proof.difference or proof.method, proof.mutant
-    )

@@ -36,12 +36,12 @@ def match(lifted: Lift) -> LiftProof | None:
     return None
 
 
-def nearest(lifted: Lift) -> LiftProof | None:
-    """The proof of the rule it follows, or the refutation by the rule that shares most with it."""
+def nearest(lifted: Lift, *, tell: bool = True) -> LiftProof | None:
+    """The proof of the rule it follows, or the refutation by the rule that shares most with it; `tell` as `prove`."""
     found = match(lifted)
     if found is not None or lifted.rule is None:
         return found
-    return prove(lifted, max(candidates(lifted), key=lambda rule: _in_both(lifted.rule, rule)))
+    return prove(lifted, max(candidates(lifted), key=lambda rule: _in_both(lifted.rule, rule)), tell=tell)
 
 
 def candidates(lifted: Lift) -> list[Rule]:

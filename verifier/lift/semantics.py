@@ -11,7 +11,7 @@ import sympy
 from verifier.lift import expr
 from verifier.lift.construct import DECAY_NAMES
 from verifier.lift.expr import Node
-from verifier.lift.same import differ, same
+from verifier.lift.same import comparable, differ, same
 from verifier.lift.symbolic import to_sympy
 from verifier.lift.trajectory import Untranslatable, from_sympy
 from verifier.printing import to_text
@@ -25,7 +25,7 @@ WORDS = {
     "unknown": "unknown: the step could not be read as one formula an element",
 }
 _RATES = ("lr", "learning_rate", "eta", "alpha")
-_PROVABLE = 60  # operations up to which expressions over several elements are compared by algebra
+_PROVABLE = 300  # operations, shared ones as often as written, up to which several elements are compared by algebra
 _SHORT = 40  # operations up to which a rate is written out
 _AT_POINTS = "; as far as random points show"
 
@@ -86,8 +86,9 @@ class _Step:
             return same(a, b)
         if expr.opaque_leaves(a, b) or differ(a, b) is not None:
             return False
-        if expr.size(a, b) > _PROVABLE or not same(a, b):
+        if _unfolded(a, b) > _PROVABLE or not same(a, b):
             self.doubt = _AT_POINTS
+            return comparable(a, b)
         return True
 
     def moved(self, replace: Mapping[Node, Node]) -> dict[str, Node]:
@@ -97,6 +98,14 @@ class _Step:
     def agrees(self, other: Mapping[str, Node], names: Iterable[str]) -> bool:
         """Whether the step gives `names` the values they have in `other`."""
         return all(self.equal(self.new[n], other[n]) for n in names)
+
+
+def _unfolded(*roots: Node) -> int:
+    """How many operations expressions take as algebra has them, shared ones as often as they are written."""
+    counts: dict[Node, int] = {}
+    for node in expr.postorder(roots):
+        counts[node] = 0 if node.op in expr.LEAVES else 1 + sum(counts[one] for one in node.args)
+    return sum(counts[root] for root in roots)
 
 
 def _coupled(step: _Step) -> bool:
