@@ -309,7 +309,7 @@ CONTRACTS = (
     ),
     Row(
         "read_options",
-        "An option that is a number is read by more than the constructor that takes it.",
+        "A number that groups have as an option is read by more than the constructor that takes it.",
         "steps=1, tensors=1",
         ("check.reads_options(subject, case)",),
         because="An option that is taken and not used leaves whoever sets it with another optimizer than asked for.",

@@ -8,7 +8,7 @@ import torch
 from torch.optim import Optimizer
 
 from tests.broken.optimizers import Right
-from tests.broken.seldom import WithDecoupled
+from tests.broken.seldom import LagsBehindItsMaster, WithDecoupled
 
 
 class TakesLittleMomentumForNone(Right):
@@ -110,6 +110,30 @@ class LeavesTailsOfBlocks(DividesByTheMean):
             p.copy_(torch.cat([p.flatten()[:-tail], before.flatten()[-tail:]]).reshape(p.shape))
 
 
+class LeavesItsMaster(LagsBehindItsMaster):
+    """Parameters of 16 bits have float32 copies, and are stepped themselves."""
+
+    def one(self, p: Any, group: Any) -> None:
+        Right.one(self, p, group)
+        if p.dtype in (torch.float16, torch.bfloat16):
+            self.state[p].setdefault("master", p.detach().float())
+
+
+class RoundsItsMaster(Right):
+    """Parameters of 16 bits have copies in float32, which are rounded to 16 bits after every step."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        super().load_state_dict(state_dict)
+        for state in self.state.values():
+            if "master" in state:
+                state["master"] = state["master"].float()
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        if p.dtype in (torch.float16, torch.bfloat16):
+            self.state[p]["master"] = p.detach().float()
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (TakesLittleMomentumForNone, "acting_rates"),
     (NeverDecouples, "decay_switches"),
@@ -118,5 +142,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (DampensWithoutMomentum, "vanishing_momentum"),
     (ForgetsSquares, "memory_of_steps"),
     (LeavesTailsOfBlocks, "uniform_tensors"),
+    (LeavesItsMaster, "master_weights"),
+    (RoundsItsMaster, "master_weights"),
 )
 """Each mistake, and a contract that must reject it."""

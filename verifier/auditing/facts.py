@@ -139,6 +139,17 @@ def of_counts(found: Violation) -> list[str]:
     ]
 
 
+def of_digits(found: Violation) -> list[str]:
+    """Whether state that is called a copy of more digits is what the parameter's format makes of it."""
+    name = found.what.partition(" ")[0]
+    return [
+        "opt, p, build = run()",
+        f"kept = [opt.state[x][{name!r}] for x in p]",
+        f"print({name!r}, [v.dtype for v in kept], 'of parameters', [x.dtype for x in p])",
+        "raise SystemExit(all(torch.equal(v, v.to(x.dtype).to(v.dtype)) for v, x in zip(kept, p)))",
+    ]
+
+
 def of_numbers(building: str, shows: Mapping[str, Any]) -> list[str]:
     """The run and the ending of a script that asks to which of two numbers an element comes nearer: by rule or mistake.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
-from verifier.case import Case, Refused, Subject
+from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.check.alike import breach
 from verifier.check.changes import ordinary
 from verifier.check.judged import in_format
@@ -24,7 +25,8 @@ def follows_master(subject: Subject, case: Case) -> None:
     signature: Any = subject.rule
     if subject.format.precision >= FP32.precision or not current().first("a copy of more digits", case):
         return
-    plain = ordinary(subject, case.with_(hyper={**signature.defaults, **case.hyper}))
+    on = {o.name: 1.0 for o in signature.options if o.kind == "switch" and "master" in o.name}
+    plain = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults, **on}))
     try:
         seen, wide = run(subject, plain), in_format(subject, "float32")(plain).theta
     except (Refused, Violation) as no:
@@ -49,4 +51,29 @@ def follows_master(subject: Subject, case: Case) -> None:
             observed, expected = show(float(theta[step, where])), show(float(rounded[step, where]))
             raise breach(what, subject, plain, observed, expected, step + 1, tensor=tensor, element=element)
     if not masters:
+        _named_so(subject, plain, seen)
         current().notes["no state moves as the parameter does in float32"] += 1
+
+
+MASTER = re.compile(r"master|^(p|param|weight)s?_?(fp)?32$|^fp32_(p|param|weight)")
+"""What copies of parameters with more digits are called."""
+
+
+def _named_so(subject: Subject, case: Case, seen: Trajectory) -> None:
+    """State that is called a master copy moves when the parameter does, and has more digits than it."""
+    moved = ~same_bits(seen.theta[1:], seen.theta[:-1])
+    for name, rows in sorted(seen.state.items()):
+        if not MASTER.search(name) or not moved.any():
+            continue
+        current().compared(rows.size)
+        step, where = (int(k) for k in np.argwhere(moved)[-1])
+        tensor, element = place_of(case, where)
+        told = show(float(rows[step + 1, where]))
+        if same_bits(rows[2:], rows[1:-1]).all() and moved[1:].any():
+            what = f"{name} is not what it is called: it stays as it was while the parameter moves"
+            should = "another value, which the parameter is the rounding of"
+            raise breach(what, subject, case, told, should, step + 1, tensor=tensor, element=element)
+        if same_bits(rows[1:], subject.format.round(rows[1:])).all():
+            what = f"{name} is not what it is called: it has no more digits than the parameter"
+            should = "a value that the parameter is the rounding of"
+            raise breach(what, subject, case.with_(grads=case.grads[:1]), told, should)

@@ -20,6 +20,7 @@ STEPS = 4
 def reads_options(subject: Subject, case: Case) -> None:
     """An option that is a number, and did nothing when the class was looked at, is named by more than the constructor.
 
+    Asked of options of groups, which are there to be read by steps; a seed may do all it does in the constructor.
     Switches are not asked: those of implementations, and of what is printed, are often there for others' sake.
     """
     from verifier.subjects.torch_reading import unread
@@ -28,7 +29,10 @@ def reads_options(subject: Subject, case: Case) -> None:
     if not current().first("options that are read", case):
         return
     quiet = idle(signature.notes)
-    numbers = [o for o in signature.options if o.kind in ("float", "int") and o.place is None and o.name in quiet]
+    numbers = [
+        o for o in signature.options
+        if o.kind in ("float", "int") and o.place is None and o.name in quiet & signature.group_options
+    ]  # fmt: skip
     names = set(unread(signature.build, tuple(o.argument for o in numbers)))
     for option in (o for o in numbers if o.argument in names):
         cases = [
