@@ -109,10 +109,18 @@ def _remembers_squares(subject: Subject, case: Case, names: Sequence[str]) -> No
     forgets = all(same_bits(*pair).all() for pair in ((one.theta, other.theta), *rows))
     lengths = [np.abs(ran.theta[2] - ran.theta[1]) for ran in (one, longer)]
     divides = (lengths[1] < 2 * lengths[0]).all()  # where gradients differ from their average, it may be by nothing
-    if forgets and divides and not same_run(one, changed):
+    if forgets and divides and not same_run(one, changed) and not _kept_at_full_rate(subject, cases[0], cases[1]):
         with compared(cases[0], cases[1], unlike=True):
             what = "no step depends on the squares of gradients before it, whatever beta2 is"
             raise breach(what, subject, cases[0], "the steps after another gradient", "other steps", cases[0].steps)
+
+
+def _kept_at_full_rate(subject: Subject, one: Case, other: Case) -> bool:
+    """Whether the first gradient stays in the state if its step is taken in full: some weigh gradients by the rate."""
+    ran, beside_it = (attempted(subject, case.with_(schedule={})) for case in (one, other))
+    if ran is None or beside_it is None:
+        return True
+    return any(not same_bits(ran.state[n][-1], beside_it.state[n][-1]).all() for n in ran.state if n in beside_it.state)
 
 
 def _combinations(signature: Any) -> Iterator[Mapping[str, float]]:
