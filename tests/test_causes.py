@@ -255,3 +255,17 @@ def test_place_that_all_departures_share_is_told() -> None:
 
     assert ("foreach",) == causes._where_alone([steps, loops])
     assert () == causes._where_alone([steps, fused])
+
+
+def test_deaths_are_told_apart_by_what_ends_the_process() -> None:
+    """Two laws that end their process by one signal are one finding, and one that it leaves by an exit code another."""
+    died = [row(law, "cpu-float32-forloop", "ended", crashed=True) for law in ("resume", "nan_stays", "copying")]
+    resume, nan, copying = findings.gathered(died)
+    by_signal = {"seen": {"observed": "it ends the process by SIGSEGV"}, "replay": "abcde"}
+    by_code = {"seen": {"observed": "it ends the process with exit code 9"}, "replay": "fghij"}
+
+    known = [replace(resume, **by_signal), replace(nan, **by_code), replace(copying, **by_signal)]  # type: ignore[arg-type]
+    assert [2, 1] == [len(one.rows) for one in findings.deaths(known)]
+    (one,) = findings.deaths([replace(resume, **by_signal), nan, copying])  # type: ignore[arg-type]
+    assert 3 == len(one.rows)
+    assert 1 == len(findings.collect(died))

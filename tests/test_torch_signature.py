@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from torch.optim.optimizer import required
 
 from verifier.lift.lifted import lift
 from verifier.subjects.torch_probe import Untestable, examined
-from verifier.subjects.torch_signature import signature
+from verifier.subjects.torch_signature import resolve, signature
 
 
 class Asking(torch.optim.Optimizer):
@@ -184,3 +186,12 @@ def test_step_that_needs_a_closure_is_told_by_what_it_raises_with_one() -> None:
 def test_minus_one_stands_for_no_rate() -> None:
     """What is drawn beside it are rates."""
     assert (-1.0, 0.5, 0.75, -0.5) == signature(f"{__name__}:Parted", {}).option("shrink").values
+
+
+def test_classes_of_one_file_can_both_be_pickled(tmp_path: Path) -> None:
+    """Each is of a module of its own, which is there as long as it is used."""
+    path = tmp_path / "both.py"
+    path.write_text("import torch\nclass One(torch.optim.SGD): pass\nclass Two(torch.optim.SGD): pass\n")
+    made = [resolve(f"{path}:{name}")[1]([torch.nn.Parameter(torch.ones(2))]) for name in ("One", "Two")]
+
+    assert ["One", "Two"] == [type(pickle.loads(pickle.dumps(one))).__name__ for one in made]

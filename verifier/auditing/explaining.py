@@ -34,7 +34,7 @@ def findings(rows: Sequence[Mapping[str, Any]], options: Options, warm: Warm) ->
     several = audit_findings.gathered(rows)
     if len(several) > MOST * len({finding.target for finding in several}):
         several = causes.joined(several, rows)
-    explained = audit_findings.folded(_explained(several, options, warm))
+    explained = audit_findings.deaths(audit_findings.folded(_explained(several, options, warm)))
     return _with_scripts(ranked.ranked(causes.joined(explained, rows)), options, warm)
 
 

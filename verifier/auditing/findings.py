@@ -70,7 +70,7 @@ class Finding:
 def collect(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """The findings among the violated rows: equal ones are one, the smallest case first; so is what one defect does."""
     every = list(rows)
-    return causes.joined(gathered(every), every)
+    return causes.joined(deaths(gathered(every)), every)
 
 
 def gathered(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
@@ -92,6 +92,8 @@ LAYOUT = "depends on the memory layout"
 
 def _alike(row: Mapping[str, Any]) -> str:
     """What rows of one finding have in common: what went wrong, or which implementation departs from which rule."""
+    if row.get("crashed"):  # which laws are broken by one end is known once each was looked into: see `deaths`
+        return f"{what(row)} in {row['law']}"
     if not _departs(row):
         return what(row)
     refuted = re.search(r"does not perform the rule (\w+)", str(row.get("message")))
@@ -129,6 +131,29 @@ def folded(findings: Iterable[Finding]) -> list[Finding]:
         rows = tuple(sorted({row for f in several for row in f.rows}))
         steady.append(replace(first, what=UNSTEADY, rows=rows))
     return steady
+
+
+def deaths(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, those of a target whose process ended in one way made one; so is one of which nothing is known.
+
+    The way is the signal or the exit code, which is told once the finding was explained.
+    """
+    found: list[Finding] = []
+    for finding in sorted(findings, key=lambda f: f.what == dying.ENDS and 1 + (not f.replay)):
+        place = next((k for k, one in enumerate(found) if _ended_alike(one, finding)), None)
+        if place is None:
+            found.append(finding)
+        else:
+            rows = tuple(sorted({*found[place].rows, *finding.rows}))
+            found[place] = replace(found[place], rows=rows)
+    return found
+
+
+def _ended_alike(one: Finding, other: Finding) -> bool:
+    ended = one.what == other.what == dying.ENDS
+    listed = [f.expected_failure is not None for f in (one, other)]
+    same = not other.replay or one.seen.get("observed") == other.seen.get("observed")
+    return ended and one.target == other.target and listed[0] == listed[1] and same
 
 
 def _finding(target: str, rows: Sequence[Mapping[str, Any]], every: Sequence[Mapping[str, Any]]) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import itertools
 import pkgutil
 import random
 import sys
@@ -120,7 +121,11 @@ def _from_file(path: Path) -> ModuleType:
         files = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
         near = nearest(path.name, files)
         raise UsageError(f"no file {path}" + (f"; did you mean {str(path.with_name(near))!r}?" if near else ""))
-    name = f"verifier_target_{path.stem}"
+    name = stem = f"verifier_target_{path.stem}"
+    for number in itertools.count(2):  # each of its classes has a module of its own, where pickle finds it
+        if name not in sys.modules:
+            break
+        name = f"{stem}_{number}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported")
