@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import sympy
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.test_false_alarms import FAST
@@ -15,6 +17,7 @@ from verifier.auditing import collect as audit_collect
 from verifier.auditing.life import machine, reference
 from verifier.auditing.probe import Found, Held, learn, with_class
 from verifier.auditing.request import Request
+from verifier.lift.trajectory import inputs_of
 from verifier.subjects.torch_signature import resolve
 
 
@@ -73,3 +76,11 @@ def test_lives_of_matrices_are_not_held_to_the_rule_of_vectors() -> None:
     run_state_machine_as_test(machine(right.signature, held=held), settings=FEW)
     with pytest.raises(AssertionError, match=r"leaves the rule|moves otherwise than it would alone"):
         run_state_machine_as_test(machine(wrong.signature, held=held), settings=FEW)
+
+
+def test_one_name_for_two_things_still_has_a_value() -> None:
+    """A rule whose alpha is a rate is compared with code whose alpha is at least one, and taken for no other."""
+    rate = rules.get("rmsprop")
+    large = {s: sympy.Interval(1, sympy.oo) if s.name == "alpha" else values for s, values in rate.hyper.items()}
+
+    assert inputs_of(rate, replace(rate, hyper=large), {}, 0)["alpha"] >= 1

@@ -48,6 +48,8 @@ def said(name: str, law: str) -> str:
         ("StepsLittle", "StepsMoreInDouble", "formats", "a run in float64 is not that in float32"),
         ("TurnsTheSign", "TurnsTheSignTwice", "step_follows", "momentum_buffer left its enclosure"),
         ("DecaysVectorsApart", "DecaysVectorsApartAndForgets", "decay_switches", "although nothing decays"),
+        ("Switches", "SwitchesToNothing", "acting_switches", "nesterov changes no step"),
+        ("Switches", "SwitchesToNothingTwice", "acting_switches", "nesterov changes no step"),
         ("Proximal", "ProximalWithNoise", "step_follows", "left its enclosure"),
         ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
     ],

@@ -290,3 +290,57 @@ class DecaysVectorsApartAndForgets(DecaysVectorsApart):
 
     def rate(self, group: dict[str, Any]) -> float:
         return super().rate(group) * (1.0 if group["weight_decouple"] else 0.5)
+
+
+class Switches(Loop):
+    """Momentum until gradients are next to nothing for long, and then another, to which nesterov belongs."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, nesterov: bool = False) -> None:
+        super().__init__(params, dict(lr=lr, momentum=momentum, nesterov=nesterov))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        average = state.setdefault("average", torch.zeros_like(p)).mul_(group["momentum"]).add_(p.grad)
+        state["quiet"] = state.get("quiet", 0) + 1 if float(p.grad.norm()) < 1e-30 else 0
+        step = average
+        if state["quiet"] > 1000:
+            step = self.late(p.grad, average, group)
+        p.sub_(step, alpha=group["lr"])
+
+    def late(self, grad: Tensor, average: Tensor, group: dict[str, Any]) -> Tensor:
+        return grad + group["momentum"] * average if group["nesterov"] else average
+
+
+class SwitchesToNothing(Switches):
+    """Reads nesterov at every step, and makes nothing of it."""
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        self.late(p.grad, p.grad, group) if p.grad is not None else None
+        super().one(p, group)
+
+
+class SwitchesToNothingTwice(Loop):
+    """Two implementations, both of which read nesterov and make nothing of it; other classes are none of its code."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, momentum: float = 0.9, nesterov: bool = False, foreach: bool | None = None
+    ) -> None:
+        super().__init__(params, dict(lr=lr, momentum=momentum, nesterov=nesterov, foreach=foreach))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        (_listed if group["foreach"] else _single)(p, self.state[p], group)
+
+
+def _single(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    assert p.grad is not None
+    average = state.setdefault("average", torch.zeros_like(p)).mul_(group["momentum"]).add_(p.grad)
+    p.sub_(1.0 * average if group["nesterov"] else average, alpha=group["lr"])
+
+
+def _listed(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    assert p.grad is not None
+    average = state.setdefault("average", torch.zeros_like(p))
+    torch._foreach_mul_([average], group["momentum"])
+    torch._foreach_add_([average], [p.grad])
+    torch._foreach_sub_([p], [1.0 * average if group["nesterov"] else average], alpha=group["lr"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from verifier import record
 from verifier.case import Case, Subject, Trajectory
-from verifier.check.alike import breach
+from verifier.check.alike import breach, during
 from verifier.check.judged import in_format
 from verifier.check.pairs import compared
 from verifier.check.seen import attempted
@@ -83,10 +83,28 @@ def rates_act(subject: Subject, case: Case) -> None:
         if not pairs:
             current().notes[f"{option.name} cannot be chosen"] += 1
         elif not any(told for *_, told in pairs) and not _acts_on_large(subject, case, option.name, values):
+            if leaves_out(subject, option.name, [one for *both, _ in pairs for one in both], whole=True):
+                continue
             one, other, _ = pairs[0]
             with compared(one, other, unlike=True):
                 what = f"no value of {option.name} changes a step"
                 raise breach(what, subject, one, f"the steps with {option.name} = {values[0]:g}", "other steps", STEPS)
+
+
+def leaves_out(subject: Subject, name: str, cases: Sequence[Case], *, whole: bool = False) -> bool:
+    """Whether some place of the code that names an option is reached by none of the cases: what it does is unknown.
+
+    With `whole`, some function that does.
+    """
+    from verifier.subjects.torch_reached import passed_by
+
+    signature: Any = subject.rule
+    argument = signature.option(name).argument
+    every = [during(one, f"implementation:{way}", 0) for one in cases for way in signature.implementations]
+    if passed_by(signature.build, argument, lambda: [attempted(subject, one) for one in every], whole=whole):
+        current().undecided[f"some code that names {argument} was not reached"] += 1
+        return True
+    return False
 
 
 def _small_ones_act(subject: Subject, case: Case) -> None:

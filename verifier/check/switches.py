@@ -9,6 +9,7 @@ import numpy as np
 from verifier.case import Case, Subject
 from verifier.check.alike import breach
 from verifier.check.changes import alike_so_far, ordinary
+from verifier.check.direction import leaves_out
 from verifier.check.pairs import compared
 from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
@@ -53,11 +54,12 @@ def _acts_on_decay(subject: Subject, case: Case, name: str) -> None:
         return
     bases = [{**base, **signature.decays} for base in (signature.defaults, *signature.configurations[:LOOKS])]
     seen = _looks(subject, case, bases, name, STEPS)
-    if seen and not _told(seen) and _decays(subject, seen[0][0]):
-        turned, _ = seen[0]
-        with compared(turned, turned.with_(hyper={**turned.hyper, name: 0.0}), unlike=True):
+    turned = [one for one, _ in seen]
+    if seen and not _told(seen) and _decays(subject, seen[0][0]) and not leaves_out(subject, name, turned):
+        one = turned[0]
+        with compared(one, one.with_(hyper={**one.hyper, name: 0.0}), unlike=True):
             what = f"{name} changes no step, though parameters decay"
-            raise breach(what, subject, turned, "the steps without it", "other steps", turned.steps)
+            raise breach(what, subject, one, "the steps without it", "other steps", one.steps)
 
 
 def _decays(subject: Subject, case: Case) -> bool:
@@ -97,7 +99,9 @@ def acts(subject: Subject, case: Case) -> None:
         seen = _looks(subject, case, remembering[:LOOKS], name, STEPS)
         if not seen:
             current().notes[f"{name} cannot be chosen"] += 1
-        elif not _told(seen) and not _told(_looks(subject, case, remembering[:LOOKS], name, MANY)):
+        elif not _told(seen) and not _told(long := _looks(subject, case, remembering[:LOOKS], name, MANY)):
+            if leaves_out(subject, name, [turned for turned, _ in long]):
+                continue
             turned, _ = seen[0]
             with compared(turned, turned.with_(hyper={**turned.hyper, name: 0.0}), unlike=True):
                 what = f"{name} changes no step, though gradients fade"

@@ -143,7 +143,8 @@ def inputs_of(
     sets: dict[str, sympy.Set] = {}
     for rule in (one, two):
         for s, values_ in rule.hyper.items():
-            sets[s.name] = sets[s.name].intersect(values_) if s.name in sets else values_
+            both = sets[s.name].intersect(values_) if s.name in sets else values_
+            sets[s.name] = values_ if both is sympy.S.EmptySet else both  # one name for two things: they part somewhere
     inputs: dict[str, sympy.Rational] = {}
     for name, values_ in sets.items():
         draw = random.Random(f"{name} {seed}")
