@@ -240,3 +240,12 @@ def test_script_of_what_cannot_step(tmp_path: Path) -> None:
     wrong.write_text(text.replace("opt.step()", "opt.stap()"))
 
     assert [0, 1] == [ran.code for ran in running.run([path, wrong], 60, fresh=False)]
+
+
+def test_first_line_of_a_script_is_whole() -> None:
+    """It names the class, ends with a word, and holds nothing that ends a string."""
+    line = script.headline("/some/where/far/off/mine.py:Lamb", 'raises "x"' + " and goes on about it" * 9)
+
+    assert line.startswith("Lamb: raises 'x' and goes on")
+    assert line.endswith(("about it ...", "about ...", "on ...", "goes ...", "and ..."))
+    assert script.LONGEST >= len(line)

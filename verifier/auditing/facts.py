@@ -45,11 +45,12 @@ def _accepted(what: str) -> tuple[str, ...]:
 
 FACTS: Mapping[str, Sequence[str]] = {
     "surroundings": (
-        "import os, warnings",
+        "import os, sys, warnings",
         "kept = lambda x: {n: v for n, v in vars(x).items() if not isinstance(v, type(torch))}",
         "look = lambda: [torch.get_default_dtype(), torch.get_default_device(), torch.get_num_threads(),"
         " torch.are_deterministic_algorithms_enabled(), torch.is_grad_enabled(), torch.is_anomaly_enabled(),"
-        " list(warnings.filters), dict(os.environ), os.getcwd(), *map(kept, (torch, torch.Tensor, torch.optim))]",
+        " list(warnings.filters), dict(os.environ), os.getcwd(), *map(kept, (torch, torch.Tensor, torch.optim)),"
+        " {n: len(v) for n, v in vars(sys.modules['torch.optim.optimizer']).items() if n.startswith('_global_')}]",
         "before = look()",
         "run()",
         "changed = [k for k, (x, y) in enumerate(zip(before, look())) if x != y]",

@@ -150,7 +150,7 @@ def scripts(scene: Scene, history: History, strayed: Strayed) -> list[str]:
         ending = [f"observed = life()[{strayed.element}]"]
         ending += [f"print('observed', observed, 'expected', {low!r}, 'to', {high!r})"]
         ending += [f"raise SystemExit(not {low!r} <= observed <= {high!r})"]
-    told = f"{scene.target}: {strayed.what.partition('events ')[2]} at step {strayed.step}"[:110]
+    told = script.headline(scene.target, f"{strayed.what.partition('events ')[2]} at step {strayed.step}")
     lines = [f'"""{told}"""', *script.imports(scene.target, [*body, *ending]), "", *body, "", *ending]
     return script.fitting("\n".join(kept) + "\n" for kept in (lines, [line for line in lines if line]))[:1]
 

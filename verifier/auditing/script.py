@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ LIMIT = 25
 
 WIDTH = 1000
 """Characters a line of a script may have."""
+
+LONGEST = 110
+"""Characters that its first line may say."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def of_numbers(signature: Any, read: Any, law: str) -> dict[str, Any]:
     case = Case((tuple(read.shows["shape"]),), values, np.zeros((0, len(values))), dict(signature.defaults))
     building = built(scene, case, {**signature.defaults, **read.shows["hyper"]}, [0])
     body = facts_of.of_numbers(building, read.shows)
-    told = f"{signature.target}: {read.difference}"[:110].replace('"""', "'''").replace("\\", "/")
+    told = headline(signature.target, read.difference)
     text = "\n".join([f'"""{told}"""', *imports(signature.target, body), "", *body]) + "\n"
     try:
         return {"untried": {"texts": fitting([text]), "name": law.replace(".", "_"), "message": told, "observed": ""}}
@@ -103,7 +107,7 @@ def first_step(target: str, reason: str, args: Mapping[str, Any]) -> list[str]:
     """The script of a target that cannot be built or cannot take one step."""
     name = target.rpartition(":")[2]
     options = "".join(f", {name}={value!r}" for name, value in args.items())
-    told = f"{target}: {reason}"[:110].replace('"""', "'''").replace("\\", "/")
+    told = headline(target, reason)
     if dying.is_end(reason):
         bodies = [dying.ending(dying.code_of(reason), lines) for lines in dying.first_uses(name, options)]
         return fitting("\n".join([f'"""{told}"""', *imports(target, body), "", *body]) + "\n" for body in bodies)
@@ -128,7 +132,13 @@ def _text(scene: Scene, told: Told, run: Sequence[str], ending: Sequence[str]) -
 
 def _headline(scene: Scene, told: Told) -> str:
     text = re.sub(r"^\S+ on \S+: ", "", told.found.sentence).split(": observed")[0]
-    return f"{scene.target}: {text}"[:110].replace('"""', "'''").replace("\\", "/")
+    return headline(scene.target, text)
+
+
+def headline(target: str, text: str) -> str:
+    """What is wrong with a class, as the first line of its script: whole words, and nothing that ends a string."""
+    told = textwrap.shorten(f"{target.rpartition(':')[2]}: {text}", LONGEST, placeholder=" ...")
+    return told.replace('"', "'").replace("\\", "/")
 
 
 def imports(target: str, body: Sequence[str]) -> list[str]:
