@@ -115,7 +115,7 @@ def test_raises_when_saved_alone(name: str, error: str) -> None:
     assert error == in_child(lambda: built(name)[0].state_dict(), seconds=8)[0]
 
 
-@pytest.mark.parametrize("name", ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch"])
+@pytest.mark.parametrize("name", ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch", "ChangesOthers"])
 def test_changes_the_process_when_run_alone(name: str) -> None:
     """A hostile target really changes its process: several things, and they are named."""
 
@@ -348,7 +348,7 @@ TOGETHER = {
                 "ExitsGenerators", "ExitsAtStateDict", "InterruptsAtStateDict", "CannotSayWhy", "Nameless",
                 "SaysNoText", "HasNoSignature"],
     "changing": ["ChangesSettings", "Monkeypatches", "ChangesPython", "ChangesTorch", "ClosesStreams",
-                 "ChangesWhenImported", "HasNoStreams"],
+                 "ChangesOthers", "ChangesWhenImported", "HasNoStreams"],
     "spreading": ["Forks", "ForksAtStateDict", "Floods", "CannotBePickled", "RaisesInDel", "EndsAtExit",
                   "LeavesADaemon", "Hoards"],
     "importing": ["HangsWhenImportedAgain", "KillsItsParent"],

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.optim import SGD
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tests.broken.optimizers import Right
 
@@ -229,6 +230,19 @@ class ChangesTorch(Right):
         torch.set_autocast_enabled("cpu", True)
         torch.set_float32_matmul_precision("medium")
         torch.set_num_threads(7)
+        return found
+
+
+class ChangesOthers(Right):
+    """Has every other optimizer raise, and every module do something more; takes away what others import."""
+
+    def step(self, closure: Any = None) -> Any:
+        found = super().step(closure)
+        register_optimizer_step_pre_hook(lambda other, *_: None if type(other) is type(self) else 1 / 0)
+        torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+        if late(self):
+            sys.modules["json"] = sys.modules["random"] = None  # type: ignore[assignment]
+            sys.meta_path.clear()
         return found
 
 
