@@ -57,9 +57,19 @@ def _acts_on_decay(subject: Subject, case: Case, name: str) -> None:
     turned = [one for one, _ in seen]
     if seen and not _told(seen) and _decays(subject, seen[0][0]) and not leaves_out(subject, name, turned):
         one = turned[0]
+        if _acts_on_schedules(subject, one, name):
+            current().notes[f"{name} acts once the learning rate is another than the first"] += 1
+            return
         with compared(one, one.with_(hyper={**one.hyper, name: 0.0}), unlike=True):
             what = f"{name} changes no step, though parameters decay"
             raise breach(what, subject, one, "the steps without it", "other steps", one.steps)
+
+
+def _acts_on_schedules(subject: Subject, turned: Case, name: str) -> bool:
+    """Whether a switch tells once the learning rate is another than the one it was built with."""
+    slower = turned.with_(schedule={2: {"lr": turned.hyper["lr"] / 2}} if "lr" in turned.hyper else {})
+    one, other = attempted(subject, slower), attempted(subject, slower.with_(hyper={**slower.hyper, name: 0.0}))
+    return one is None or other is None or not same_bits(one.theta, other.theta).all()
 
 
 def _decays(subject: Subject, case: Case) -> bool:

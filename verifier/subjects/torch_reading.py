@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -23,7 +25,62 @@ def unread(build: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     for code in _codes(build):
         told |= {*code.co_names, *code.co_varnames, *code.co_freevars}
         told |= {c for const in code.co_consts for c in (const if isinstance(const, tuple) else (const,)) if _text(c)}
-    return tuple(name for name in names if name not in told) if told else ()
+    told |= {name.lstrip("_") for name in told}
+    return tuple(name for name in names if name not in told and _only_kept(build, name)) if told else ()
+
+
+def _only_kept(build: Any, name: str) -> bool:
+    """Whether all constructors of the class do nothing with a name but refuse values, and keep it so called.
+
+    What it is computed with, passed on as or kept as by another name may be read by that name.
+    """
+    for cls in getattr(build, "__mro__", ()):
+        constructor = vars(cls).get("__init__")
+        if cls in (object, torch.optim.Optimizer) or constructor is None:
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(constructor)))
+        except (OSError, TypeError, SyntaxError):
+            return False
+        every = {id(node) for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name}
+        if every - {id(node) for part in _harmless(tree, name) for node in ast.walk(part)}:
+            return False
+    return True
+
+
+def _harmless(tree: ast.AST, name: str) -> Iterator[ast.AST]:
+    """What refuses values, and values that are kept under the very name."""
+    for node in ast.walk(tree):
+        if _refuses(node):
+            yield node
+        elif isinstance(node, ast.keyword) and node.arg == name:
+            yield from _alone(node.value)
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == name:
+                    yield from _alone(value)
+        elif isinstance(node, ast.Assign) and all(_holds(target, name) for target in node.targets):
+            yield from _alone(node.value)
+
+
+def _refuses(node: ast.AST) -> bool:
+    """Whether it only raises, if anything."""
+    if isinstance(node, ast.If):
+        return not node.orelse and all(isinstance(one, ast.Raise) for one in node.body)
+    return isinstance(node, ast.Assert)
+
+
+def _alone(value: ast.expr) -> Iterator[ast.AST]:
+    """The value, where it is a name and nothing more."""
+    if isinstance(value, ast.Name):
+        yield value
+
+
+def _holds(target: ast.expr, name: str) -> bool:
+    """Whether it is an attribute, or an entry, of that name."""
+    if isinstance(target, ast.Attribute):
+        return target.attr.lstrip("_") == name
+    return isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value == name
 
 
 def _text(const: Any) -> bool:
@@ -36,7 +93,7 @@ def _codes(build: Any) -> Iterator[CodeType]:
     building = {vars(c).get(name) for c in classes for name in BUILDING}
     skipped = {_code(inspect.unwrap(f)) for f in building if f is not None}
     seen = set[CodeType]()
-    for module in {sys.modules[c.__module__] for c in classes if c.__module__ in sys.modules}:
+    for module in _modules(classes):
         for held in list(vars(module).values()):
             members = [*vars(held).values()] if inspect.isclass(held) else [held]
             for member in members:
@@ -44,6 +101,13 @@ def _codes(build: Any) -> Iterator[CodeType]:
                 code = _code(inspect.unwrap(function)) if callable(function) else None
                 if code is not None and code not in skipped:
                     yield from _inner(code, seen)
+
+
+def _modules(classes: Sequence[type]) -> list[Any]:
+    """The modules that hold the classes, and the others of their packages: what steps call may be there."""
+    names = {c.__module__ for c in classes}
+    roots = {name.partition(".")[0] + "." for name in names if "." in name} - {"torch."}
+    return [m for name, m in list(sys.modules.items()) if m and (name in names or name.startswith(tuple(roots)))]
 
 
 def _code(function: Any) -> CodeType | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from verifier.strategies import ACTING, COUPLES, OF_DECAY, RATES
+from verifier.strategies import ACTING, COUPLES, OF_DECAY, RATES, idle
 from verifier.subjects.torch_signature import DRAWS, Signature
 
 
@@ -18,6 +18,11 @@ def unasked(signature: Signature, exempt: Mapping[str, str]) -> dict[str, str]:
         found["acting_rates"] = f"it has none of the options {', '.join(RATES)}"
     if not signature.decays or not any(OF_DECAY.search(name) for name in switches):
         found["decay_switches"] = "it has no switch that says how weight decay acts"
+    numbers = {o.name for o in signature.options if o.kind in ("float", "int") and o.place is None}
+    if not numbers & idle(signature.notes) & signature.group_options:
+        found["read_options"] = "every number that its groups have as an option does something"
+    if "sizes" not in exempt:
+        found["uniform_tensors"] = "an element's step reads no other"
     if exempt.get("order") != COUPLES:
         found["whole_models"] = "its parameters do not move each other"
     if exempt.get("all_parameters", DRAWS) == DRAWS:
