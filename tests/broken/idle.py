@@ -134,6 +134,64 @@ class RoundsItsMaster(Right):
             self.state[p]["master"] = p.detach().float()
 
 
+class KeepsByAnotherName(Right):
+    """An exponent that acts on large gradients alone is kept by another name: right."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0, exponent: float = 0.75
+    ) -> None:
+        super().__init__(params, lr, momentum, weight_decay)
+        for group in self.param_groups:
+            group["exponent"], group["power"] = exponent, exponent
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        return torch.where(grad.abs() > 1e6, grad.sign() * grad.abs() ** group["power"], grad)
+
+
+class CorrectsDecay(WithDecoupled):
+    """Decoupled weight decay may go by the square of a rate that has changed: right."""
+
+    def one(self, p: Any, group: Any) -> None:
+        first = self.state[p].get("first", group["lr"])
+        share = group["lr"] / first if group["decoupled_weight_decay"] else 1.0
+        super().one(p, {**group, "decoupled_weight_decay": True, "weight_decay": group["weight_decay"] * share})
+        self.state[p]["first"] = first
+
+
+class WeighsByRate(Right):
+    """Signs are taken of an average of gradients, each weighed by the rate it came with: right."""
+
+    def __init__(self, params: Any, lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+        super().__init__(params, lr)
+        self.defaults["betas"] = betas
+        for group in self.param_groups:
+            group.setdefault("betas", betas)
+
+    def one(self, p: Any, group: Any) -> None:
+        beta1, beta2 = group["betas"]
+        grad = -p.grad if group["maximize"] else p.grad
+        average = self.state[p].setdefault("average", torch.zeros_like(p))
+        p.add_(torch.sign(beta1 * average + (1 - beta1) * group["lr"] * grad), alpha=-group["lr"])
+        average.mul_(beta2).add_(grad, alpha=(1 - beta2) * group["lr"])
+
+
+class MovesLargeMatricesByMomentum(Right):
+    """Momentum is for matrices of 16 rows and columns and more: right."""
+
+    def one(self, p: Any, group: Any) -> None:
+        large = p.dim() == 2 and min(p.shape) >= 16
+        super().one(p, group if large else {**group, "momentum": 0.0})
+
+
+HELD: tuple[tuple[type[Optimizer], str], ...] = (
+    (KeepsByAnotherName, "read_options"),
+    (CorrectsDecay, "decay_switches"),
+    (WeighsByRate, "memory_of_steps"),
+    (MovesLargeMatricesByMomentum, "acting_rates"),
+)
+"""Right optimizers, and contracts that look as if they were not."""
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (TakesLittleMomentumForNone, "acting_rates"),
     (NeverDecouples, "decay_switches"),
