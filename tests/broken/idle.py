@@ -65,7 +65,14 @@ class Dampens(Right):
 
 
 class DampensWithoutMomentum(Dampens):
-    """Gradients are dampened where there is no momentum, too."""
+    """Gradients are dampened where there is no momentum, and not where there is."""
+
+    def dampened(self, group: Any) -> bool:
+        return not group["momentum"]
+
+
+class DampensAlways(Dampens):
+    """Gradients are dampened whatever the momentum is: right."""
 
     def dampened(self, group: Any) -> bool:
         return True
@@ -189,6 +196,7 @@ HELD: tuple[tuple[type[Optimizer], str], ...] = (
     (CorrectsDecay, "decay_switches"),
     (WeighsByRate, "memory_of_steps"),
     (MovesLargeMatricesByMomentum, "acting_rates"),
+    (DampensAlways, "vanishing_momentum"),
 )
 """Right optimizers, and contracts that look as if they were not."""
 

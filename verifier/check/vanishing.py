@@ -153,7 +153,10 @@ OF_MOMENTUM = ("dampening", "nesterov")
 
 
 def _without_momentum(subject: Subject, case: Case) -> None:
-    """Where there is no momentum, what says how it acts changes nothing; under the class's own options."""
+    """Where there is no momentum, what says how it acts changes nothing; under the class's own options.
+
+    Or it changes what it changes beside next to no momentum: dampened gradients are then no matter of the momentum.
+    """
     signature: Any = subject.rule
     for option in signature.options:
         if option.name not in OF_MOMENTUM or option.default != 0:
@@ -164,6 +167,10 @@ def _without_momentum(subject: Subject, case: Case) -> None:
         expected, seen = attempted(subject, without), attempted(subject, turned)
         if expected is None or seen is None or not np.isfinite(expected.theta).all():
             current().notes[f"{option.name} cannot be chosen without momentum"] += 1
+            continue
+        little = attempted(subject, turned.with_(hyper={**turned.hyper, "momentum": NEXT_TO_NONE}))
+        far = None if little is None else farther_than_rounding(subject, turned, seen, little.theta)
+        if far is None or not far.any():
             continue
         what = f"{option.name} changes steps although there is no momentum"
         _but_for_rounding(what, subject, (turned, seen), (without, expected))
