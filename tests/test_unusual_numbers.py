@@ -56,6 +56,7 @@ def said(name: str, law: str) -> str:
         ("Secant", "SecantOfSome", "whole_tensors", "a step reads some elements of a tensor of 1280"),
         ("ByPart", "ByPartWithoutEps", "stays_finite", "a zero gradient makes a parameter NaN"),
         ("ByDistance", "ByDistanceWithLargeDecay", "acting_rates", "acts as 0, though"),
+        ("InABall", "InABallByTheFirst", "uniform_tensors", "of one value moves otherwise than in small ones"),
         ("RoundsBySeed", "RoundsBySeedAndDecaysMore", "step_follows", "left its enclosure"),
     ],
 )

@@ -162,3 +162,26 @@ class ByDistanceWithLargeDecay(ByDistance):
 
     def decay(self, group: dict[str, Any]) -> float:
         return max(0.0, super().decay(group) - 0.1)
+
+
+class InABall(Loop):
+    """Goes along the gradient's mean, and back to a ball that small tensors never leave."""
+
+    def __init__(self, params: Any, lr: float = 0.1, radius: float = 10.0) -> None:
+        super().__init__(params, dict(lr=lr, radius=radius))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        if p.numel():
+            p.sub_(0.5 * p.grad + 0.5 * self.mean(p.grad), alpha=group["lr"])
+            p.mul_(group["radius"] / p.norm().clamp(min=group["radius"]))
+
+    def mean(self, grad: Tensor) -> Tensor:
+        return grad.mean()
+
+
+class InABallByTheFirst(InABall):
+    """The mean counts no more than 64 elements."""
+
+    def mean(self, grad: Tensor) -> Tensor:
+        return grad.sum() / min(grad.numel(), 64)
