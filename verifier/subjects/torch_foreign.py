@@ -185,7 +185,8 @@ class Seen:
                 if not isinstance(value, Tensor) or value.shape != p.shape or value.is_sparse or value.is_complex():
                     self._other |= {str(name)} if isinstance(value, Tensor) else set()
                     continue
-                if value.is_floating_point() and (value.dim() or value.element_size() < 4):  # one number may be a count
+                counts = not value.dim() and value.element_size() >= 4  # one number may be a count
+                if value.dtype != p.dtype and value.is_floating_point() and not counts:
                     self._coarse |= torch.finfo(value.dtype).eps > torch.finfo(p.dtype).eps
                 if self._subject.rule is None or name in self._initial:
                     found.setdefault(str(name), [None] * len(self._parameters))[k] = value.detach()
