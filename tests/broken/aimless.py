@@ -27,8 +27,27 @@ class BeginsAnewEachStep(Right):
         p.add_(self.state[p]["momentum"], alpha=-group["lr"])
 
 
+class DecaysByAnyValue(Right):
+    """Weight decay is a switch: whatever its value is, all of the parameter is added to the gradient."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = -p.grad if group["maximize"] else p.grad
+        return grad.add(p) if group["weight_decay"] != 0 else grad
+
+
+class DecaysToTheFactor(Right):
+    """The parameter is multiplied by what it should lose: with decay on, almost nothing of it is left."""
+
+    def one(self, p: Any, group: Any) -> None:
+        if group["weight_decay"] != 0:
+            p.mul_(group["lr"] * group["weight_decay"])
+        super().one(p, {**group, "weight_decay": 0.0})
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (AddsWhatItShouldSubtract, "direction"),
     (BeginsAnewEachStep, "acting_rates"),
+    (DecaysByAnyValue, "faint_decay"),
+    (DecaysToTheFactor, "faint_decay"),
 )
 """Each mistake, and a contract that must reject it."""

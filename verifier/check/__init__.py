@@ -34,6 +34,7 @@ from verifier.check.contracts import (
 from verifier.check.counters import counts_on
 from verifier.check.direction import descends, rates_act
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
+from verifier.check.faint import fades
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
 from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on, unscales
 from verifier.check.masters import follows_master
@@ -89,6 +90,7 @@ __all__ = [
     "descends",
     "deterministic",
     "exact",
+    "fades",
     "follows",
     "follows_master",
     "formats_agree",

@@ -115,11 +115,7 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
     ordered = sorted(rules, key=lambda rule: rule.name.replace("_", "") not in own)  # what it is named after first
     some = list(itertools.islice((fits for rule in ordered if (fits := _fitting(lifted, rule))), RULES))
     fitting, few = ([one for fits in chosen for one in fits] for chosen in (some, some[:WIDELY]))
-    for found in (
-        lambda: _found(fitting, False),
-        lambda: _found(few, True),
-        lambda: _outright(few[:1]),
-    ):
+    for found in (lambda: _found(fitting, False), lambda: _found(few, True), lambda: _outright(few[:1])):
         shown = (
             (*one, proof) for one in itertools.islice(found(), TRIED) if (proof := _shown(one[2], one[1])) is not None
         )
@@ -295,7 +291,7 @@ def _edited(lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect) -> I
 def _conventions(aspect: Aspect, rule: Rule) -> tuple[tuple[Edit, Rule, Mutant], ...]:
     """The conventions of an aspect, with the rule that is written so and the same as an edit of it.
 
-    Kept: code is compared with the same few rules again and again, with one switch turned and another.
+    Kept, as code is compared with the same few rules again and again.
     """
     written = ((edit, made(rule, edit)) for edit in aspect.conventions(rule))
     return tuple((edit, _named(rule, again), again) for edit, again in written)

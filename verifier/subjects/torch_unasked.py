@@ -16,6 +16,8 @@ def unasked(signature: Signature, exempt: Mapping[str, str]) -> dict[str, str]:
         found["acting_switches"] = f"it has none of the switches {', '.join(ACTING)}"
     if not {o.name for o in signature.options} & set(RATES):
         found["acting_rates"] = f"it has none of the options {', '.join(RATES)}"
+    if not signature.decays:
+        found["faint_decay"] = "it has no weight decay"
     if not signature.decays or not any(OF_DECAY.search(name) for name in switches):
         found["decay_switches"] = "it has no switch that says how weight decay acts"
     numbers = {o.name for o in signature.options if o.kind in ("float", "int") and o.place is None}
