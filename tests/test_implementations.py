@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from verifier.auditing import implementations
 from verifier.auditing.read import Read
 from verifier.auditing.reading_time import TooLong
+from verifier.lift.lifted import Lift
 from verifier.subjects.torch_forms import Forms
 from verifier.subjects.torch_probe import examined
 from verifier.subjects.torch_sandbox import Child, Died
@@ -55,7 +58,7 @@ def test_child_that_reads_too_long_is_heard_of(known: Signature, monkeypatch: py
         if os.getpid() != mine:
             raise TooLong
 
-    monkeypatch.setattr(implementations, "_compared", late)
+    monkeypatch.setattr(implementations, "_soon", late)
     with implementations.apart(known, Forms(known), "smoke") as compared, pytest.raises(TooLong):
         compared()
 
@@ -70,12 +73,22 @@ def test_child_does_not_outlive_its_block() -> None:
         os.kill(asleep._child, 0)
 
 
+class Lame(Forms):
+    """The forms of a class of which no for-loop can be read."""
+
+    def lift(
+        self, implementation: str, hyper: Mapping[str, float], extra: Mapping[str, Any] | None = None
+    ) -> Lift | None:
+        return None if implementation == "forloop" else super().lift(implementation, hyper, extra)
+
+
 def test_known_rule_of_another_implementation_is_told_where_the_for_loop_has_none(known: Signature) -> None:
     """AdamW's foreach is adamw, by proof: told where the for-loop departs from it and is nothing known itself."""
-    forms = Forms(known)
+    forms = Lame(known)
     apart = [Read("foreach", "of the for-loop", "refuted", "some difference")]
     alike = [Read("foreach", "of the for-loop", "proved", "")]
 
     assert {"foreach": "adamw"} == implementations.performs(known, forms, apart, {"rule_source": "lifted"})
     assert {} == implementations.performs(known, forms, apart, {"rule_source": "matched"})
     assert {} == implementations.performs(known, forms, alike, {"rule_source": "lifted"})
+    assert {} == implementations.performs(known, Forms(known), apart, {"rule_source": "lifted"})

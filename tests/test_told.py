@@ -213,5 +213,5 @@ def test_for_loop_is_blamed_where_another_implementation_is_the_known_rule() -> 
     lines = " ".join(" ".join(told.shown(1, finding, performed="lion")).split())
 
     assert "1. exp_avg is not what the for-loop's code makes it" in lines
-    assert "but the foreach code performs lion, as proved: it is the for-loop that is wrong" in lines
+    assert "but the foreach code performs lion, as proved: most likely the for-loop is wrong" in lines
     assert "observed 3.0 of the foreach code expected 4.0 of the for-loop" in lines

@@ -80,14 +80,21 @@ def performs(known: Signature, forms: Forms, compared: Iterable[Read], described
     if described["rule_source"] in ("matched", "declared"):
         return {}
     found = {}
+    plain = [hyper for hyper, _ in _settings(known, SETTINGS["smoke"])]
     for name in (one.subject for one in compared if one.subject in OTHERS[:2] and one.status == "refuted"):
-        read = forms.lift(name, known.defaults)
-        if read is None or read.rule is None or read.coupled:
-            continue
-        proof = matching.match(read)
-        if proof is not None and not proof.maps:
-            found[name] = proof.rule
+        for hyper in plain:
+            if (rule := _followed(forms, name, hyper)) and not _followed(forms, "forloop", hyper):
+                found.setdefault(name, rule)
     return found
+
+
+def _followed(forms: Forms, name: str, hyper: Mapping[str, float]) -> str:
+    """The rule of the catalogue that an implementation follows under some options; empty where it follows none."""
+    read = forms.lift(name, hyper)
+    if read is None or read.rule is None or read.coupled:
+        return ""
+    proof = matching.match(read)
+    return proof.rule if proof is not None and not proof.maps else ""
 
 
 def worst(answers: Sequence[Read]) -> list[Read]:

@@ -178,7 +178,7 @@ def shown(number: int, finding: Finding, out: Path = OUT, performed: str = "") -
         lines += _field("formula", _by_its_name(_apart(finding.formula)))
     own = finding.subject.rpartition("-")[2]
     if performed:
-        lines += _field("but", f"the {own} code performs {performed}, as proved: it is the for-loop that is wrong")
+        lines += _field("but", f"the {own} code performs {performed}, as proved: most likely the for-loop is wrong")
     if finding.equals:
         named = " " in finding.equals  # in words; by its name alone where no one looked it up
         lines += _field("equals", _by_its_name(finding.equals if named else f"the known mistake {finding.equals}"))
