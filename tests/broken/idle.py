@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from tests.broken.optimizers import Right
 from tests.broken.seldom import LagsBehindItsMaster, WithDecoupled
+from tests.broken.vanishing import BoundsAllTogether
 
 
 class TakesLittleMomentumForNone(Right):
@@ -197,6 +198,7 @@ HELD: tuple[tuple[type[Optimizer], str], ...] = (
     (WeighsByRate, "memory_of_steps"),
     (MovesLargeMatricesByMomentum, "acting_rates"),
     (DampensAlways, "vanishing_momentum"),
+    (BoundsAllTogether, "bounds"),
 )
 """Right optimizers, and contracts that look as if they were not."""
 

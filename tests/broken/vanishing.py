@@ -44,6 +44,31 @@ class LengthensToItsBound(Clips):
         return ratio
 
 
+class BoundsAllTogether(Clips):
+    """Gradients of all parameters are shortened where they are longer than the bound together: right."""
+
+    def step(self, closure: Any = None) -> Any:
+        loss = self.evaluated(closure)
+        grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        self.whole: Any = self.together(torch.stack([grad.double().norm() for grad in grads])) if grads else 0.0
+        super().step()
+        return loss
+
+    def together(self, norms: Any) -> Any:
+        return norms.norm()
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = p.grad * self.share(group["max_grad_norm"] / (self.whole + 1e-6)).to(p.dtype)
+        return (-grad if group["maximize"] else grad).add(p, alpha=group["weight_decay"])
+
+
+class BoundsTheSumOfLengths(BoundsAllTogether):
+    """The lengths of gradients are added, and not their squares."""
+
+    def together(self, norms: Any) -> Any:
+        return norms.sum()
+
+
 class DecaysByGradients(Right):
     """Weight decay adds to the gradient a share of itself, and not of the parameter."""
 
@@ -97,6 +122,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (BeginsAnewEachStep, "memory_of_steps"),
     (StepsHalfwayWithoutMomentum, "vanishing_momentum"),
     (LengthensToItsBound, "bounds"),
+    (BoundsTheSumOfLengths, "bounds"),
     (DecaysByGradients, "decay_of_parameters"),
     (DecaysVectorsAlone, "decay_of_matrices"),
     (HalvesDoubles, "formats"),

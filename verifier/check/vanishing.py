@@ -18,16 +18,21 @@ from verifier.check.pairs import compared
 from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
 from verifier.record import Pair, Violation, current, place_of, show
-from verifier.strategies import idle
+from verifier.strategies import COUPLES, idle
 
 AVERAGES = ("beta", "momentum")
 """What options are called, at least in the beginning, by which steps depend on earlier gradients."""
 
-BOUNDS = re.compile(r"^max_(grad_)?norm$|^(max_)?grad_clip|^clip_(norm|value|threshold|grad)|^(gradient_)?clip(ping)?$")
+BOUNDS = re.compile(
+    r"^max_(grad_)?norm$|^(max_)?grad_clip|^clip_(norm|value|threshold|grad)|^(gradient_)?clip(ping)?$|^trust_clip$"
+)
 """What options are called that bound gradients or steps, and that nothing which stays below them feels."""
 
 LOW = 2.0**-6
 """A bound that they all exceed."""
+
+EXCEEDED = 1.0
+"""A bound that a dozen of them exceed together."""
 
 HIGH = (2.0**6, 2.0**12)
 """Bounds that gradients of a few numbers below one never reach, and of which eps still tells the one from the other."""
@@ -226,6 +231,30 @@ def bounds(subject: Subject, case: Case) -> None:
             _but_for_rounding(what, subject, (one, seen), (other, expected))
         if option.name in idle(signature.notes):
             _acts(subject, case, option.name)
+        if signature.exempt.get("order") == COUPLES:
+            _cut(subject, case, option.name)
+
+
+def _cut(subject: Subject, case: Case, name: str) -> None:
+    """A bound on all gradients together does not depend on how they are cut into tensors, where nothing else does."""
+    signature: Any = subject.rule
+    large = {"lr": 0.5} if "lr" in case.hyper and 0.5 in signature.option("lr").values else {}
+    whole = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults, **large}))
+    size = len(whole.theta)
+    whole = whole.with_(shapes=((size,),), groups=())
+    for bound in HIGH[0], EXCEEDED:
+        one = whole.with_(hyper={**whole.hyper, name: bound})
+        other = one.with_(shapes=((size // 3,), (size - size // 3,)))
+        first = one.with_(shapes=((size // 3,),), theta=one.theta[: size // 3], grads=one.grads[:, : size // 3])
+        expected, seen, alone = (attempted(subject, each) for each in (one, other, first))
+        if expected is None or seen is None or alone is None or not np.isfinite(expected.theta).all():
+            return
+        far = farther_than_rounding(subject, one, expected, seen.theta)
+        if bound != EXCEEDED and (far is None or far.any()):
+            return  # what else a step does depends on it
+        if bound == EXCEEDED and not same_bits(seen.theta[:, : size // 3], alone.theta).all():
+            what = f"{name} bounds gradients otherwise where they are cut into more tensors"
+            _but_for_rounding(what, subject, (other, seen), (one, expected))
 
 
 def _acts(subject: Subject, case: Case, name: str) -> None:
