@@ -215,3 +215,14 @@ def test_for_loop_is_blamed_where_another_implementation_is_the_known_rule() -> 
     assert "1. exp_avg is not what the for-loop's code makes it" in lines
     assert "but the foreach code performs lion, as proved: most likely the for-loop is wrong" in lines
     assert "observed 3.0 of the foreach code expected 4.0 of the for-loop" in lines
+
+
+def test_what_needs_groups_is_what_breaks_them() -> None:
+    """A step that is not the rule's where there are two groups, and a group added later, show the same once more."""
+    groups = replace(GROUPS, matters=("weight_decay = 0.9", "2 groups"))
+    step = of("step_follows", "theta left its enclosure", matters=("weight_decay = 0.5", "2 groups"))
+    added = of("added_group", "a group added in the middle of a run moves otherwise than alone", matters=step.matters)
+    alone = of("step_follows", "theta left its enclosure", matters=("weight_decay = 0.5",))
+
+    assert 1 == len(ranked([groups, step, added]))
+    assert 2 == len(ranked([groups, alone]))

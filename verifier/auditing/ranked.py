@@ -21,7 +21,7 @@ LAST = (
 
 ABOUT = {
     "maximize": "maximize = True",
-    "groups": "groups that differ",
+    "groups": " groups",  # 2 groups, or 2 groups that differ in lr
     "schedule": "changed between steps",
     "scheduled_lr": "changed between steps",
     "absent_gradients": "without a gradient",
