@@ -185,3 +185,31 @@ class InABallByTheFirst(InABall):
 
     def mean(self, grad: Tensor) -> Tensor:
         return grad.sum() / min(grad.numel(), 64)
+
+
+class ClipsByValue(Loop):
+    """Adam's two averages of gradients that are clipped to one, so that all large ones are alike."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, beta1: float = 0.9, beta2: float = 0.99, eps: float = 1e-8
+    ) -> None:
+        super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, eps=eps))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        grad, state = p.grad.clamp(-1.0, 1.0), self.state[p]
+        if not state:
+            state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
+        state["m"].lerp_(grad, 1 - group["beta1"])
+        state["v"].mul_(self.kept(group)).addcmul_(grad, grad, value=1 - group["beta2"])
+        p.sub_(state["m"] / (state["v"].sqrt() + group["eps"]), alpha=group["lr"])
+
+    def kept(self, group: dict[str, Any]) -> float:
+        return float(group["beta2"])
+
+
+class ClipsByValueAndForgets(ClipsByValue):
+    """The squares begin anew in every step."""
+
+    def kept(self, group: dict[str, Any]) -> float:
+        return 0.0
