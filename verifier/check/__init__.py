@@ -16,6 +16,7 @@ from verifier.check.bits import (
     monotone,
     same_run,
 )
+from verifier.check.bounds import bounds
 from verifier.check.changes import ascends
 from verifier.check.contracts import (
     acts_on_all,
@@ -63,7 +64,6 @@ from verifier.check.together import acts_on_single_numbers, reads_all_tensors
 from verifier.check.transposed import reorders_matrices
 from verifier.check.unread import reads_options
 from verifier.check.vanishing import (
-    bounds,
     decays_matrices,
     formats_agree,
     looks_aside,

@@ -1,8 +1,7 @@
-"""What has no effect where there is nothing to act on, and what has one: momentum, bounds, a past, a look aside."""
+"""What has no effect where there is nothing to act on, and what has one: momentum, decay, a past, a look aside."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,24 +17,9 @@ from verifier.check.pairs import compared
 from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
 from verifier.record import Pair, Violation, current, place_of, show
-from verifier.strategies import COUPLES, idle
 
 AVERAGES = ("beta", "momentum")
 """What options are called, at least in the beginning, by which steps depend on earlier gradients."""
-
-BOUNDS = re.compile(
-    r"^max_(grad_)?norm$|^(max_)?grad_clip|^clip_(norm|value|threshold|grad)|^(gradient_)?clip(ping)?$|^trust_clip$"
-)
-"""What options are called that bound gradients or steps, and that nothing which stays below them feels."""
-
-LOW = 2.0**-6
-"""A bound that they all exceed."""
-
-EXCEEDED = 1.0
-"""A bound that a dozen of them exceed together."""
-
-HIGH = (2.0**6, 2.0**12)
-"""Bounds that gradients of a few numbers below one never reach, and of which eps still tells the one from the other."""
 
 LARGER = 2.0**10
 """How much larger parameters are that a decay must feel."""
@@ -55,7 +39,7 @@ def remembers(subject: Subject, case: Case) -> None:
         return
     names = [o.name for o in signature.options if o.kind == "float" and o.name.startswith(AVERAGES)]
     forgetful: list[tuple[Case, Case]] = []
-    for hyper in _combinations(signature):
+    for hyper in combinations(signature):
         if not any(hyper[name] for name in names):
             continue
         grads = np.outer((64.0, 32.0, -1.0), GRAD)
@@ -141,7 +125,8 @@ def _kept_at_full_rate(subject: Subject, one: Case, other: Case) -> bool:
     return any(not same_bits(ran.state[n][-1], beside_it.state[n][-1]).all() for n in ran.state if n in beside_it.state)
 
 
-def _combinations(signature: Any) -> Iterator[Mapping[str, float]]:
+def combinations(signature: Any) -> Iterator[Mapping[str, float]]:
+    """The class's own options, and some other combinations of them."""
     yield signature.defaults
     yield from signature.configurations[:LOOKS]
 
@@ -162,7 +147,7 @@ def vanishes(subject: Subject, case: Case) -> None:
             current().notes["other options act with momentum alone"] += 1
             continue
         what = "steps with next to no momentum are not those without"
-        _but_for_rounding(what, subject, (little, seen), (without, expected))
+        but_for_rounding(what, subject, (little, seen), (without, expected))
     _without_momentum(subject, case)
 
 
@@ -191,7 +176,7 @@ def _without_momentum(subject: Subject, case: Case) -> None:
         if far is None or not far.any():
             continue
         what = f"{option.name} changes steps although there is no momentum"
-        _but_for_rounding(what, subject, (turned, seen), (without, expected))
+        but_for_rounding(what, subject, (turned, seen), (without, expected))
 
 
 def _waits(subject: Subject, little: Case, without: Case) -> bool:
@@ -209,73 +194,6 @@ def _waits(subject: Subject, little: Case, without: Case) -> bool:
     return False
 
 
-def bounds(subject: Subject, case: Case) -> None:
-    """A bound on gradients that nothing reaches changes nothing: it may as well be higher.
-
-    With the largest eps that is tried: steps that are otherwise the same for gradients of any size then are not.
-    """
-    signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("bounds out of reach", case):
-        return
-    felt = {o.name: max(o.values) for o in signature.options if o.name.startswith("eps") and o.kind == "float"}
-    for option in signature.options:
-        if option.kind != "float" or not BOUNDS.search(option.name):
-            continue
-        for hyper in (signature.defaults, *signature.plain):
-            plain = ordinary(subject, case.with_(hyper={**case.hyper, **hyper, **felt}))
-            one, other = (plain.with_(hyper={**plain.hyper, option.name: high}) for high in HIGH)
-            seen, expected = attempted(subject, one), attempted(subject, other)
-            if seen is None or expected is None or not np.isfinite(expected.theta).all():
-                continue
-            what = f"{option.name} acts on gradients far below it"
-            _but_for_rounding(what, subject, (one, seen), (other, expected))
-        if option.name in idle(signature.notes):
-            _acts(subject, case, option.name)
-        if signature.exempt.get("order") == COUPLES:
-            _cut(subject, case, option.name)
-
-
-def _cut(subject: Subject, case: Case, name: str) -> None:
-    """A bound on all gradients together does not depend on how they are cut into tensors, where nothing else does."""
-    signature: Any = subject.rule
-    large = {"lr": 0.5} if "lr" in case.hyper and 0.5 in signature.option("lr").values else {}
-    whole = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults, **large}))
-    size = len(whole.theta)
-    whole = whole.with_(shapes=((size,),), groups=())
-    for bound in HIGH[0], EXCEEDED:
-        one = whole.with_(hyper={**whole.hyper, name: bound})
-        other = one.with_(shapes=((size // 3,), (size - size // 3,)))
-        first = one.with_(shapes=((size // 3,),), theta=one.theta[: size // 3], grads=one.grads[:, : size // 3])
-        expected, seen, alone = (attempted(subject, each) for each in (one, other, first))
-        if expected is None or seen is None or alone is None or not np.isfinite(expected.theta).all():
-            return
-        far = farther_than_rounding(subject, one, expected, seen.theta)
-        if bound != EXCEEDED and (far is None or far.any()):
-            return  # what else a step does depends on it
-        if bound == EXCEEDED and not same_bits(seen.theta[:, : size // 3], alone.theta).all():
-            what = f"{name} bounds gradients otherwise where they are cut into more tensors"
-            _but_for_rounding(what, subject, (other, seen), (one, expected))
-
-
-def _acts(subject: Subject, case: Case, name: str) -> None:
-    """A bound that every gradient exceeds changes a step, or the state, beside some combination of options."""
-    without: list[tuple[Case, Case]] = []
-    for hyper in _combinations(subject.rule):
-        plain = ordinary(subject, case.with_(hyper={**case.hyper, **hyper}))
-        one, other = (plain.with_(hyper={**plain.hyper, name: bound}) for bound in (LOW, HIGH[0]))
-        seen, expected = attempted(subject, one), attempted(subject, other)
-        if seen is None or expected is None:
-            continue
-        current().compared(seen.theta.size)
-        if not same_run(seen, expected):
-            return
-        without.append((one, other))
-    if without:
-        with compared(*without[0], unlike=True):
-            what = f"{name} changes no step, however low it is"
-            raise breach(what, subject, without[0][0], "the steps of no bound", "other steps", 1)
-
-
 def looks_aside(subject: Subject, case: Case) -> None:
     """eval() and train() between two steps lead back to where training was, but for rounding."""
     signature: Any = subject.rule
@@ -287,7 +205,7 @@ def looks_aside(subject: Subject, case: Case) -> None:
     if seen is None or expected is None:
         return
     what = "eval() and train() between two steps leave it elsewhere"
-    _but_for_rounding(what, subject, (other, seen), (case, expected))
+    but_for_rounding(what, subject, (other, seen), (case, expected))
 
 
 def decays_matrices(subject: Subject, case: Case) -> None:
@@ -371,12 +289,10 @@ def formats_agree(subject: Subject, case: Case) -> None:
         if seen is None or expected is None or not np.isfinite(expected.theta).all():
             continue
         what = "a run in float64 is not that in float32, up to what rounding explains"
-        _but_for_rounding(what, subject, (wider, seen), (plain, expected))
+        but_for_rounding(what, subject, (wider, seen), (plain, expected))
 
 
-def _but_for_rounding(
-    what: str, subject: Subject, one: tuple[Case, Trajectory], other: tuple[Case, Trajectory]
-) -> None:
+def but_for_rounding(what: str, subject: Subject, one: tuple[Case, Trajectory], other: tuple[Case, Trajectory]) -> None:
     """Both runs have the same parameters, or such as the next coarser format takes farther apart.
 
     A script holds them to as much as the other run is taken by that format.
