@@ -115,11 +115,13 @@ def _far(subject: Subject, one: tuple[Trajectory, Case], others: Array) -> Mask:
     """Where elements of a run are farther from the first element of `one` than rounding goes. shape of `others`"""
     ran, case = one
     found: Mask = np.zeros(others.shape, dtype=bool)
-    for k in np.flatnonzero((~same_bits(others, ran.theta[:, :1])).any(axis=0)):
-        if found.any():
-            break
+    where = np.flatnonzero((~same_bits(others, ran.theta[:, :1])).any(axis=0))
+    bits = np.ascontiguousarray(others[:, where]).view(np.uint64)
+    for k in where[np.unique(bits, axis=1, return_index=True)[1]]:  # elements that moved alike are asked of once
         far = farther_than_rounding(subject, case, ran, np.repeat(others[:, [k]], ran.theta.shape[1], axis=1))
         found[:, k] = far is not None and far[:, 0]
+        if found.any():
+            break
     return found
 
 
