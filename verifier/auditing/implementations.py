@@ -79,7 +79,7 @@ def performs(known: Signature, forms: Forms, compared: Iterable[Read], described
     """
     if described["rule_source"] in ("matched", "declared"):
         return {}
-    found = {}
+    found: dict[str, str] = {}
     plain = [hyper for hyper, _ in _settings(known, SETTINGS["smoke"])]
     for name in (one.subject for one in compared if one.subject in OTHERS[:2] and one.status == "refuted"):
         for hyper in plain:

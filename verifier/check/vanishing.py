@@ -103,7 +103,7 @@ def _remembers_squares(subject: Subject, case: Case, names: Sequence[str]) -> No
             current().notes["large gradients are told apart no more, small ones are"] += 1
             return
         with compared(cases[0], cases[1], unlike=True):
-            what = "no step depends on the squares of gradients before it, whatever beta2 is"
+            what = "no step depends on gradients before it through beta2, whatever that is"
             raise breach(what, subject, cases[0], "the steps after another gradient", "other steps", cases[0].steps)
 
 
