@@ -57,7 +57,7 @@ def said(name: str, law: str) -> str:
         ("ByPart", "ByPartWithoutEps", "stays_finite", "a zero gradient makes a parameter NaN"),
         ("ByDistance", "ByDistanceWithLargeDecay", "acting_rates", "acts as 0, though"),
         ("InABall", "InABallByTheFirst", "uniform_tensors", "of one value moves otherwise than in small ones"),
-        ("ClipsByValue", "ClipsByValueAndForgets", "memory_of_steps", "no step depends on the squares of gradients"),
+        ("ClipsByValue", "ClipsByValueAndForgets", "memory_of_steps", "through beta2, whatever that is"),
         ("RoundsBySeed", "RoundsBySeedAndDecaysMore", "step_follows", "left its enclosure"),
     ],
 )
