@@ -70,14 +70,13 @@ def _remainder(number: sympy.Rational) -> Expr:
 
     A decimal fraction is written as one, and that of pi by its name.
     """
-    if number.q % 5 == 0 and sympy.Rational(written := repr(float(abs(number)))) == abs(number):
-        return sympy.sign(number) * Symbol("pi" if float(abs(number)) == math.pi else written)
-    if number.q <= _COMPUTED or not 0 < abs(number) < 1:
-        return number
-    decimal = repr(1 - float(abs(number)))
-    if len(decimal) > _SHORT or 1 - float(decimal) != float(abs(number)):
-        return number
-    return sympy.sign(number) * Symbol(f"(1 - {decimal})")
+    size = float(abs(number))
+    decimal = repr(1 - size)
+    if number.q > _COMPUTED and 0 < size < 1 and len(decimal) <= _SHORT and 1 - float(decimal) == size:
+        return sympy.sign(number) * Symbol(f"(1 - {decimal})")
+    if number.q % 5 == 0 and sympy.Rational(written := repr(size)) == abs(number):
+        return sympy.sign(number) * Symbol("pi" if size == math.pi else written)
+    return number
 
 
 def to_latex(expr: sympy.Basic) -> str:
