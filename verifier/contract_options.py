@@ -118,7 +118,7 @@ OPTIONS = (
     ),
     Row(
         "bounds",
-        "A bound on gradients that nothing reaches changes nothing; one that all exceed does, alike however they are cut.",
+        "A bound on gradients that nothing reaches changes nothing; one that all exceed does, however they are cut.",
         "steps=1, tensors=1",
         ("check.bounds(subject, case)",),
         because="Clipping is for gradients that are too large; what is below the bound is left as it is.",
