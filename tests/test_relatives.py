@@ -69,6 +69,8 @@ def written(tmp_path: Path, line: str, becomes: str) -> Found:
         ("adabelief", "fresh_beta1_exp_avg_var"),
         ("adan", "without_diff_ahead"),
         ("adan", "diff_from_zero"),
+        ("adan", "turned_diff_by_beta2_ahead"),
+        ("nadam", "forgotten_mu_product"),
         ("ademamix", "unweighted_exp_avg_slow_by_alpha_update"),
         ("laprop", "constant_beta1"),
     ],
@@ -115,6 +117,21 @@ def test_what_somebody_does_on_purpose_is_no_mistake(name: str, conventions: tup
     assert found is not None
     assert found.wrong is None
     assert set(conventions) == {edit.name for edit in found.conventions}
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes", "mistake"),
+    [
+        (DENOM, DENOM.replace("sqrt()", "sqrt_()"), "exp_avg_sq is overwritten by sqrt(exp_avg_sq)"),
+        (DENOM, "denom = exp_avg_sq.sqrt_().div_(math.sqrt(bias2)).add_(group['eps'])", "/ sqrt(1 - beta2^t) + eps"),
+    ],
+)
+def test_what_is_computed_in_place_by_mistake_is_named(tmp_path: Path, line: str, becomes: str, mistake: str) -> None:
+    """State that becomes what should be computed of it is told as that, though no rule is written so."""
+    relation = written(tmp_path, line, becomes).described["proof"]["relation"]
+
+    assert "adamw, but exp_avg_sq is overwritten by" in relation
+    assert mistake in relation
 
 
 def test_a_mistake_beside_conventions_is_found() -> None:

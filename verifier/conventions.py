@@ -47,6 +47,7 @@ from verifier.mistakes import (
     steps,
 )
 from verifier.mistakes.branched import slips_of_branched_decay, slips_of_branches
+from verifier.mistakes.places import slips_in_place
 from verifier.rule import Rule, t
 
 SHIPPED: Mapping[str, str] = {
@@ -232,7 +233,7 @@ CORE = Aspect(
     (
         *(corrections, betas, moments, momenta, steps, branches),
         *(slips_of_corrections, slips_of_averages, slips_of_steps),
-        *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_branches),
+        *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_branches, slips_in_place),
     ),
     (_moments_elsewhere, _buffers, thresholds),
 )

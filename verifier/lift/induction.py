@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
@@ -92,7 +92,7 @@ def _prove(lifted: Lift, rule: Rule, tell: bool) -> LiftProof:
     code = lifted.rule
     if code is None:
         return proof(Status.UNDECIDED, f"not lifted to a rule of one element: {lifted.stopped_by or lifted.coupled}")
-    declared = specialised(rule, lifted)
+    declared = _remembering(specialised(rule, lifted))
     reason = ""
     for states in _matchings(code, declared):
         failure = _induction(lifted, code, declared, states)
@@ -146,6 +146,22 @@ def specialised(rule: Rule, lifted: Lift) -> Rule:
         rule.name, rule.cite, rule.theta, rule.grad, {s: d for s, d in hyper.items() if s in read}, state, step,
         rule.differs, maximize=rule.maximize,
     )  # fmt: skip
+
+
+def _remembering(rule: Rule) -> Rule:
+    """The rule without state that no step reads: a mistake that forgets leaves some, which code has no use for."""
+    after = transition(rule)
+    needed: set[Symbol] = set()
+    asked = [rule.theta]
+    while asked:
+        read = after[asked.pop()].free_symbols & set(rule.state)
+        asked += read - needed
+        needed |= read
+    return (
+        replace(rule, state={s: e for s, e in rule.state.items() if s in needed})
+        if len(needed) < len(after) - 1
+        else rule
+    )
 
 
 def _matchings(code: Rule, declared: Rule) -> Iterable[dict[str, str]]:

@@ -324,7 +324,7 @@ def _needed(new: Mapping[str, Node]) -> set[str]:
 def _initial(
     variables: Sequence[Variable], new: Mapping[str, Node], first: Mapping[str, Node], table: Mapping[Node, Node]
 ) -> dict[str, Node]:
-    """The value of each state variable before the first step: as it was seen, or solved for, or 0."""
+    """The value of each state variable before the first step: as it was seen, or 1 where that explains it, or 0."""
     found: dict[str, Node] = {}
     for v in variables:
         seen = expr.rebuild([v.initial[0]], table)[0] if v.initial is not None else None
@@ -336,4 +336,12 @@ def _initial(
             )
         )
         found[v.name] = seen if allowed and seen is not None else expr.ZERO
+        if seen is None and _begins(v.name, expr.ONE, new, first) and not _begins(v.name, expr.ZERO, new, first):
+            found[v.name] = expr.ONE  # as products begin, which are numbers in Python
     return found
+
+
+def _begins(name: str, value: Node, new: Mapping[str, Node], first: Mapping[str, Node]) -> bool:
+    """Whether a state variable that reads no other one and begins with this value is what it is after one step."""
+    (after,) = expr.rebuild([new[name]], {expr.sym(name, (0, 0)): value, T: expr.ONE})
+    return after is first[name] or same(after, first[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import sympy
@@ -56,6 +57,11 @@ def _altered(rule: Rule, target: Symbol, mixture: Add) -> Iterator[tuple[str, st
         for other in (r for r in rates if r != rate and r.name[:2] == rate.name[:2]):
             says = f"{other} stands where {rate} should in {target}"
             yield f"{other}_for_{rate}", says, mixture.xreplace({rate: other})
+    for term, rate in itertools.product(sorted(mixture.args, key=str), rates):
+        if rate in Mul.make_args(term):
+            what = str(next(iter(sorted(term.free_symbols - shared(rule), key=str))))
+            says = f"1 - {rate} stands where {rate} should before {what} in {target}"
+            yield f"turned_{what}_by_{rate}", says, mixture - term + term / rate * (1 - rate)
 
 
 def slips_of_order(rule: Rule) -> Iterator[Edit]:

@@ -24,7 +24,7 @@ def moments(rule: Rule) -> Iterator[Edit]:
             yield Edit(
                 f"forgotten_{target}",
                 f"{target} forgets what it held",
-                with_line(rule, i, value.xreplace({target: Integer(0)})),
+                with_line(rule, i, value.xreplace({target: _nothing(value, target)})),
             )
         elif value.free_symbols - set(rule.hyper):
             first = Piecewise((value, Eq(t, 1)), (target, True))
@@ -52,6 +52,11 @@ def moments(rule: Rule) -> Iterator[Edit]:
                 with_line(rule, i, Min(*value.args)),
             )
             yield from _corrected_maximum(rule, i, target, current)
+
+
+def _nothing(value: Expr, target: Symbol) -> Expr:
+    """What to put for a state variable so that it is forgotten: 1 where it is a factor of all, as in products."""
+    return Integer(1 if target in sympy.Mul.make_args(value) else 0)
 
 
 def _corrected_maximum(rule: Rule, line: int, target: Symbol, current: Expr) -> Iterator[Edit]:
