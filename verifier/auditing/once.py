@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 ONCE = frozenset({
-    "bad_options", "bounded_memory", "copying", "misspelt_option", "pickling", "read_options", "resume_from_copy",
+    "bad_options", "bounded_memory", "copying", "misspelt_option", "pickling", "resume_from_copy",
     "resume_from_file", "resume_from_pickle", "saving", "surroundings", "zero_grad",
 })  # fmt: skip
 """What is refused, kept, cleared, or written to a file: `resume` and `state_dtypes` are asked in every format."""
