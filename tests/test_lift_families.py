@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.wholes import Adafactor, Muon, NovoGrad
+from tests.wholes import Adafactor, Lamb, Muon, NovoGrad
 from verifier.auditing import claimed, probe
 from verifier.auditing.request import Request
 from verifier.auditing.whole import SHAPES
@@ -25,7 +25,7 @@ def shown(target: Any, options: dict[str, Any] | None = None, **arguments: Any) 
 @pytest.mark.parametrize(
     ("target", "rule"),
     [("torch.optim:Adafactor", "adafactor"), ("torch.optim:Muon", "muon"), (Adafactor, "adafactor"), (Muon, "muon"),
-     (NovoGrad, "novograd")],
+     (NovoGrad, "novograd"), (Lamb, "lamb")],
 )  # fmt: skip
 def test_code_in_use_has_no_mistake(target: Any, rule: str) -> None:
     """What torch ships and what papers print is of its family, and by ways in use alone."""
@@ -108,6 +108,20 @@ class NovoGradNormalised(NovoGrad):
         return (p.grad + group["weight_decay"] * p) / root
 
 
+class LambOfUndecayed(Lamb):
+    """Its trust ratio divides by the norm of Adam's step, before weight decay is added."""
+
+    def below(self, update: Any, adam: Any, m: Any) -> Any:
+        return adam
+
+
+class LambWithinOne(Lamb):
+    """Its trust ratio is at most one, whatever the option says."""
+
+    def most(self, group: Any) -> float:
+        return 1.0
+
+
 @pytest.mark.parametrize(
     ("target", "mistake"),
     [
@@ -119,6 +133,8 @@ class NovoGradNormalised(NovoGrad):
         (ByWidth, "wider"),
         (NovoGradOfNorms, "root_begun"),
         (NovoGradNormalised, "decay_normalised"),
+        (LambOfUndecayed, "capped_of_undecayed"),
+        (LambWithinOne, "fixed_1"),
     ],
 )
 def test_a_wrong_line_is_named(target: Any, mistake: str) -> None:

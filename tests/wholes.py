@@ -114,3 +114,36 @@ class NovoGrad(torch.optim.Optimizer):
                     state["norms"].mul_(beta2).add_(size, alpha=1 - beta2)
                 root = state["norms"].sqrt() + group["eps"]
                 p.sub_(group["lr"] * state["velocity"].mul_(beta1).add_(self.scaled(p, root, group)))
+
+
+class Lamb(torch.optim.Optimizer):
+    """LAMB, as You et al. 2020 write it, with a bound on the trust ratio."""
+
+    def __init__(self, params: Any, lr: float = 1e-2, betas: tuple[float, float] = (0.9, 0.98), eps: float = 1e-6,
+                 weight_decay: float = 0.01, trust_clip: float = 2.0) -> None:  # fmt: skip
+        names = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "trust_clip": trust_clip}
+        super().__init__(params, names)
+
+    def below(self, update: Tensor, adam: Tensor, m: Tensor) -> Tensor:
+        return update
+
+    def most(self, group: State) -> float:
+        bound: float = group["trust_clip"]
+        return bound
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state.update(step=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+                state["step"] += 1
+                m = state["m"].mul_(beta1).add_(p.grad, alpha=1 - beta1)
+                v = state["v"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+                corrected = v / (1 - beta2 ** state["step"])
+                adam = m / (1 - beta1 ** state["step"]) / (corrected.sqrt() + group["eps"])
+                update = adam + group["weight_decay"] * p
+                ratio = p.norm() / self.below(update, adam, m).norm()
+                p.sub_(group["lr"] * ratio.clamp(max=self.most(group)) * update)

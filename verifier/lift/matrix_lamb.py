@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
-from verifier.lift.matrix_search import Absent, Family, Line, Slot, Way, Written
+from verifier.lift.matrix_search import Family, Line, Slot, Way
+from verifier.lift.matrix_trust import adam, trust
 from verifier.lift.matrix_ways import (
     COMMON,
     averages,
     gradient,
-    larger,
-    norm,
-    rms,
     root,
-    smaller,
-    square,
     usual,
     wrong,
 )
@@ -184,16 +179,12 @@ def _denominator() -> Slot:
     )
 
 
-def _adam(n: Line) -> Any:
-    return n.m / n.corrected[0] / n.denom
-
-
 def _update() -> Slot:
     return Slot(
         "whole",
         (
-            usual("published", lambda n: _adam(n) + n.weight_decay * n.theta),
-            usual("undecayed", _adam),
+            usual("published", lambda n: adam(n) + n.weight_decay * n.theta),
+            usual("undecayed", adam),
             usual(
                 "nesterov",
                 lambda n: (
@@ -202,19 +193,19 @@ def _update() -> Slot:
                 ),
                 "with Nesterov's average",
             ),
-            wrong("decay_subtracted", "weight decay is subtracted", lambda n: _adam(n) - n.weight_decay * n.theta),
-            wrong("decay_twice", "weight decay is added twice", lambda n: _adam(n) + 2 * n.weight_decay * n.theta),
+            wrong("decay_subtracted", "weight decay is subtracted", lambda n: adam(n) - n.weight_decay * n.theta),
+            wrong("decay_twice", "weight decay is added twice", lambda n: adam(n) + 2 * n.weight_decay * n.theta),
             wrong(
                 "decay_squared",
                 "weight decay is squared",
-                lambda n: _adam(n) + n.weight_decay * n.weight_decay * n.theta,
+                lambda n: adam(n) + n.weight_decay * n.weight_decay * n.theta,
             ),
             wrong(
                 "decay_by_lr",
                 "weight decay is scaled by lr twice",
-                lambda n: _adam(n) + n.lr * n.weight_decay * n.theta,
+                lambda n: adam(n) + n.lr * n.weight_decay * n.theta,
             ),
-            wrong("decay_of_gradient", "weight decay is of the gradient", lambda n: _adam(n) + n.weight_decay * n.grad),
+            wrong("decay_of_gradient", "weight decay is of the gradient", lambda n: adam(n) + n.weight_decay * n.grad),
             wrong(
                 "decay_divided",
                 "weight decay is divided by the average of squares",
@@ -244,115 +235,6 @@ def _update() -> Slot:
     )
 
 
-def _trust() -> Slot:
-    """The ratio of norms by which the update is scaled, and what of the update it scales."""
-
-    def size(n: Line) -> Any:
-        return norm(n.theta)
-
-    def ratio(n: Line) -> Any:
-        return size(n) / norm(n.whole)
-
-    def beside(least: Fraction) -> Written:
-        return lambda n: size(n) / (norm(n.whole) + n.constant(least)) * n.whole
-
-    def capped(bound: int) -> Written:
-        return lambda n: smaller(ratio(n), n.constant(bound)) * n.whole
-
-    def floored(bound: int) -> Written:
-        return lambda n: larger(ratio(n), n.constant(bound)) * n.whole
-
-    def unscaled(n: Line) -> Any:
-        if not n["options"].get("adam"):  # the name that option has wherever there is one
-            raise Absent("adam")
-        return n.whole
-
-    def sized(bound: int) -> Written:
-        return lambda n: smaller(size(n), n.constant(bound)) / norm(n.whole) * n.whole
-
-    def ways() -> Iterator[Way]:
-        yield usual("published", lambda n: ratio(n) * n.whole)
-        yield usual(
-            "eps_added", lambda n: size(n) / (norm(n.whole) + n.eps) * n.whole, "eps added to the norm of the step"
-        )
-        for exponent in (6, 8, 12):
-            yield usual("some_added", beside(Fraction(1, 10**exponent)))
-        yield usual("capped", lambda n: smaller(ratio(n), n.cap) * n.whole, "the trust ratio has a bound")
-        yield usual(
-            "capped_eps",
-            lambda n: smaller(size(n) / (norm(n.whole) + n.eps), n.cap) * n.whole,
-            "the trust ratio has a bound",
-        )
-        yield usual(
-            "capped_size",
-            lambda n: smaller(size(n), n.cap) / norm(n.whole) * n.whole,
-            "the norm of the parameters has a bound",
-        )
-        for bound in (1, 10):
-            yield usual(f"capped_{bound}", capped(bound), f"the trust ratio is at most {bound}")
-            yield wrong(
-                f"floored_{bound}", f"the trust ratio is at least {bound}, and should be at most", floored(bound)
-            )
-            yield usual(f"capped_size_{bound}", sized(bound), f"the norm of the parameters is at most {bound}")
-        yield wrong("inverted", "the trust ratio is upside down", lambda n: norm(n.whole) / size(n) * n.whole)
-        yield wrong(
-            "of_undecayed",
-            "the trust ratio divides by the norm of the step without weight decay",
-            lambda n: size(n) / norm(_adam(n)) * n.whole,
-        )
-        yield wrong(
-            "of_gradient",
-            "the trust ratio divides by the norm of the gradient",
-            lambda n: size(n) / norm(n.g) * n.whole,
-        )
-        yield wrong(
-            "of_clipped",
-            "the trust ratio divides by the norm of the gradient",
-            lambda n: size(n) / norm(n.grad) * n.whole,
-        )
-        yield wrong(
-            "of_average",
-            "the trust ratio divides by the norm of the average of gradients",
-            lambda n: size(n) / norm(n.m) * n.whole,
-        )
-        yield wrong("squared", "the trust ratio is squared", lambda n: square(n.theta) / square(n.whole) * n.whole)
-        yield wrong(
-            "square_below",
-            "the trust ratio divides by the square of a norm",
-            lambda n: size(n) / square(n.whole) * n.whole,
-        )
-        yield wrong(
-            "of_parameters",
-            "the trust ratio is the norm of the parameters, divided by nothing",
-            lambda n: size(n) * n.whole,
-        )
-        yield wrong(
-            "of_step",
-            "the trust ratio is one over the norm of the step, without that of the parameters",
-            lambda n: n.whole / norm(n.whole),
-        )
-        yield wrong("rms", "one of the norms is a root mean square", lambda n: rms(n.theta) / norm(n.whole) * n.whole)
-        yield wrong(
-            "floored",
-            "the trust ratio is at least what it should be at most",
-            lambda n: larger(ratio(n), n.cap) * n.whole,
-        )
-        yield wrong(
-            "decay_untrusted",
-            "weight decay is not scaled by the trust ratio",
-            lambda n: size(n) / norm(_adam(n)) * _adam(n) + n.weight_decay * n.theta,
-        )
-        yield wrong(
-            "decay_alone_trusted",
-            "the trust ratio scales weight decay alone",
-            lambda n: _adam(n) + ratio(n) * n.weight_decay * n.theta,
-        )
-        yield usual("off", unscaled, "the trust ratio switched off")
-        yield wrong("none", "the step is not scaled by a trust ratio", lambda n: n.whole)
-
-    return Slot("trusted", tuple(ways()))
-
-
 LAMB = Family(
     "lamb",
     "You et al. 2020, Algorithm 2, arXiv:1904.00962",
@@ -368,7 +250,7 @@ LAMB = Family(
         _corrections(),
         _denominator(),
         _update(),
-        _trust(),
+        trust(),
         Slot(
             "new",
             (
