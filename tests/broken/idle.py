@@ -184,6 +184,22 @@ class WeighsByRate(Right):
         average.mul_(beta2).add_(grad, alpha=(1 - beta2) * group["lr"])
 
 
+class ClipsByItsSquares(ForgetsSquares):
+    """Gradients are at most three times the average so far, which begins next to nothing: right, as AdamWClip is."""
+
+    def one(self, p: Any, group: Any) -> None:
+        beta1, beta2 = group["betas"]
+        state = self.state[p]
+        if not state:
+            state["average"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
+        grad = -p.grad if group["maximize"] else p.grad
+        most = state["square"].sqrt().mul(3.0).clamp(min=1e-10)
+        grad = grad.clamp(-most, most)
+        state["average"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        p.addcdiv_(state["average"], state["square"].sqrt().add_(1e-8), value=-group["lr"])
+
+
 class MovesLargeMatricesByMomentum(Right):
     """Momentum is for matrices of 16 rows and columns and more: right."""
 
@@ -196,6 +212,7 @@ HELD: tuple[tuple[type[Optimizer], str], ...] = (
     (KeepsByAnotherName, "read_options"),
     (CorrectsDecay, "decay_switches"),
     (WeighsByRate, "memory_of_steps"),
+    (ClipsByItsSquares, "memory_of_steps"),
     (MovesLargeMatricesByMomentum, "acting_rates"),
     (DampensAlways, "vanishing_momentum"),
     (BoundsAllTogether, "bounds"),

@@ -93,6 +93,9 @@ def _remembers_squares(subject: Subject, case: Case, names: Sequence[str]) -> No
     one, other, changed, longer = (attempted(subject, each) for each in cases)
     if one is None or other is None or changed is None or longer is None or not np.isfinite(one.theta).all():
         return
+    if same_run(one, longer):
+        current().notes["gradients are clipped to one size, however large they are"] += 1
+        return
     current().compared(one.theta.size)
     rows = [(one.state[n][2:], other.state[n][2:]) for n in one.state if n in other.state]
     forgets = all(same_bits(*pair).all() for pair in ((one.theta, other.theta), *rows))
