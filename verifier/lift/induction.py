@@ -17,7 +17,7 @@ from verifier.lift.apart import of_nearest
 from verifier.lift.lifted import Lift
 from verifier.lift.trajectory import Parting, part
 from verifier.printing import to_text
-from verifier.rule import Rule, t, transition
+from verifier.rule import Rule, symbols, t, transition
 
 
 @dataclass(frozen=True)
@@ -149,19 +149,13 @@ def specialised(rule: Rule, lifted: Lift) -> Rule:
 
 
 def _remembering(rule: Rule) -> Rule:
-    """The rule without state that no step reads: a mistake that forgets leaves some, which code has no use for."""
-    after = transition(rule)
-    needed: set[Symbol] = set()
-    asked = [rule.theta]
-    while asked:
-        read = after[asked.pop()].free_symbols & set(rule.state)
-        asked += read - needed
-        needed |= read
-    return (
-        replace(rule, state={s: e for s, e in rule.state.items() if s in needed})
-        if len(needed) < len(after) - 1
-        else rule
-    )
+    """The rule without state that no line reads: a mistake that forgets leaves some, which code has no use for."""
+    read = {s for e in transition(rule).values() for s in e.free_symbols}
+    if not set(rule.state) - read:
+        return rule
+    state = {s: e for s, e in rule.state.items() if s in read}
+    used = {s for e in (*(e for _, e in rule.step), *state.values()) for s in symbols(e)}
+    return replace(rule, state=state, hyper={s: values for s, values in rule.hyper.items() if s in used})
 
 
 def _matchings(code: Rule, declared: Rule) -> Iterable[dict[str, str]]:
