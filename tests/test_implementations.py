@@ -11,7 +11,7 @@ import pytest
 
 from verifier.auditing import implementations
 from verifier.auditing.read import Read
-from verifier.auditing.reading_time import TooLong
+from verifier.auditing.reading_time import TooLong, limited
 from verifier.lift.lifted import Lift
 from verifier.subjects.torch_forms import Forms
 from verifier.subjects.torch_probe import examined
@@ -92,3 +92,21 @@ def test_known_rule_of_another_implementation_is_told_where_the_for_loop_has_non
     assert {} == implementations.performs(known, forms, apart, {"rule_source": "matched"})
     assert {} == implementations.performs(known, forms, alike, {"rule_source": "lifted"})
     assert {} == implementations.performs(known, Forms(known), apart, {"rule_source": "lifted"})
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_limit_holds_though_python_drops_what_is_raised_once() -> None:
+    """What is raised while an object is finalised is lost, and raised again."""
+
+    class Slow:
+        def __del__(self) -> None:
+            spin(0.2)
+
+    def spin(seconds: float) -> None:
+        started = time.process_time()
+        while time.process_time() - started < seconds:
+            pass
+
+    with pytest.raises(TooLong), limited(0.05):
+        Slow()
+        spin(20)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 READING = 20.0  # seconds of a core; most classes take two
+AGAIN = 0.5  # after which it is raised once more: Python drops what is raised where an object is finalised
 
 
 class TooLong(BaseException):
@@ -25,13 +26,14 @@ def limited(seconds: float = READING) -> Iterator[None]:
         raise TooLong
 
     before = signal.signal(signal.SIGPROF, late)
-    left, _ = signal.setitimer(signal.ITIMER_PROF, seconds)
+    left, _ = signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN)
     started = time.process_time()
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         spent = time.process_time() - started
-        signal.setitimer(signal.ITIMER_PROF, max(left - spent, 0.001) if left else 0)
+        signal.setitimer(signal.ITIMER_PROF, max(left - spent, 0.001) if left else 0, AGAIN)
         signal.signal(signal.SIGPROF, before)
 
 
