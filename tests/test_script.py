@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.broken import aimless, apart, lines, matrix, more, seldom, vanishing
+from tests.broken import aimless, apart, idle, lines, matrix, more, seldom, vanishing
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -22,7 +22,7 @@ from verifier.auditing.cases import plain
 from verifier.auditing.laws import Laws
 from verifier.auditing.scene import Scene
 
-OTHERS = (more, lines, apart, seldom, aimless, vanishing)
+OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle)
 
 WRONG = dict.fromkeys(
     [
@@ -60,8 +60,13 @@ STANDS_IN: dict[str, type[Any]] = {
     "single_numbers": DividesByNorm,
     "bounds": vanishing.Clips,
     "evaluation": vanishing.Evaluates,
+    "BoundsTheSumOfLengths": vanishing.BoundsAllTogether,
+    "DampensWithoutMomentum": idle.Dampens,
+    "ForgetsSquares": idle.RemembersSquares,
+    "LeavesItsMaster": idle.KeepsItsMaster,
+    "RoundsItsMaster": idle.KeepsItsMaster,
 }
-"""Contracts that few optimizers are asked to keep, and a right one that keeps each."""
+"""Contracts that few optimizers are asked to keep, or what breaks one, and a right one that keeps each."""
 
 
 audited = functools.cache(matrix.audited.__wrapped__)  # of its own: a test takes settings once
@@ -73,7 +78,7 @@ def fast(test: Any) -> Any:
     return FAST(test)
 
 
-NO_RIGHT_ONE = frozenset({"starting_options", "switched_on", "skipped_first_step"})
+NO_RIGHT_ONE = frozenset({"read_options", "starting_options", "switched_on", "skipped_first_step"})
 """Contracts about options, or a refusal, that the right one does not have."""
 
 
@@ -106,7 +111,7 @@ def test_script_shows_its_violation(module: str, wrong: str, law: str, tmp_path:
     found = smallest(audited(wrong, module.rpartition(".")[2]), law)
     scene = Scene(found.subject.rule, found.subject.implementation, found.subject.format.name, {})
     texts = script.scripts(scene, law, found)
-    kind = STANDS_IN.get(law, broken.Right)
+    kind = STANDS_IN.get(wrong, STANDS_IN.get(law, broken.Right))
     right = f"from {kind.__module__} import {kind.__name__} as {wrong}"
     paths = []
     for k, text in enumerate(texts):
@@ -122,7 +127,7 @@ def test_script_shows_its_violation(module: str, wrong: str, law: str, tmp_path:
         assert 0 == ran[f"right{shows[0]}"].code, ran[f"right{shows[0]}"].printed
     assert "Error" not in ran[f"wrong{shows[0]}"].printed or "raise" in found.what
     assert len(texts[shows[0]].splitlines()) <= script.LIMIT
-    assert set(imported(texts[shows[0]])) <= {"torch", module, "copy", "io", "os", "pickle", "warnings"}
+    assert set(imported(texts[shows[0]])) <= {"torch", module, "copy", "io", "os", "pickle", "sys", "warnings"}
 
 
 BY_THEIR_CODE = {

@@ -38,12 +38,12 @@ class NeverReadsPower(Right):
     """The constructor takes an exponent, and no step reads it."""
 
     def __init__(
-        self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0, exponent: float = 0.75
+        self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.0, sharpness: float = 0.75
     ) -> None:
         super().__init__(params, lr, momentum, weight_decay)
-        self.defaults["exponent"] = exponent
+        self.defaults["sharpness"] = sharpness
         for group in self.param_groups:
-            group.setdefault("exponent", exponent)
+            group.setdefault("sharpness", sharpness)
 
 
 class Dampens(Right):
@@ -99,6 +99,20 @@ class ForgetsSquares(Right):
         p.addcdiv_(state["average"], state["square"].sqrt().add_(1e-8), value=-group["lr"])
 
 
+class RemembersSquares(ForgetsSquares):
+    """The average of squares goes on: right."""
+
+    def one(self, p: Any, group: Any) -> None:
+        beta1, beta2 = group["betas"]
+        state = self.state[p]
+        if not state:
+            state["average"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
+        grad = -p.grad if group["maximize"] else p.grad
+        state["average"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        p.addcdiv_(state["average"], state["square"].sqrt().add_(1e-8), value=-group["lr"])
+
+
 class DividesByTheMean(Right):
     """Gradients are divided by the mean of their sizes, and one: right."""
 
@@ -125,6 +139,15 @@ class LeavesItsMaster(LagsBehindItsMaster):
         Right.one(self, p, group)
         if p.dtype in (torch.float16, torch.bfloat16):
             self.state[p].setdefault("master", p.detach().float())
+
+
+class KeepsItsMaster(LagsBehindItsMaster):
+    """Parameters of 16 bits are float32 copies, rounded: right."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        if "master" in self.state[p]:
+            p.copy_(self.state[p]["master"])
 
 
 class RoundsItsMaster(Right):

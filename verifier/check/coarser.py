@@ -41,7 +41,7 @@ def farther_than_rounding(subject: Subject, case: Case, seen: Trajectory, others
         if far.any():
             far &= apart > _nudged(subject, case, seen, scale)
         if far.any():
-            far &= apart > _beside(subject, case, seen, scale)
+            far &= apart > _beside(subject, case, scale)
     return np.asarray(far | (np.isnan(others) != np.isnan(seen.theta)), dtype=np.bool_)
 
 
@@ -80,21 +80,22 @@ def _nudged(subject: Subject, case: Case, seen: Trajectory, scale: Array) -> flo
     return farthest
 
 
-def _beside(subject: Subject, case: Case, seen: Trajectory, scale: Array) -> float:
+def _beside(subject: Subject, case: Case, scale: Array) -> float:
     """How far, relative to `scale`, a run is taken by inputs one unit in the last place off, each or not, at random.
 
     Zeros stay. Eigenvectors of a matrix without full rank, for one, are made of such differences.
     """
     fmt, farthest = subject.format, 0.0
+    plain = contextvars.copy_context().run(_run, subject, case, fmt.name)
     for number in range(NUDGED):
         draw = np.random.default_rng(number)
         theta, grads = (
             fmt.round(x * (1 + draw.integers(-1, 2, x.shape) * 2 * fmt.u)) for x in (case.theta, case.grads)
         )
         run = contextvars.copy_context().run(_run, subject, case.with_(theta=theta, grads=grads), fmt.name)
-        if run is None or run.theta.shape != seen.theta.shape:
+        if plain is None or run is None or run.theta.shape != plain.theta.shape:
             return farthest
-        apart = np.abs(run.theta - seen.theta) / scale
+        apart = np.abs(run.theta - plain.theta) / scale
         farthest = max(farthest, float(apart[np.isfinite(apart)].max(initial=0.0)))
     return farthest
 

@@ -13,17 +13,17 @@ from verifier.check.direction import LOOKS, STEPS, beside
 from verifier.check.pairs import compared
 from verifier.check.seen import attempted
 from verifier.floats import FP32, same_bits
-from verifier.record import current
+from verifier.record import current, show
 
-FAINT = 2.0**-30
-"""A share of a decay: what it adds to a gradient is lost beside one of ordinary size, whatever normalises the two."""
+FAINT = 2.0**-80
+"""A share of a decay of which nothing is left beside a gradient of ordinary size, in any format."""
 
 GRADS = np.array([[2.0, -1.0, 0.5, 4.0], [1.0, -0.5, 0.75, 2.0], [0.5, -2.0, 0.25, 1.0], [1.0, -1.0, 0.5, 0.5]])
 """Gradients that never vanish nor turn: the sign of none of them hangs on a decay."""
 
 
 def fades(subject: Subject, case: Case) -> None:
-    """The smaller a weight decay, the less it changes: a billionth part of one less than a quarter of what it does.
+    """The smaller a weight decay, the less it changes: next to none less than a quarter of what an ordinary one does.
 
     A value that acts as a switch alone is found, and a factor that should be near one and is near zero. Beside the
     defaults and other combinations of options. Where elements move each other a decay may well be a switch: LARS adapts
@@ -47,11 +47,10 @@ def fades(subject: Subject, case: Case) -> None:
                 continue
             if same_bits(faint, much).all() or not _mixes(subject, cases[1], faint):
                 element = int(np.abs(faint - none)[step].argmax())
-                with compared(cases[1], cases[0], unlike=True):
+                with compared(cases[1], cases[0]):
                     what = f"{name} = {FAINT * large:.3g} changes a step as much as {name} = {large:g} does"
-                    seen, wanted = (f"{float(rows[step, element])!r}" for rows in (faint, none))
-                    told = f"{wanted}, as without it, but for a billionth"
-                    raise breach(what, subject, cases[1], seen, told, step, tensor=0, element=element)
+                    seen, wanted = (show(float(rows[step, element])) for rows in (faint, none))
+                    raise breach(what, subject, cases[1], seen, wanted, step, tensor=0, element=element)
 
 
 def _mixes(subject: Subject, case: Case, seen: np.ndarray[Any, Any]) -> bool:

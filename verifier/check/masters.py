@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.case import Case, Refused, Subject, Trajectory
+from verifier.case import Case, Refused, Subject
 from verifier.check.alike import breach
 from verifier.check.changes import ordinary
+from verifier.check.direction import GRAD, beside
 from verifier.check.judged import in_format
-from verifier.check.seen import RAISED, run
+from verifier.check.seen import RAISED, attempted, run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current, place_of, show
 
@@ -41,8 +42,8 @@ def follows_master(subject: Subject, case: Case) -> None:
         master, theta = seen.state[name][1:], seen.theta[1:]
         rounded = subject.format.round(master)
         with np.errstate(invalid="ignore"):
-            beside = np.abs(theta - master) < subject.format.ulp(master)
-        wrong = ~(beside | same_bits(theta, rounded)) & np.isfinite(master)
+            near = np.abs(theta - master) < subject.format.ulp(master)
+        wrong = ~(near | same_bits(theta, rounded)) & np.isfinite(master)
         current().compared(wrong.size)
         if wrong.any():
             step, where = (int(k) for k in np.argwhere(wrong)[0])
@@ -51,7 +52,7 @@ def follows_master(subject: Subject, case: Case) -> None:
             observed, expected = show(float(theta[step, where])), show(float(rounded[step, where]))
             raise breach(what, subject, plain, observed, expected, step + 1, tensor=tensor, element=element)
     if not masters:
-        _named_so(subject, plain, seen)
+        _named_so(subject, beside(subject, plain, plain.hyper, np.outer((1.0, 0.5, 0.25), GRAD)))
         current().notes["no state moves as the parameter does in float32"] += 1
 
 
@@ -59,21 +60,29 @@ MASTER = re.compile(r"master|^(p|param|weight)s?_?(fp)?32$|^fp32_(p|param|weight
 """What copies of parameters with more digits are called."""
 
 
-def _named_so(subject: Subject, case: Case, seen: Trajectory) -> None:
-    """State that is called a master copy moves when the parameter does, and has more digits than it."""
-    moved = ~same_bits(seen.theta[1:], seen.theta[:-1])
-    for name, rows in sorted(seen.state.items()):
-        if not MASTER.search(name) or not moved.any():
+def _named_so(subject: Subject, plain: Case) -> None:
+    """State that is called a master copy moves when the parameter does, and has more digits than it.
+
+    The first gradient is zero where it is asked whether it moves: it begins as the parameter then.
+    """
+    cases = [beside(subject, plain, plain.hyper, np.outer(by, GRAD)) for by in ((0.0, 1.0, 0.5), (1.0, 0.5, 0.25))]
+    resting, going = (attempted(subject, case) for case in cases)
+    if resting is None or going is None:
+        return
+    moved = ~same_bits(resting.theta[2:], resting.theta[1:-1])
+    for name, rows in sorted(resting.state.items()):
+        if not MASTER.search(name) or not moved.any() or name not in going.state:
             continue
         current().compared(rows.size)
-        step, where = (int(k) for k in np.argwhere(moved)[-1])
-        tensor, element = place_of(case, where)
-        told = show(float(rows[step + 1, where]))
-        if same_bits(rows[2:], rows[1:-1]).all() and moved[1:].any():
+        if same_bits(rows[2:], rows[1:-1]).all():
+            step, where = (int(k) for k in np.argwhere(moved)[0])
             what = f"{name} is not what it is called: it stays as it was while the parameter moves"
             should = "another value, which the parameter is the rounding of"
-            raise breach(what, subject, case, told, should, step + 1, tensor=tensor, element=element)
-        if same_bits(rows[1:], subject.format.round(rows[1:])).all():
+            told = show(float(rows[step + 2, where]))
+            raise breach(what, subject, cases[0], told, should, step + 2, tensor=0, element=where)
+        kept = going.state[name][1:]
+        if same_bits(kept, subject.format.round(kept)).all():
             what = f"{name} is not what it is called: it has no more digits than the parameter"
             should = "a value that the parameter is the rounding of"
-            raise breach(what, subject, case.with_(grads=case.grads[:1]), told, should)
+            first = cases[1].with_(grads=cases[1].grads[:1])
+            raise breach(what, subject, first, show(float(kept[0, 0])), should, 1, tensor=0, element=0)

@@ -55,7 +55,7 @@ def uniform(subject: Subject, case: Case) -> None:
     """A tensor whose elements have one value and one gradient moves as one of any size, if small ones do.
 
     Asked where steps read whole tensors: a mean, a ratio of norms or the scale of a block is there the same in all. All
-    elements of a large tensor may move otherwise together: some keep state in few bits from some size on.
+    elements of a large tensor may move otherwise together where their state is in codes of a byte, as from a size on.
     """
     signature: Any = subject.rule
     narrow = subject.format.precision < FP32.precision
@@ -76,7 +76,8 @@ def uniform(subject: Subject, case: Case) -> None:
             if ran is None:
                 continue
             current().compared(ran.theta.size)
-            if same_bits(ran.theta, ran.theta[:, :1]).all():  # state of few bits is for large tensors alone, in use
+            if ran.facts.get("coded_state") and same_bits(ran.theta, ran.theta[:, :1]).all():
+                current().notes["state of a large tensor is kept in codes"] += 1
                 continue
             far = _far(subject, seen[0], ran.theta)
             if far.any() and _reaches_a_bound(subject, seen[0][1], other):

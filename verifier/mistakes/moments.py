@@ -20,7 +20,7 @@ def moments(rule: Rule) -> Iterator[Edit]:
         value = sympy.sympify(e)
         if target not in rule.state:
             continue
-        if target in value.free_symbols:
+        if target in value.free_symbols and not isinstance(value, Max):  # which has a name of its own
             yield Edit(
                 f"forgotten_{target}",
                 f"{target} forgets what it held",

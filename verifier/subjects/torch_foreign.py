@@ -169,6 +169,7 @@ class Seen:
         self._state: list[dict[str, Tensor | list[Tensor | None]]] = []
         self._other: set[str] = set()  # numbers, flat buffers: they lie like the elements of some parameters alone
         self._coarse = False  # whether state is kept in a format coarser than its parameter's
+        self._coded = False  # whether state is kept as codes of a byte
         rule = subject.rule
         self._initial: dict[str, Array] = {}
         if rule is not None and subject.state_names:
@@ -186,6 +187,7 @@ class Seen:
                     self._other |= {str(name)} if isinstance(value, Tensor) else set()
                     continue
                 counts = not value.dim() and value.element_size() >= 4  # one number may be a count
+                self._coded |= value.dtype in (torch.uint8, torch.int8) and value.dim() > 0
                 if value.dtype != p.dtype and value.is_floating_point() and not counts:
                     self._coarse |= torch.finfo(value.dtype).eps > torch.finfo(p.dtype).eps
                 if self._subject.rule is None or name in self._initial:
@@ -210,7 +212,8 @@ class Seen:
                     values = _copied([p if v is None else v for v, p in zip(values, parts, strict=True)])
                 rows.append(started if values is None else values)
             state[name] = _array(rows)
-        return Trajectory(theta, state, grads, facts={"coarse_state": (True,)} if self._coarse else {})
+        facts = {"coarse_state": self._coarse, "coded_state": self._coded}
+        return Trajectory(theta, state, grads, facts={name: (True,) for name, found in facts.items() if found})
 
 
 _WIDE = torch.float64

@@ -67,15 +67,19 @@ def _in_modules(name: str) -> Iterator[torch.Generator]:
             yield from (part for part in parts if isinstance(part, torch.Generator))
 
 
-@functools.cache
 def _makers(package: str) -> tuple[ModuleType, ...]:
     """The modules of a package, of those imported by now, whose source makes a generator; torch's own is left out."""
-    if package in ("", "torch", "builtins"):
-        return ()
+    return () if package in ("", "torch", "builtins") else _among(package, len(sys.modules))
+
+
+@functools.lru_cache(maxsize=16)
+def _among(package: str, modules: int) -> tuple[ModuleType, ...]:
+    """The same, looked for again where more or fewer modules are there than before."""
     mine = [m for n, m in sys.modules.items() if n.partition(".")[0] == package and isinstance(m, ModuleType)]
     return tuple(module for module in mine if "Generator(" in _text(module))
 
 
+@functools.cache
 def _text(module: ModuleType) -> str:
     try:
         return inspect.getsource(module)

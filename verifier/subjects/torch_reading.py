@@ -61,6 +61,9 @@ def _harmless(tree: ast.AST, name: str) -> Iterator[ast.AST]:
                     yield from _alone(value)
         elif isinstance(node, ast.Assign) and all(_holds(target, name) for target in node.targets):
             yield from _alone(node.value)
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setdefault":
+            if [getattr(one, "value", None) for one in node.args[:1]] == [name]:
+                yield from (part for one in node.args[1:] for part in _alone(one))
 
 
 def _refuses(node: ast.AST) -> bool:
