@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from types import CodeType
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
@@ -61,9 +61,17 @@ def _harmless(tree: ast.AST, name: str) -> Iterator[ast.AST]:
                     yield from _alone(value)
         elif isinstance(node, ast.Assign) and all(_holds(target, name) for target in node.targets):
             yield from _alone(node.value)
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setdefault":
-            if [getattr(one, "value", None) for one in node.args[:1]] == [name]:
-                yield from (part for one in node.args[1:] for part in _alone(one))
+        elif _defaults(node, name):
+            yield from (part for one in node.args[1:] for part in _alone(one))
+
+
+def _defaults(node: ast.AST, name: str) -> TypeGuard[ast.Call]:
+    """Whether it is a call that gives an entry of that name a value where there is none."""
+    return (
+        isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") == "setdefault"
+        and [getattr(one, "value", None) for one in node.args[:1]] == [name]
+    )
 
 
 def _refuses(node: ast.AST) -> bool:
