@@ -201,6 +201,7 @@ class _Server:
                 importlib.import_module(self.unread.pop(0))
                 if not self.unread:
                     _settled()
+                    self._fork()  # what waited for the last of them: nothing else may ever wake us
         for asked in self.running:
             _kill(asked.child)
         self._end_orphans(frozenset())
