@@ -79,8 +79,8 @@ class DampensAlways(Dampens):
         return True
 
 
-class ForgetsSquares(Right):
-    """The average of squares by which gradients are divided begins anew in every step."""
+class WithBetas(Right):
+    """Takes the decay rates of two averages."""
 
     def __init__(self, params: Any, lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.99)) -> None:
         super().__init__(params, lr)
@@ -88,29 +88,32 @@ class ForgetsSquares(Right):
         for group in self.param_groups:
             group.setdefault("betas", betas)
 
-    def one(self, p: Any, group: Any) -> None:
-        beta1, beta2 = group["betas"]
-        state = self.state[p]
-        if not state:
-            state["average"] = torch.zeros_like(p)
-        grad = -p.grad if group["maximize"] else p.grad
-        state["average"].mul_(beta1).add_(grad, alpha=1 - beta1)
-        state["square"] = (1 - beta2) * grad * grad
-        p.addcdiv_(state["average"], state["square"].sqrt().add_(1e-8), value=-group["lr"])
 
-
-class RemembersSquares(ForgetsSquares):
-    """The average of squares goes on: right."""
+class RemembersSquares(WithBetas):
+    """Adam's step without corrections: right."""
 
     def one(self, p: Any, group: Any) -> None:
         beta1, beta2 = group["betas"]
         state = self.state[p]
         if not state:
             state["average"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
-        grad = -p.grad if group["maximize"] else p.grad
+        grad = self.bounded(-p.grad if group["maximize"] else p.grad, state["square"])
         state["average"].mul_(beta1).add_(grad, alpha=1 - beta1)
-        state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        state["square"] = self.kept(state["square"], beta2) + (1 - beta2) * grad * grad
         p.addcdiv_(state["average"], state["square"].sqrt().add_(1e-8), value=-group["lr"])
+
+    def bounded(self, grad: Any, square: Any) -> Any:
+        return grad
+
+    def kept(self, square: Any, beta2: float) -> Any:
+        return beta2 * square
+
+
+class ForgetsSquares(RemembersSquares):
+    """The average of squares by which gradients are divided begins anew in every step."""
+
+    def kept(self, square: Any, beta2: float) -> Any:
+        return 0.0
 
 
 class DividesByTheMean(Right):
@@ -190,14 +193,8 @@ class CorrectsDecay(WithDecoupled):
         self.state[p]["first"] = first
 
 
-class WeighsByRate(Right):
+class WeighsByRate(WithBetas):
     """Signs are taken of an average of gradients, each weighed by the rate it came with: right."""
-
-    def __init__(self, params: Any, lr: float = 0.1, betas: tuple[float, float] = (0.9, 0.99)) -> None:
-        super().__init__(params, lr)
-        self.defaults["betas"] = betas
-        for group in self.param_groups:
-            group.setdefault("betas", betas)
 
     def one(self, p: Any, group: Any) -> None:
         beta1, beta2 = group["betas"]
@@ -207,20 +204,12 @@ class WeighsByRate(Right):
         average.mul_(beta2).add_(grad, alpha=(1 - beta2) * group["lr"])
 
 
-class ClipsByItsSquares(ForgetsSquares):
+class ClipsByItsSquares(RemembersSquares):
     """Gradients are at most three times the average so far, which begins next to nothing: right, as AdamWClip is."""
 
-    def one(self, p: Any, group: Any) -> None:
-        beta1, beta2 = group["betas"]
-        state = self.state[p]
-        if not state:
-            state["average"], state["square"] = torch.zeros_like(p), torch.zeros_like(p)
-        grad = -p.grad if group["maximize"] else p.grad
-        most = state["square"].sqrt().mul(3.0).clamp(min=1e-10)
-        grad = grad.clamp(-most, most)
-        state["average"].mul_(beta1).add_(grad, alpha=1 - beta1)
-        state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        p.addcdiv_(state["average"], state["square"].sqrt().add_(1e-8), value=-group["lr"])
+    def bounded(self, grad: Any, square: Any) -> Any:
+        most = square.sqrt().mul(3.0).clamp(min=1e-10)
+        return grad.clamp(-most, most)
 
 
 class MovesLargeMatricesByMomentum(Right):
