@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_false_alarms import FAST
+from tests.asked import FAST
 from verifier import check, record
 from verifier.auditing import collect
 from verifier.auditing.probe import Found, learn, with_class

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import hypothesis
 import pytest
 import torch
 
+from tests.asked import Asked
 from tests.unusual import ConstantMistaken, ConstantRates
 from verifier import check, record
-from verifier.auditing import collect as audit_collect
 from verifier.auditing import overdue
-from verifier.auditing.probe import Found, learn, with_class
-from verifier.auditing.request import Request
 from verifier.auditing.scene import Scene, built
 from verifier.lift import lift
 from verifier.subjects.torch_conventions import case_of, source
 from verifier.subjects.torch_signature import resolve
 
-FAST = hypothesis.settings(
-    max_examples=8,
-    database=None,
-    deadline=None,
-    derandomize=True,
-    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
-    suppress_health_check=list(hypothesis.HealthCheck),
-)
-
-
-@functools.cache
-def learnt(name: str) -> Found:
-    """What an audit knows of one of the unusual optimizers."""
-    target = f"tests.unusual:{name}"
-    return with_class(learn(Request(target)), resolve(target)[1])
-
-
-@functools.cache
-def laws_of(name: str) -> dict[str, Any]:
-    """Its laws, each with the subjects it is asked of."""
-    found = learnt(name)
-    modules = [audit_collect._contract_module(found, "ci"), *audit_collect._rule_modules(found, "ci")]
-    return {law: (FAST(test), made.subjects) for made in modules for law, test in vars(made).items()
-            if law.startswith("test_") and hasattr(test, "hypothesis")}  # fmt: skip
-
-
-def said(name: str, law: str, formats: tuple[str, ...] = ("float64", "float32", "bfloat16")) -> str:
-    """What a law finds wrong; empty where it holds of all formats."""
-    test, subjects = laws_of(name)[f"test_{law}"]
-    for subject in subjects:
-        if subject.format.name in formats and not subject.untestable:
-            record.start()
-            try:
-                test(subject=subject)
-            except record.Violation as found:
-                return found.sentence
-    return ""
+ASKED = Asked("tests.unusual", ("float64", "float32", "bfloat16"))
+learnt, laws_of, said = ASKED.learnt, ASKED.laws, ASKED.said
 
 
 @pytest.mark.parametrize("law", ["partition", "sizes", "layouts", "all_parameters"])
@@ -197,7 +158,7 @@ def test_rate_that_is_put_back_is_none() -> None:
 
 def schedule_of(name: str, rate: float) -> str:
     """What the law of schedules finds when the rate is set to `rate` before the third of four steps."""
-    subject = next(one for one in laws_of(name)["test_schedule"][1] if one.format.name == "float64")
+    subject = next(one for one in laws_of(name)["schedule"][1] if one.format.name == "float64")
     case = case_of(learnt(name).signature, [(2,)], learnt(name).signature.defaults, 4)
     record.start()
     try:

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import sympy
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.test_false_alarms import FAST
+from tests.asked import Asked
 from tests.test_life import FEW
-from verifier import record, rules
-from verifier.auditing import collect as audit_collect
+from verifier import rules
 from verifier.auditing.life import machine, reference
-from verifier.auditing.probe import Found, Held, learn, with_class
-from verifier.auditing.request import Request
+from verifier.auditing.probe import Held
 from verifier.lift.trajectory import inputs_of
-from verifier.subjects.torch_signature import resolve
 
-
-@functools.cache
-def learnt(name: str) -> Found:
-    """What an audit knows of one of the optimizers."""
-    target = f"tests.unusual_numbers:{name}"
-    return with_class(learn(Request(target)), resolve(target)[1])
-
-
-@functools.cache
-def laws_of(name: str) -> dict[str, Any]:
-    """The laws of one of the optimizers, each with the subjects it is asked of."""
-    found = learnt(name)
-    modules: list[Any] = [*audit_collect._rule_modules(found, "ci"), audit_collect._contract_module(found, "ci")]
-    asked = [(law, test, made.subjects) for made in modules for law, test in vars(made).items()]
-    return {law: (FAST(test), subjects) for law, test, subjects in asked if hasattr(test, "hypothesis")}
-
-
-def said(name: str, law: str) -> str:
-    """What a law finds wrong, and where; empty where it holds."""
-    test, subjects = laws_of(name)[f"test_{law}"]
-    for subject in (s for s in subjects if not s.untestable):
-        record.start()
-        try:
-            test(subject=subject)
-        except record.Violation as violation:
-            return violation.sentence
-    return ""
+ASKED = Asked("tests.unusual_numbers", ("float64", "float32", "bfloat16", "float16"))
+learnt, said = ASKED.learnt, ASKED.said
 
 
 @pytest.mark.parametrize(

@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import pytest
 
-from tests.test_false_alarms import FAST
+from tests.asked import Asked
 from tests.unusual_options import KINDS, FullMatrix, Kinds
-from verifier import record
-from verifier.auditing import collect as audit_collect
-from verifier.auditing.probe import learn, with_class
-from verifier.auditing.request import Request
-from verifier.floats import FP32
-from verifier.subjects.torch_signature import resolve, signature
+from verifier.subjects.torch_signature import signature
 
-
-@functools.cache
-def laws_of(name: str) -> dict[str, Any]:
-    """The laws of one of the optimizers, each with the subjects it is asked of."""
-    target = f"tests.unusual_options:{name}"
-    found = with_class(learn(Request(target)), resolve(target)[1])
-    modules: list[Any] = [*audit_collect._rule_modules(found, "ci"), audit_collect._contract_module(found, "ci")]
-    asked = [(law, test, made.subjects) for made in modules for law, test in vars(made).items()]
-    return {law: (FAST(test), subjects) for law, test, subjects in asked if hasattr(test, "hypothesis")}
-
-
-def said(name: str, law: str) -> str:
-    """What a law finds wrong in float64 or float32; empty where it holds."""
-    test, subjects = laws_of(name)[f"test_{law}"]
-    for subject in (s for s in subjects if s.format.precision >= FP32.precision and not s.untestable):
-        record.start()
-        try:
-            test(subject=subject)
-        except record.Violation as violation:
-            return violation.sentence
-    return ""
+ASKED = Asked("tests.unusual_options")
+said = ASKED.said
 
 
 @pytest.mark.parametrize(

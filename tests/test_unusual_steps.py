@@ -2,51 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import pytest
 
-from tests.test_false_alarms import FAST
-from verifier import record
-from verifier.auditing import collect as audit_collect
-from verifier.auditing.probe import Found, learn, with_class
-from verifier.auditing.request import Request
-from verifier.subjects.torch_signature import Signature, resolve
+from tests.asked import Asked
 
-
-@functools.cache
-def learnt(name: str) -> Found:
-    """What an audit knows of one of the optimizers with unusual steps."""
-    target = f"tests.unusual_steps:{name}"
-    return with_class(learn(Request(target)), resolve(target)[1])
-
-
-def signature_of(name: str) -> Signature:
-    found = learnt(name).signature
-    assert found is not None, learnt(name).reason
-    return found
-
-
-@functools.cache
-def laws_of(name: str) -> dict[str, Any]:
-    """Its laws, each with the subjects it is asked of."""
-    found = learnt(name)
-    modules: list[Any] = [audit_collect._contract_module(found, "ci"), *audit_collect._rule_modules(found, "ci")]
-    asked = [(law, test, made.subjects) for made in modules for law, test in vars(made).items()]
-    return {law: (FAST(test), subjects) for law, test, subjects in asked if hasattr(test, "hypothesis")}
-
-
-def said(name: str, law: str, formats: tuple[str, ...] = ("float64", "float32")) -> str:
-    """What a law finds wrong in some formats; empty where it holds."""
-    test, subjects = laws_of(name)[f"test_{law}"]
-    for subject in (s for s in subjects if s.format.name in formats and not s.untestable):
-        record.start()
-        try:
-            test(subject=subject)
-        except record.Violation as violation:
-            return violation.sentence
-    return ""
+ASKED = Asked("tests.unusual_steps")
+learnt, signature_of, said = ASKED.learnt, ASKED.signature, ASKED.said
 
 
 def test_warm_up_of_a_group_beside_counts_of_parameters_is_a_convention() -> None:
