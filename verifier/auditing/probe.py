@@ -39,9 +39,6 @@ class Held:
 PATIENCE = 5.0
 """Seconds of a core that reading a class with one switch turned may take; most take one."""
 
-PATIENCE = 5.0
-"""Seconds of a core that reading a class with one switch turned may take; most take one."""
-
 _Rules = tuple[list[Held], list[Read], dict[str, Any]]
 
 

@@ -59,7 +59,7 @@ def prove(read: Any, declared: Rule | None, *, tell: bool = True) -> Any:
     if declared is not None:
         return induction.prove(read, declared, mutants=matching.mutants_of(declared))
     found = matching.match(read)
-    return found if found is not None else matching.nearest(read, tell=tell)
+    return found if found is not None else matching.likest(read, tell=tell)
 
 
 def told(proof: Any, implementation: str, rule: Rule) -> Read:

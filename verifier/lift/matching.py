@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 from collections.abc import Iterable
+from functools import cache
 
 import sympy
 
@@ -39,8 +40,13 @@ def match(lifted: Lift) -> LiftProof | None:
 def nearest(lifted: Lift, *, tell: bool = True) -> LiftProof | None:
     """The proof of the rule it follows, or the refutation by the rule that shares most with it; `tell` as `prove`."""
     found = match(lifted)
-    if found is not None or lifted.rule is None:
-        return found
+    return found if found is not None else likest(lifted, tell=tell)
+
+
+def likest(lifted: Lift, *, tell: bool = True) -> LiftProof | None:
+    """The refutation by the rule that shares most with code that follows none; `tell` as `prove`."""
+    if lifted.rule is None:
+        return None
     return prove(lifted, max(candidates(lifted), key=lambda rule: _in_both(lifted.rule, rule)), tell=tell)
 
 
@@ -62,13 +68,14 @@ def _in_both(code: Rule | None, rule: Rule) -> float:
     return len(mine & theirs) / max(1, len(mine | theirs))
 
 
-def _parts(rule: Rule | None) -> set[sympy.Basic]:
+@cache
+def _parts(rule: Rule | None) -> frozenset[sympy.Basic]:
     if rule is None:
-        return set()
+        return frozenset()
     nameless = dict.fromkeys(rule.state, sympy.Symbol("state"))
     nameless |= {h: sympy.Symbol("rate") for h in rule.hyper if h.name not in ("lr", "weight_decay", "eps")}
     lines = [sympy.sympify(line).xreplace(nameless) for line in transition(rule).values()]
-    return {part for line in lines for part in sympy.preorder_traversal(line) if part.args}
+    return frozenset(part for line in lines for part in sympy.preorder_traversal(line) if part.args)
 
 
 def _likeness(lifted: Lift, rule: Rule) -> float:
@@ -85,7 +92,9 @@ def _likeness(lifted: Lift, rule: Rule) -> float:
     return score + difflib.SequenceMatcher(None, code.name, rule.name).ratio()
 
 
-def _functions(rule: Rule) -> set[type]:
+@cache
+def _functions(rule: Rule) -> frozenset[type]:
     """Branches, extremes and signs, which make a rule another one; a first step that is taken apart is none."""
     lines = [sympy.sympify(e).xreplace({sympy.Eq(t, 1): sympy.false}) for _, e in rule.step]
-    return {kind for kind in (sympy.Piecewise, sympy.Max, sympy.Min, sympy.sign) if any(e.has(kind) for e in lines)}
+    kinds = (sympy.Piecewise, sympy.Max, sympy.Min, sympy.sign)
+    return frozenset(kind for kind in kinds if any(e.has(kind) for e in lines))

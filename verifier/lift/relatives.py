@@ -20,11 +20,10 @@ from verifier.conventions import ABSENT, ASPECTS, REVERSED, Aspect, thresholds
 from verifier.edits import Edit
 from verifier.equality.normal import Status
 from verifier.lift import expr, induction
-from verifier.lift.evaluate import Bounded, holds, values
-from verifier.lift.expr import Node
+from verifier.lift.evaluate import Bounded, holds
 from verifier.lift.lifted import Lift
 from verifier.lift.names import renamed
-from verifier.lift.trajectory import Untranslatable, from_sympy, inputs_of, part
+from verifier.lift.trajectory import Lines, Untranslatable, from_sympy, inputs_of, part, stepped
 from verifier.mutants import Mutant, made
 from verifier.rule import Rule, RuleError, t
 
@@ -148,7 +147,7 @@ def _outright(fitting: Iterable[tuple[Rule, Lift]]) -> Iterator[tuple[str, _Cand
     A mistake with eps or weight decay may show where they are zero too, so that no aspect finds it by itself.
     """
     for rule, given in fitting:
-        known: dict[sympy.Basic, Node] = {}
+        known: Lines = Lines()
         points = list(_points(given, rule, ()))[:1]  # what agrees at one point is compared at more
         plain = [_Candidate(rule)]
         written = [c for aspect in ASPECTS for c in _edited(given, plain, aspect) if c.slip is None]
@@ -242,7 +241,7 @@ def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[_Candidate]:
         points = list(_points(lifted, rule, aspect.silent))
         if not points:
             continue
-        known: dict[sympy.Basic, Node] = {}
+        known: Lines = Lines()
         for one in pending:
             survivors = [
                 *survivors,
@@ -356,7 +355,7 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
         asked = () if silent else lifted.path_conditions  # formulas may be compared where no code performs them
         if any(holds(n, point) is False for n in from_sympy(c for c in asked if t not in c.free_symbols)):
             continue
-        trace = list(_trace(code, inputs, grads, {}))
+        trace = list(stepped(code, inputs, grads, Lines()))
         places = [float(inputs["theta"]), *(value for value, _ in trace)]
         moves = [abs(after - before) for before, after in itertools.pairwise(places)]
         told = all(error < move or move == 0 for (_, error), move in zip(trace, moves, strict=True))  # no NaN either
@@ -364,7 +363,7 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
             yield _Point(inputs, grads, trace)
 
 
-def _agrees(rule: Rule, points: Sequence[_Point], known: dict[sympy.Basic, Node]) -> bool:
+def _agrees(rule: Rule, points: Sequence[_Point], known: Lines) -> bool:
     """Whether nothing tells the rule's theta from the code's at any of the points; what is not real never agrees."""
     try:
         return all(_agrees_at(rule, point, known) for point in points)
@@ -372,26 +371,9 @@ def _agrees(rule: Rule, points: Sequence[_Point], known: dict[sympy.Basic, Node]
         return False
 
 
-def _agrees_at(rule: Rule, point: _Point, known: dict[sympy.Basic, Node]) -> bool:
-    steps = _trace(rule, point.inputs, point.grads, known)
+def _agrees_at(rule: Rule, point: _Point, known: Lines) -> bool:
+    steps = stepped(rule, point.inputs, point.grads, known)
     for (mine, slack), (value, error) in zip(point.code, steps, strict=True):
         if not abs(mine - value) <= slack + error or not math.isfinite(error):
             return False
     return True
-
-
-def _trace(
-    rule: Rule, inputs: Mapping[str, sympy.Rational], grads: Sequence[sympy.Rational], known: dict[sympy.Basic, Node]
-) -> Iterator[Bounded]:
-    """theta after each step, its lines taken one after the other; `known` keeps what was translated."""
-    lines = [(x.name, from_sympy([e], known)[0]) for x, e in rule.step]
-    now: dict[Node, float | Bounded] = {expr.sym(n): float(v) for n, v in inputs.items()}
-    start = values(from_sympy(rule.state.values(), known), now)
-    now |= {expr.sym(s.name): v for s, v in zip(rule.state, start, strict=True)}
-    for k, grad in enumerate(grads, 1):
-        now |= {expr.sym(rule.grad.name): float(grad), expr.sym(t.name): float(k)}
-        for name, line in lines:
-            now[expr.sym(name)] = values([line], now)[0]
-        theta = now[expr.sym(rule.theta.name)]
-        assert isinstance(theta, tuple)
-        yield theta

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import sympy
 from sympy import Symbol
@@ -113,7 +114,7 @@ def part(one: Rule, two: Rule, literal: Mapping[str, float], steps: int = STEPS)
             runs = [_run(rule, inputs, grads) for rule in (one, two)]
         except Untranslatable:
             return None
-        for k, ((a, ea), (b, eb)) in enumerate(zip(*runs, strict=True), 1):
+        for k, ((a, ea), (b, eb)) in enumerate(zip(*runs, strict=True), 1):  # a step of each at a time
             if not math.isfinite(a) or not math.isfinite(b):
                 break
             if abs(a - b) > ea + eb:
@@ -162,28 +163,79 @@ def inputs_of(
     return {**inputs, "theta": _rational(random.Random(f"theta {seed}"), -2, 2)}
 
 
-def _run(rule: Rule, inputs: Mapping[str, sympy.Rational], grads: list[sympy.Rational]) -> list[Bounded]:
+def _run(rule: Rule, inputs: Mapping[str, sympy.Rational], grads: Iterable[sympy.Rational]) -> Iterator[Bounded]:
     """theta after each step, with its error bound."""
-    return [now[rule.theta.name] for now in trajectory(rule, inputs, grads)]
+    lines = _lines(rule)
+    return (now[rule.theta.name] for now in _steps(rule, lines, inputs, grads))
 
 
 def trajectory(
     rule: Rule, inputs: Mapping[str, sympy.Rational], grads: Iterable[sympy.Rational]
 ) -> list[dict[str, Bounded]]:
     """theta and every state variable after each step, with error bounds."""
+    return list(_steps(rule, _lines(rule), inputs, grads))
+
+
+@cache
+def _lines(rule: Rule) -> tuple[tuple[str, ...], tuple[Node, ...], tuple[Node, ...]]:
+    """What a step assigns, what to, and the initial state, as nodes; kept, as rules are run again and again."""
     after = transition(rule)
-    names = [s.name for s in after]
-    nodes = from_sympy(after.values())
+    return tuple(s.name for s in after), tuple(from_sympy(after.values())), tuple(from_sympy(rule.state.values()))
+
+
+def _steps(
+    rule: Rule,
+    lines: tuple[tuple[str, ...], tuple[Node, ...], tuple[Node, ...]],
+    inputs: Mapping[str, sympy.Rational],
+    grads: Iterable[sympy.Rational],
+) -> Iterator[dict[str, Bounded]]:
+    names, nodes, initial = lines
     point: dict[Node, float | Bounded] = {expr.sym(n): float(v) for n, v in inputs.items()}
-    initial = from_sympy(rule.state.values())
     start = values(initial, point)
     now: dict[str, Bounded] = {s.name: v for s, v in zip(rule.state, start, strict=True)}
     now[rule.theta.name] = (float(inputs["theta"]), 0.0)
-    trace = []
     for k, grad in enumerate(grads, 1):
         here = {**point, **{expr.sym(n): v for n, v in now.items()}}
         here[expr.sym(rule.grad.name)] = float(grad)
         here[expr.sym(t.name)] = float(k)
         now = dict(zip(names, values(nodes, here), strict=True))
-        trace.append(now)
-    return trace
+        yield now
+
+
+class Lines:
+    """Lines as nodes, and what they are at points: candidates differ in a line or two, and share all before those."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[sympy.Basic, Node] = {}
+        self.symbols: dict[Node, tuple[Node, ...]] = {}
+        self.values: dict[tuple[Node, tuple[float | Bounded | None, ...]], Bounded] = {}
+
+    def line(self, e: sympy.Basic) -> Node:
+        """An expression as a node."""
+        return from_sympy([e], self.nodes)[0]
+
+    def value(self, line: Node, now: Mapping[Node, float | Bounded]) -> Bounded:
+        """A line where its symbols have these values."""
+        if line not in self.symbols:
+            self.symbols[line] = tuple(n for n in expr.postorder([line]) if n.op == "sym")
+        key = line, tuple(now.get(symbol) for symbol in self.symbols[line])
+        if key not in self.values:
+            self.values[key] = values([line], now)[0]
+        return self.values[key]
+
+
+def stepped(
+    rule: Rule, inputs: Mapping[str, sympy.Rational], grads: Sequence[sympy.Rational], known: Lines
+) -> Iterator[Bounded]:
+    """theta after each step, its lines taken one after the other; `known` keeps what was translated and computed."""
+    lines = [(expr.sym(x.name), known.line(e)) for x, e in rule.step]
+    now: dict[Node, float | Bounded] = {expr.sym(n): float(v) for n, v in inputs.items()}
+    start = [known.value(known.line(e), now) for e in rule.state.values()]
+    now |= {expr.sym(s.name): v for s, v in zip(rule.state, start, strict=True)}
+    for k, grad in enumerate(grads, 1):
+        now |= {expr.sym(rule.grad.name): float(grad), expr.sym(t.name): float(k)}
+        for x, line in lines:
+            now[x] = known.value(line, now)
+        theta = now[expr.sym(rule.theta.name)]
+        assert isinstance(theta, tuple)
+        yield theta
