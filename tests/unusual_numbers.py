@@ -213,3 +213,46 @@ class ClipsByValueAndForgets(ClipsByValue):
 
     def kept(self, group: dict[str, Any]) -> float:
         return 0.0
+
+
+class Whitens(Loop):
+    """An entry for each two elements: gradients are divided by the root of the matrix of their products."""
+
+    least = 1e-12
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.01) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        grad = p.grad.add(p, alpha=group["weight_decay"]).reshape(-1)
+        state = self.state[p]
+        if not state:
+            state["gram"] = torch.zeros(p.numel(), p.numel(), dtype=p.dtype)
+        state["gram"].add_(torch.outer(grad, grad) / max(1, p.numel()))
+        p.sub_(self.rate(p, group) * (self.root(state["gram"], group["weight_decay"]) @ grad).reshape(p.shape))
+
+    def root(self, gram: Tensor, damping: float) -> Tensor:
+        """One over the root of the matrix; in float16 its entries overflow, and so do the parameters."""
+        values, vectors = torch.linalg.eigh(gram.double())
+        return ((vectors / values.clamp_min(self.least).sqrt()) @ vectors.T).to(gram.dtype)
+
+    def rate(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(group["lr"])
+
+
+class WhitensLargeMore(Whitens):
+    """Twice the rate where there are more than 64 elements; roundings are not as much as that."""
+
+    least = 1e-2
+
+    def rate(self, p: Tensor, group: dict[str, Any]) -> float:
+        return float(group["lr"] * (2 if p.numel() > 64 else 1))
+
+
+class WhitensUndamped(Whitens):
+    """Without decay there is no damping either: only a matrix of full rank has such a factor."""
+
+    def root(self, gram: Tensor, damping: float) -> Tensor:
+        if damping:
+            return super().root(gram, damping)
+        return torch.linalg.cholesky(gram.double()).to(gram.dtype)

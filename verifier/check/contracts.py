@@ -15,6 +15,7 @@ from verifier.check.enclosed import steps_enclosed
 from verifier.check.judged import Judgement, decided, judged, leaves_coarse
 from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, bits, run
+from verifier.check.sizes import squared
 from verifier.floats import FP32, FP64, Array, same_bits
 from verifier.record import Violation, current, show
 from verifier.rule import Rule
@@ -210,7 +211,7 @@ def reads_all(subject: Subject, case: Case) -> None:
         shapes = [shape for shape in ((8 * part,), (8 * part // 5, 5)) if least <= len(shape) <= most]
         for shape in shapes:
             try:
-                if part > 5 and _squared(subject, case, (40,) if len(shape) == 1 else (8, 5)):
+                if part > 5 and squared(subject, case, (40,) if len(shape) == 1 else (8, 5)):
                     current().notes["its state grows by the square of a tensor: none of more than 40 is asked"] += 1
                     continue
                 _reads_all_of(subject, case, shape, part)
@@ -219,14 +220,6 @@ def reads_all(subject: Subject, case: Case) -> None:
                     raise
                 current().violation = None  # a matrix of equal rows may have no root: which sizes step is another law's
                 current().notes["a step of a tensor made of equal parts raises"] += 1
-
-
-def _squared(subject: Subject, case: Case, shape: tuple[int, ...]) -> bool:
-    """Whether a tensor's state holds an element for each two of the tensor, as a full preconditioner does."""
-    ones = np.ones(size := math.prod(shape))
-    plain = case.with_(shapes=(shape,), theta=ones, grads=ones[None], groups=(), schedule={}, absent=frozenset())
-    held = run(subject, during(plain, "inspect", 0)).facts["memory"]
-    return bool(max(held) >= size * size * 4)
 
 
 def _reads_all_of(subject: Subject, case: Case, shape: tuple[int, ...], part: int, steps: int = 2) -> None:

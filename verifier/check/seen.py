@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from verifier.case import Case, Refused, Subject, Trajectory
-from verifier.floats import Array, Mask, same_bits
+from verifier.floats import FP32, Array, Mask, same_bits
 from verifier.record import Violation, current, first, place_of, show
 from verifier.rule import Rule, maximized
 from verifier.strategies import options_of
@@ -40,12 +40,22 @@ def run(subject: Subject, case: Case, *, stumbling: bool = False) -> Trajectory:
     except Exception as error:  # foreign code: whatever it raises on a legitimate case is what was observed
         if not stumbling and _stumbles(subject, case, error):
             raise Refused(f"{subject.implementation} stumbles over some options: {type(error).__name__}") from error
+        if _undecomposed(subject, error):
+            raise Refused(f"a matrix of {subject.format.name} numbers is not decomposed: {error}") from error
         raise violation(
             RAISED, subject, case, observed=f"{type(error).__name__}: {error}", expected="a step"
         ) from error
     if found.facts.get("random") and not _draws(subject):
         raise Refused(f"it draws random numbers in {subject.format.name}, and else not")
     return found
+
+
+def _undecomposed(subject: Subject, error: Exception) -> bool:
+    """Whether a decomposition of a narrow format's numbers failed: rounded or overflown, a matrix may have none.
+
+    What a matrix of them is without their rounding, float32 says: there the same error is a violation.
+    """
+    return subject.format.precision < FP32.precision and type(error).__name__.endswith("LinAlgError")
 
 
 def _draws(subject: Subject) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from verifier.case import Case, Subject, Trajectory
-from verifier.check.alike import alike, breach
+from verifier.check.alike import alike, breach, during
 from verifier.check.changes import fullest
 from verifier.check.coarser import farther_than_rounding
 from verifier.check.pairs import compared
@@ -71,6 +72,9 @@ def uniform(subject: Subject, case: Case) -> None:
             current().notes["small tensors of one value move by their sizes"] += 1
             continue
         for size in LARGER_SIZES:
+            if size == max(LARGER_SIZES) and squared(subject, plain, (min(LARGER_SIZES),)):
+                current().notes["its state grows by the square of a tensor: none of the largest is asked"] += 1
+                continue
             other = _of_one_value(plain, size)
             ran = attempted(subject, other)
             if ran is None:
@@ -83,12 +87,23 @@ def uniform(subject: Subject, case: Case) -> None:
             if far.any() and _reaches_a_bound(subject, seen[0][1], other):
                 current().notes["the norm of a large tensor reaches what that of a small one does not"] += 1
                 continue
+            if far.any():  # a sum of many may be rounded to what is far away, where a sum of few is not
+                own = farther_than_rounding(subject, other, ran, np.repeat(seen[0][0].theta[:, :1], size, axis=1))
+                far &= False if own is None else own
             if far.any():
                 step, element = (int(k) for k in np.argwhere(far)[0])
                 with compared(other, seen[0][1], here=[element], there=[0]):
                     what = f"an element of a tensor of {size} of one value moves otherwise than in small ones"
                     value, should = (show(float(v)) for v in (ran.theta[step, element], seen[0][0].theta[step, 0]))
                     raise breach(what, subject, other, value, should, step, tensor=0, element=element)
+
+
+def squared(subject: Subject, case: Case, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor's state holds an element for each two of the tensor, as a full preconditioner does."""
+    ones = np.ones(size := math.prod(shape))
+    plain = case.with_(shapes=(shape,), theta=ones, grads=ones[None], groups=(), schedule={}, absent=frozenset())
+    seen = attempted(subject, during(plain, "inspect", 0))
+    return seen is not None and max(seen.facts["memory"]) >= size * size * 4
 
 
 def _reaches_a_bound(subject: Subject, small: Case, large: Case) -> bool:
