@@ -114,6 +114,7 @@ def test_an_integer_is_text() -> None:
         (x - Rational(3, 10) * lr, "x - 0.3 * lr"),
         (Rational(1, 10**8) + x, "1e-08 + x"),
         (Rational("3.141592653589793") * x, "pi * x"),
+        (Rational("3.141592653589793") * x / 990, "pi * x / 990"),
         (x / 4, "x / 4"),
         (x / 3, "x / 3"),
     ],

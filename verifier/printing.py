@@ -46,6 +46,8 @@ RELATIONS = {
 
 _SHORT, _COMPUTED = 9, 10**12  # characters of a decimal a person wrote; denominators of numbers nobody writes
 
+_PI = sympy.Rational(repr(math.pi))
+
 NEGATED = ("not ", "not ", r"\neg ")
 IMPLIES = ("=>", "=>", r"\Rightarrow")
 
@@ -68,14 +70,17 @@ def to_text(expr: sympy.Basic) -> str:
 def _remainder(number: sympy.Rational) -> Expr:
     """The number; where it is the double `1 - d` of a short decimal d, as code computes it, that difference.
 
-    A decimal fraction is written as one, and that of pi by its name.
+    A decimal fraction is written as one, and that of pi, or a share of it, by its name.
     """
+    share = number / _PI
+    if number.q > _COMPUTED and max(abs(share.p), share.q) < _COMPUTED:
+        return share * Symbol("pi")
     size = float(abs(number))
     decimal = repr(1 - size)
     if number.q > _COMPUTED and 0 < size < 1 and len(decimal) <= _SHORT and 1 - float(decimal) == size:
         return sympy.sign(number) * Symbol(f"(1 - {decimal})")
     if number.q % 5 == 0 and sympy.Rational(written := repr(size)) == abs(number):
-        return sympy.sign(number) * Symbol("pi" if size == math.pi else written)
+        return sympy.sign(number) * Symbol(written)
     return number
 
 
