@@ -185,3 +185,40 @@ def test_scripts_run_beside_each_other_and_are_told_apart(fresh: bool, tmp_path:
     assert (1, "no\n") == (found["message"].code, found["message"].printed)
     assert 1 == found["raises"].code and "ValueError" in found["raises"].printed
     assert [-11, -9] == [found["dies"].code, found["hangs"].code]
+
+
+LAST = """
+import json, os, socket, sys
+from verifier.auditing import warm
+
+with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as asking:
+    listening.bind(sys.argv[1])
+    listening.listen(1)
+    asking.connect(sys.argv[1])
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    line = json.dumps({"run": "forked:ends", "words": ["7"], "at_once": True}).encode() + b"\\n"
+    socket.send_fds(asking, [line], [nowhere, nowhere, nowhere])
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        os.dup2(ours, 0)
+        os.close(theirs)
+        warm._Server(listening, 1, 1 << 32, ["colorsys"]).serve()
+        os._exit(0)
+    asking.settimeout(30)
+    try:
+        print(asking.recv(16).decode())
+    finally:
+        os.close(theirs)
+        os.wait()
+"""
+
+
+def test_who_waits_for_the_last_module_alone_is_started(tmp_path: Path) -> None:
+    """An interpreter asked for while the last module is imported is started after it, though nobody asks again."""
+    (tmp_path / "forked.py").write_text(FORKED, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+
+    words = [sys.executable, "-c", LAST, str(tmp_path / "s")]
+    ran = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+
+    assert "7" == ran.stdout.strip(), ran.stderr
