@@ -1,4 +1,4 @@
-"""geoopt.optim.radam:RiemannianAdam: maximize differs from negated gradients at step 1, tensor 0, element 0"""
+"""RiemannianAdam: maximize differs from negated gradients at step 1, tensor 0, element 0"""
 import torch
 from geoopt.optim.radam import RiemannianAdam
 

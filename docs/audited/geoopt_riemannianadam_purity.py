@@ -1,4 +1,4 @@
-"""geoopt.optim.radam:RiemannianAdam: .grad was changed by the step at step 1, tensor 0, element 0"""
+"""RiemannianAdam: .grad was changed by the step at step 1, tensor 0, element 0"""
 import torch
 from geoopt.optim.radam import RiemannianAdam
 

@@ -1,4 +1,4 @@
-"""geoopt.optim.radam:RiemannianAdam: raised instead of stepping"""
+"""RiemannianAdam: raised instead of stepping"""
 import torch
 from geoopt.optim.radam import RiemannianAdam
 

@@ -1,4 +1,4 @@
-"""geoopt.optim.radam:RiemannianAdam: differs after a step that found_inf says to skip at step 1, tensor 0, eleme"""
+"""RiemannianAdam: differs after a step that found_inf says to skip at step 1, tensor 0, element 0"""
 import torch
 from geoopt.optim.radam import RiemannianAdam
 

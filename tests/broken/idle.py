@@ -220,6 +220,18 @@ class MovesLargeMatricesByMomentum(Right):
         super().one(p, group if large else {**group, "momentum": 0.0})
 
 
+class LoadsCountsAsTensors(Right):
+    """Steps are counted in an int, of which loading makes a float32 tensor, as torch's `Adam.__setstate__` does."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        return super().rate(p, group, {"step": int(state["step"])})
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        super().load_state_dict(state_dict)
+        for state in self.state.values():
+            state["step"] = torch.tensor(float(state["step"]))
+
+
 HELD: tuple[tuple[type[Optimizer], str], ...] = (
     (KeepsByAnotherName, "read_options"),
     (CorrectsDecay, "decay_switches"),
@@ -241,5 +253,6 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (LeavesTailsOfBlocks, "uniform_tensors"),
     (LeavesItsMaster, "master_weights"),
     (RoundsItsMaster, "master_weights"),
+    (LoadsCountsAsTensors, "state_dtypes"),
 )
 """Each mistake, and a contract that must reject it."""

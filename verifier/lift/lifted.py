@@ -194,7 +194,10 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         )  # fmt: skip
     try:
         rule, nodes = _rule(recipe, explored, name or _rule_name(recipe))
-    except (RuleError, _NoInitial) as error:
+    except RuleError as error:
+        wrong = f"what a step does to an element depends on more than its options and its state: {error}"
+        return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
+    except _NoInitial as error:
         return Lift(**base, status="partial", rule=None, stopped_by=str(error), checked=checked)
     wrong, more = checks.check_other_shapes(recipe, explored, generic)
     if wrong:

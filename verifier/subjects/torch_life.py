@@ -217,17 +217,18 @@ class Life:
         self.facts["moved"].append(any(not same(a, b) for a, b in zip(before, self.parameters, strict=True)))
         self.facts["shared"].append(sorted(shared(travelled.get("state", {}), fresh.state_dict().get("state", {}))))
         now = self._dtypes(fresh)
-        changed = sorted(f"{name} {dtypes[name]} -> {now[name]}" for name in now if dtypes[name] != now[name])
+        tensors = (name for name, dtype in now.items() if dtype.startswith("torch."))
+        changed = sorted(f"{name} {dtypes[name]} -> {now[name]}" for name in tensors if dtypes[name] != now[name])
         self.facts["dtypes"].append(changed)
         self.optimizer = fresh
 
     def _dtypes(self, optimizer: Any) -> dict[str, str]:
-        """The dtypes of the state, by its name."""
+        """The dtypes of the state, by its name; of what is no tensor, its type."""
         found: dict[str, str] = defaultdict(str)
         for p, values in optimizer.state.items():
             for name, value in values.items() if isinstance(values, dict) else ():
-                if isinstance(value, Tensor):
-                    found[f"{name} of a {p.dtype} parameter" if isinstance(p, Tensor) else name] = str(value.dtype)
+                dtype = str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+                found[f"{name} of a {p.dtype} parameter" if isinstance(p, Tensor) else name] = dtype
         return found
 
     def _rebuild(self, step: int) -> None:
