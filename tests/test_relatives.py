@@ -73,6 +73,13 @@ def written(tmp_path: Path, line: str, becomes: str) -> Found:
         ("nadam", "forgotten_mu_product"),
         ("ademamix", "unweighted_exp_avg_slow_by_alpha_update"),
         ("laprop", "constant_beta1"),
+        ("adabelief_rectified", "fresh_beta1_exp_avg_var"),
+        ("adamod", "larger_for_smaller_theta"),
+        ("adamod", "fresh_beta2_exp_avg_lr"),
+        ("aggmo", "averaged_buffers"),
+        ("aggmo", "reversed_buffers"),
+        ("aggmo", "beta2_for_all"),
+        ("aggmo", "summed_buffers"),
     ],
 )
 def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistake: str) -> None:
@@ -103,6 +110,9 @@ def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistak
         ("adabelief", ("eps_accumulated",)),
         ("adabelief", ("eps_inside_root", "coupled_decay")),
         ("yogi", ("uncorrected",)),
+        ("adabelief_rectified", ("threshold_included", "eps_accumulated")),
+        ("adamod", ("eps_hat",)),
+        ("adamod", ("corrected_after_bound", "coupled_decay")),
     ],
 )
 def test_what_somebody_does_on_purpose_is_no_mistake(name: str, conventions: tuple[str, ...]) -> None:
@@ -183,7 +193,7 @@ def test_a_rate_that_weighs_what_is_new_is_a_convention() -> None:
 def test_every_convention_is_somebodys_and_is_met_in_some_rule() -> None:
     """No name in the tables is out of date, and none stands for a mistake as well."""
     seen, slips = set(), set()
-    for name in rules.names():
+    for name in (*rules.names(), *rules.published()):
         for aspect in ASPECTS:
             seen |= {edit.name for edit in aspect.conventions(rules.get(name))}
             slips |= {edit.name for edit in aspect.slips(rules.get(name))}

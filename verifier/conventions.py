@@ -17,6 +17,7 @@ from sympy import (
     GreaterThan,
     Integer,
     Max,
+    Min,
     Piecewise,
     Pow,
     Rational,
@@ -37,9 +38,11 @@ from verifier.mistakes import (
     momenta,
     moments,
     slips_of_averages,
+    slips_of_bounds,
     slips_of_corrections,
     slips_of_decay,
     slips_of_eps,
+    slips_of_loops,
     slips_of_mixtures,
     slips_of_order,
     slips_of_signs,
@@ -125,6 +128,7 @@ OTHERS: Mapping[str, str] = {
     "lookahead_moment": "NAdamW of timm, without a schedule of momenta",
     "threshold_included": "the authors' code of RAdam, which rectifies from rho >= 5 on",
     "initial_one": "TensorFlow's RMSprop, whose average of squares starts at one",
+    "corrected_after_bound": "Ding et al. 2019, AdaMod, whose bounds are of the rate alone",
     "reversed": "averages whose rate weighs what is new, as momentum of batch norm",
 }
 
@@ -203,6 +207,20 @@ def _moments_elsewhere(rule: Rule) -> Iterator[Edit]:
             yield from (_renamed(e, "corrected_maximum") for e in moments(rule) if e.name == f"corrected_{x}")
 
 
+def _corrected_after(rule: Rule) -> Iterator[Edit]:
+    """The first moment corrected itself, where the rate that is held below or above something has its correction."""
+    last, beta1 = stepping(rule), hyper(rule, "beta1")
+    value = sympy.sympify(rule.step[last][1])
+    if beta1 is None or not value.has(Max, Min):
+        return
+    correction = 1 / (1 - beta1**t)
+    for i, (x, e) in enumerate(rule.step):
+        if x in value.free_symbols and x not in rule.state and correction in sympy.Mul.make_args(sympy.sympify(e)):
+            lines = list(with_line(rule, i, sympy.sympify(e) / correction))
+            lines[last] = (rule.theta, rule.theta + (value - rule.theta) * correction)
+            yield Edit("corrected_after_bound", "the first moment is corrected, not the rate", tuple(lines))
+
+
 def _renamed(edit: Edit, name: str) -> Edit:
     return Edit(name, edit.says, edit.step, edit.state)
 
@@ -233,9 +251,10 @@ CORE = Aspect(
     (
         *(corrections, betas, moments, momenta, steps, branches),
         *(slips_of_corrections, slips_of_averages, slips_of_steps),
-        *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_branches, slips_in_place),
+        *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_bounds, slips_of_loops),
+        *(slips_of_branches, slips_in_place),
     ),
-    (_moments_elsewhere, _buffers, thresholds),
+    (_moments_elsewhere, _corrected_after, _buffers, thresholds),
 )
 EPS = Aspect(("weight_decay",), (epsilons, slips_of_eps), (_eps_elsewhere,))
 DECAY = Aspect(

@@ -9,6 +9,7 @@ from verifier.mistakes.corrections import betas, corrections, epsilons
 from verifier.mistakes.decay import decay_of_coupled, decay_of_decoupled, decay_of_other
 from verifier.mistakes.mixtures import slips_of_mixtures, slips_of_order, slips_of_signs
 from verifier.mistakes.moments import momenta, moments
+from verifier.mistakes.several import slips_of_bounds, slips_of_loops
 from verifier.mistakes.slips import (
     slips_of_averages,
     slips_of_corrections,
@@ -38,6 +39,8 @@ MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
     slips_of_mixtures,
     slips_of_order,
     slips_of_signs,
+    slips_of_bounds,
+    slips_of_loops,
 )
 
 __all__ = [
@@ -52,9 +55,11 @@ __all__ = [
     "momenta",
     "moments",
     "slips_of_averages",
+    "slips_of_bounds",
     "slips_of_corrections",
     "slips_of_decay",
     "slips_of_eps",
+    "slips_of_loops",
     "slips_of_mixtures",
     "slips_of_order",
     "slips_of_signs",

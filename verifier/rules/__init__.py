@@ -47,6 +47,9 @@ _PUBLISHED = (
     "laprop",
     "ademamix",
     "adan",
+    "adabelief_rectified",
+    "adamod",
+    "aggmo",
 )
 
 _NOT_COVERED = {
