@@ -24,6 +24,7 @@ said = ASKED.said
         ("Switches", "SwitchesToNothing", "acting_switches", "nesterov changes no step"),
         ("Switches", "SwitchesToNothingTwice", "acting_switches", "nesterov changes no step"),
         ("Proximal", "ProximalWithNoise", "step_follows", "left its enclosure"),
+        ("Centralises", "CentralisesWithoutMaximum", "acting_switches", "amsgrad changes no step"),
         ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
     ],
 )

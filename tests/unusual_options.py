@@ -344,3 +344,34 @@ def _listed(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
     torch._foreach_mul_([average], group["momentum"])
     torch._foreach_add_([average], [p.grad])
     torch._foreach_sub_([p], [1.0 * average if group["nesterov"] else average], alpha=group["lr"])
+
+
+class Centralises(Loop):
+    """AMSGrad of gradients less the means of their rows: what fades beside one that does not is as large."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, beta1: float = 0.9, beta2: float = 0.999, amsgrad: bool = False
+    ) -> None:
+        super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, amsgrad=amsgrad))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        grad = p.grad if p.ndim < 2 or not p.numel() else p.grad - p.grad.mean(1, keepdim=True)
+        state = self.state[p]
+        if not state:
+            state["m"], state["v"], state["top"] = (torch.zeros_like(p) for _ in range(3))
+        state["m"].lerp_(grad, 1 - group["beta1"])
+        state["v"].mul_(group["beta2"]).addcmul_(grad, grad, value=1 - group["beta2"])
+        state["top"].copy_(self.largest(state["top"], state["v"]))
+        squares = state["top"] if group["amsgrad"] else state["v"]
+        p.addcdiv_(state["m"], squares.sqrt() + 1e-3, value=-group["lr"])
+
+    def largest(self, top: Tensor, v: Tensor) -> Tensor:
+        return torch.maximum(top, v)
+
+
+class CentralisesWithoutMaximum(Centralises):
+    """The largest average is the last one."""
+
+    def largest(self, top: Tensor, v: Tensor) -> Tensor:
+        return v

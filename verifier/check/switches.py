@@ -89,6 +89,9 @@ LOOKS = 6
 FADING = 2.0**-6
 """How much smaller the gradients of some elements are from step to step, so that averages of their squares fall."""
 
+FADE = ((1, 0, 0, 1), (1, 1, 0, 0), (1, 0, 1, 0), (1, 1, 1, 1))
+"""Which elements of a matrix fade: steps that take away means of rows or columns make others of what fades alone."""
+
 STEPS, MANY = 3, 48
 """Steps that tell most switches; and until an average of what gradients differ from their own average by falls."""
 
@@ -112,6 +115,8 @@ def acts(subject: Subject, case: Case) -> None:
         elif not _told(seen) and not _told(long := _looks(subject, case, remembering[:LOOKS], name, MANY)):
             if leaves_out(subject, name, [turned for turned, _ in long]):
                 continue
+            if any(_told(_looks(subject, case, remembering[:LOOKS], name, MANY, fade)) for fade in FADE[1:]):
+                continue
             turned, _ = seen[0]
             with compared(turned, turned.with_(hyper={**turned.hyper, name: 0.0}), unlike=True):
                 what = f"{name} changes no step, though gradients fade"
@@ -128,19 +133,23 @@ def _told(seen: list[tuple[Case, bool]]) -> bool:
     return any(told for _, told in seen)
 
 
-def _looks(subject: Subject, case: Case, bases: list[Any], name: str, steps: int) -> list[tuple[Case, bool]]:
+def _looks(
+    subject: Subject, case: Case, bases: list[Any], name: str, steps: int, fade: tuple[int, ...] = FADE[0]
+) -> list[tuple[Case, bool]]:
     """What is seen of the switch beside each combination that takes it."""
-    return [pair for base in bases if (pair := _both(subject, case, base, name, steps)) is not None]
+    return [pair for base in bases if (pair := _both(subject, case, base, name, steps, fade)) is not None]
 
 
-def _both(subject: Subject, case: Case, base: Any, name: str, steps: int) -> tuple[Case, bool] | None:
+def _both(
+    subject: Subject, case: Case, base: Any, name: str, steps: int, fade: tuple[int, ...]
+) -> tuple[Case, bool] | None:
     """The case with the switch on, and whether its steps differ from those without; None where it cannot be chosen."""
     flat = getattr(subject.rule, "most_dimensions", 5) < 2
     fades = np.minimum(np.arange(float(steps)), STEPS)[:, None]
     plain = case.with_(
         shapes=((4,),) if flat else ((2, 2),),
         theta=np.array([1.0, -0.5, 2.0, 0.25]),
-        grads=np.array([[1.0, -2.0, 3.0, 0.5]]) * np.array([FADING, 1.0, 1.0, FADING]) ** fades,
+        grads=np.array([[1.0, -2.0, 3.0, 0.5]]) * (FADING ** np.array(fade)) ** fades,
         hyper={**case.hyper, **base, name: 0.0},
         groups=(),
         schedule={},
