@@ -131,12 +131,15 @@ def _of_one_value(case: Case, size: int) -> Case:
 
 
 def _far(subject: Subject, one: tuple[Trajectory, Case], others: Array) -> Mask:
-    """Where elements of a run are farther from the first element of `one` than rounding goes. shape of `others`"""
+    """Where elements of a run are farther from the first element of `one` than rounding goes. shape of `others`
+
+    Asked of the least and the largest of each step alone: where they are not, no other is.
+    """
     ran, case = one
     found: Mask = np.zeros(others.shape, dtype=bool)
-    where = np.flatnonzero((~same_bits(others, ran.theta[:, :1])).any(axis=0))
-    bits = np.ascontiguousarray(others[:, where]).view(np.uint64)
-    for k in where[np.unique(bits, axis=1, return_index=True)[1]]:  # elements that moved alike are asked of once
+    differ = ~same_bits(others, ran.theta[:, :1]).all(axis=0)
+    ends = np.concatenate([others.argmin(axis=1), others.argmax(axis=1)])  # of a step these go farthest; NaN is one
+    for k in np.unique(ends[differ[ends]]):
         far = farther_than_rounding(subject, case, ran, np.repeat(others[:, [k]], ran.theta.shape[1], axis=1))
         found[:, k] = far is not None and far[:, 0]
         if found.any():
