@@ -137,7 +137,7 @@ def _far(subject: Subject, one: tuple[Trajectory, Case], others: Array) -> Mask:
     """
     ran, case = one
     found: Mask = np.zeros(others.shape, dtype=bool)
-    differ = (~same_bits(others, ran.theta[:, :1])).any(axis=0)
+    differ: Mask = np.asarray((~same_bits(others, ran.theta[:, :1])).any(axis=0))
     ends = np.concatenate([others.argmin(axis=1), others.argmax(axis=1)])  # of a step these go farthest; NaN is one
     for k in np.unique(ends[differ[ends]]):
         far = farther_than_rounding(subject, case, ran, np.repeat(others[:, [k]], ran.theta.shape[1], axis=1))
