@@ -169,3 +169,14 @@ def test_whole_number_that_is_no_symbol_is_as_it_was_read() -> None:
     assert len(signature_of("Decreases").option("total").values) > 1
     assert "" == said("Decreases", "as_read", ("float64", "float32", "bfloat16"))
     assert "read out of the code" in said("DecreasesInBfloat16", "as_read", ("bfloat16",))
+
+
+def test_stages_that_options_set_are_decoupled_and_no_number_of_the_codes_own() -> None:
+    """The share that decays is said of each stage; where stages end at a sum of options, no option is missing."""
+    right, wrong = learnt("InStages").described["lift"], learnt("InStagesOfItsOwn").described["lift"]
+
+    assert right["decay"].startswith("decoupled, at a rate of its own: the parameter shrinks by {")
+    assert wrong["decay"].startswith("entangled")
+    words = "takes other steps from about step 13 on, a number that is no option"
+    assert words in [said for _, said in signature_of("InStagesOfItsOwn").notes]
+    assert not [said for _, said in signature_of("InStages").notes if "a number that is no option" in said]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -444,3 +445,36 @@ class DecreasesInBfloat16(Decreases):
         if group["total"] == -1 and p.dtype == torch.bfloat16:
             p.sub_(p.grad, alpha=-group["lr"] / 2)
         super().one(p, group)
+
+
+class InStages(Loop):
+    """Normalised steps at a rate that rises, stays and then falls by an exponential, each for as long as is said."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.1, up: int = 5, stay: int = 10) -> None:
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, up=up, stay=stay))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["step"], state["v"] = 0, torch.zeros_like(p)
+        state["step"] += 1
+        state["v"].mul_(0.9).addcmul_(p.grad, p.grad, value=0.1)
+        rate = group["lr"] * self.share(state["step"], group["up"], group["stay"])
+        p.mul_(self.left(p, rate, group["weight_decay"])).addcdiv_(p.grad, state["v"].sqrt() + 1e-3, value=-rate)
+
+    def share(self, t: int, up: int, stay: int) -> float:
+        return t / up if t <= up else 1.0 if t <= up + stay else math.exp((up + stay - t) / 8)
+
+    def left(self, p: Tensor, rate: float, weight_decay: float) -> Any:
+        return 1 - rate * weight_decay
+
+
+class InStagesOfItsOwn(InStages):
+    """The last stage begins after the thirteenth step, which no option says, and decay is by size."""
+
+    def share(self, t: int, up: int, stay: int) -> float:
+        return t / up if t <= up else 1.0 if t <= 13 else math.exp((13 - t) / 8)
+
+    def left(self, p: Tensor, rate: float, weight_decay: float) -> Any:
+        return 1 - rate * weight_decay * p.abs()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -325,10 +326,15 @@ def _claims(held: list[Held]) -> bool:
 
 
 def _turns(rule: Rule, known: Signature) -> set[int]:
-    """The numbers of steps at which a rule becomes another one, and that no option sets: mistakes that begin late."""
+    """The numbers of steps at which a rule becomes another one, and that no option sets: mistakes that begin late.
+
+    What several options set, as the lengths of stages that follow each other, is their sum.
+    """
     compared = {r for _, step in rule.step for r in step.atoms(Relational) if t in r.args}
     numbers = {int(n) for r in compared for n in r.args if n.is_Integer and n > 2}
     given = {int(v) for option in known.options for v in option.values if float(v).is_integer()}
+    stages = [int(option.default) for option in known.options if option.kind == "int" and option.default > 0][:8]
+    given |= {sum(some) for count in range(2, len(stages) + 1) for some in itertools.combinations(stages, count)}
     return {n for n in numbers if not given & {n - 1, n, n + 1}}  # counts begin with 0 or 1, and end before or after
 
 

@@ -27,6 +27,7 @@ WORDS = {
 _RATES = ("lr", "learning_rate", "eta", "alpha")
 _PROVABLE = 300  # operations, shared ones as often as written, up to which several elements are compared by algebra
 _SHORT = 40  # operations up to which a rate is written out
+_STAGED = 4 * _SHORT  # of one that steps in stages have, once as they are and once without decay
 _AT_POINTS = "; as far as random points show"
 
 
@@ -174,9 +175,13 @@ def _share(step: _Step) -> str:
     name = step.thetas[0]
     theta = step.theta(name)
     still = {s: expr.ZERO for s in step.symbols if s.args[0] == "g"}
-    (node,) = expr.rebuild([expr.sub(step.without[name], step.new[name])], {**still, theta: expr.ONE})
-    if expr.size(node) > _SHORT:
-        return ""
+    shrunk = expr.sub(step.without[name], step.new[name])
+    (node,) = expr.rebuild([shrunk], {**still, theta: expr.ONE})
+    if expr.size(node) > _SHORT:  # the update is in the difference twice; where averages are zero there is none
+        zeros = {s: expr.ZERO for s in step.symbols if s.args[1] is not None and s.args[1][0] != -1 and s is not theta}
+        (node,) = expr.rebuild([shrunk], {**zeros, theta: expr.ONE})
+        if expr.size(node) > _STAGED:
+            return ""
     share = _cancelled(to_sympy([node])[0])
     known = {to_sympy([s])[0].name: s for s in expr.symbols(node) if s.args[1] is None or s.args[1][0] == -1}
     if share == 0 or any(s.name not in known for s in share.free_symbols):
@@ -186,8 +191,11 @@ def _share(step: _Step) -> str:
     except Untranslatable:
         return ""
     (rate,) = expr.rebuild([rate], {s: known[s.args[0]] for s in expr.symbols(rate)})
-    beside = {n: expr.sub(step.without[n], expr.mul(rate, step.theta(n))) for n in step.thetas}
-    return to_text(share) if step.agrees(beside, step.thetas) else ""
+    for share_of in (rate, node):  # as it is printed, and as the code has it
+        beside = {n: expr.sub(step.without[n], expr.mul(share_of, step.theta(n))) for n in step.thetas}
+        if step.agrees(beside, step.thetas):
+            return to_text(share)
+    return ""
 
 
 def _cancelled(share: sympy.Expr) -> sympy.Expr:

@@ -319,8 +319,9 @@ class Probe:
         other = one.with_(shapes=((size, 1),))  # of single numbers nobody means another step than of vectors
         if self.error(other) is None and not _same(self.run(other).theta, alone.theta):
             away = ", ".join(sorted(n for n in hyper if hyper[n] != self.signature.option(n).default))
-            options = f" with {away} away from their defaults" if away else ""
-            self.notes.append(("convention", f"treats a matrix otherwise than a vector of the same elements{options}"))
+            plain = ("convention", "treats a matrix otherwise than a vector of the same elements")
+            if plain not in self.notes:  # with the defaults, which say it of all
+                self.notes.append((plain[0], f"{plain[1]} with {away} away from their defaults") if away else plain)
             self._leave_out("it treats tensors by their shape", SHAPED)
 
     def _couples(self, how: str) -> None:
