@@ -31,6 +31,29 @@ class StumblesOverComplex(TwoAdditions):
         super().one(p, group)
 
 
+class DividesBySizes(TwoAdditions):
+    """Complex gradients are divided by how large they are, as numbers: torch.view_as_real is for pairs of numbers."""
+
+    def one(self, p: Any, group: Any) -> None:
+        size = p.grad.abs().square() if p.is_complex() else p.grad.square()
+        p.sub_(p.grad / (size + 1).sqrt(), alpha=group["lr"])
+
+
+class DividesBySquares(TwoAdditions):
+    """Complex gradients are multiplied with themselves, where they should be with their conjugates: p.is_complex()."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.sub_(p.grad / (p.grad * p.grad + 1).sqrt(), alpha=group["lr"])
+
+
+class DividesByRealParts(TwoAdditions):
+    """Of complex gradients the real parts alone say how large they are."""
+
+    def one(self, p: Any, group: Any) -> None:
+        size = p.grad.real.square() if p.is_complex() else p.grad.square()
+        p.sub_(p.grad / (size + 1).sqrt(), alpha=group["lr"])
+
+
 class EstimatesOfSigns(TwoAdditions):
     """The step grows with how often signs of gradients have agreed, whatever their sizes; it is kept once."""
 

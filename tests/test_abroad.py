@@ -56,6 +56,14 @@ def said(name: str, law: str, *formats: str) -> str:
     return ""
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_complex_parameters_may_be_numbers(dtype: str) -> None:
+    """What turns with its gradients, and moves real numbers as reals, has complex numbers; else it has not."""
+    assert "" == said("DividesBySizes", "complex_numbers", dtype)
+    assert "otherwise than its two parts" in said("DividesBySquares", "complex_numbers", dtype)
+    assert "otherwise than its two parts" in said("DividesByRealParts", "complex_numbers", dtype)
+
+
 def test_refusal_by_an_error_of_its_own_is_none() -> None:
     """A class that says that it takes no complex parameters breaks no contract, whatever its error is called."""
     assert "" == said("RefusesComplex", "complex_numbers", "float32")

@@ -365,3 +365,42 @@ def test_only_option_that_acts_otherwise_in_a_group_is_asked_once(tmp_path: Path
     (case,) = full(laws.found.signature)
 
     assert in_child(lambda: laws.violation("scales.options_read", "cpu-float32-forloop", case), seconds=20) is None
+
+
+SUMS = """
+import torch
+
+class Sums(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, initial_accumulator_value=0.0):
+        if initial_accumulator_value < 0:
+            raise ValueError("negative")
+        super().__init__(params, dict(lr=lr, initial_accumulator_value=initial_accumulator_value))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                first = torch.full_like(p, group["initial_accumulator_value"])
+                total = self.state[p].setdefault("sum", first)
+                total.addcmul_(p.grad, p.grad)
+                p.addcdiv_(p.grad, total.sqrt().add_(1e-3), value=-group["lr"])
+"""
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_what_sums_begin_with_is_read(read: bool, tmp_path: Path) -> None:
+    """Of options that no schedule changes it is asked, too, whether anything but the constructor reads them."""
+    text = (
+        SUMS if read else SUMS.replace('torch.full_like(p, group["initial_accumulator_value"])', "torch.zeros_like(p)")
+    )
+    (tmp_path / "sums.py").write_text(text, encoding="utf-8")
+    laws = Laws(Request(f"{tmp_path / 'sums.py'}:Sums"))
+    assert laws.found.signature is not None
+    exempt = dict(laws.found.signature.exempt)
+
+    found = [
+        laws.violation("sums.read_options", "cpu-float32-forloop", c) for c in full(laws.found.signature) if not read
+    ]
+
+    assert read == ("read_options" in exempt)
+    assert read == (not any(found))

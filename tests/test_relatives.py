@@ -68,6 +68,9 @@ def written(tmp_path: Path, line: str, becomes: str) -> Found:
         ("qhadam", "beta1_for_beta2"),
         ("adabelief", "fresh_beta1_exp_avg_var"),
         ("adan", "without_diff_ahead"),
+        ("adan", "turned_pre_grad"),
+        ("adamw", "step_stuck"),
+        ("radam", "step_ahead_rho"),
         ("adan", "diff_from_zero"),
         ("adan", "turned_diff_by_beta2_ahead"),
         ("nadam", "forgotten_mu_product"),
@@ -420,3 +423,33 @@ def test_a_mistake_in_one_branch_of_radam_is_found(mistake: str, included: bool)
 
     assert near is not None and near.wrong is not None
     assert f"radam_decoupled__{mistake}" == near.wrong.name
+
+
+def test_a_default_in_the_place_of_its_option_is_named(tmp_path: Path) -> None:
+    """eps is taken, and 1e-8 written where it should stand: AdamW but for that, and held to AdamW."""
+    found = written(tmp_path, DENOM, "denom = (exp_avg_sq.sqrt() / math.sqrt(bias2)).add_(1e-8)")
+
+    assert "adamw__constant_eps" == found.described["proof"]["mutant"]
+    assert "1e-08 stands where eps should" in found.described["proof"]["relation"]
+    assert [("adamw", "claimed")] == [(held.rule.name, held.source) for held in found.held]
+
+
+def test_a_number_that_is_the_default_of_another_option_is_no_mistake(tmp_path: Path) -> None:
+    """Where there is no option eps, its usual value is a number like any other."""
+    text = source("AdamWLoop").replace(DENOM, "denom = (exp_avg_sq.sqrt() / math.sqrt(bias2)).add_(1e-8)")
+    text = text.replace("eps=1e-8, weight_decay=1e-2", "weight_decay=1e-2, rho=1e-8").replace("eps=eps", "rho=rho")
+    file = tmp_path / "mine.py"
+    file.write_text(text, encoding="utf-8")
+
+    assert "mutant" not in str(learnt(f"{file}:AdamWLoop").described["proof"].get("relation", ""))
+    assert not learnt(f"{file}:AdamWLoop").described["proof"].get("mutant")
+
+
+def test_a_first_moment_of_yogi_may_start_at_zero() -> None:
+    """The paper's does; that of most implementations starts where the second moment does."""
+    yogi = rules.get("yogi")
+    zeroed = replace(yogi, state={s: 0 if s.name == "exp_avg" else initial for s, initial in yogi.state.items()})
+    found = related(zeroed)
+
+    assert found is not None and found.wrong is None
+    assert ["zero_initial_exp_avg"] == [edit.name for edit in found.conventions]

@@ -62,6 +62,7 @@ STANDS_IN: dict[str, type[Any]] = {
     "evaluation": vanishing.Evaluates,
     "BoundsTheSumOfLengths": vanishing.BoundsAllTogether,
     "DampensWithoutMomentum": idle.Dampens,
+    "KeepsWhatItShouldDampen": idle.Dampens,
     "ForgetsSquares": idle.RemembersSquares,
     "LeavesItsMaster": idle.KeepsItsMaster,
     "RoundsItsMaster": idle.KeepsItsMaster,

@@ -31,6 +31,7 @@ from verifier.mistakes import (
     betas,
     branches,
     corrections,
+    counts,
     decay_of_coupled,
     decay_of_decoupled,
     decay_of_other,
@@ -71,6 +72,7 @@ SHIPPED: Mapping[str, str] = {
     "threshold_low": "Liu et al. 2020, Algorithm 2, which rectifies from rho > 4 on",
     "prev_unbranched": "Rprop without the step back (Igel & Huesken 2000, Rprop-)",
     "zero_initial_sum": "Duchi et al. 2011, whose sum starts at zero",
+    "zero_initial_exp_avg": "Zaheer et al. 2018, whose first moment starts at zero",
 }
 """Transformations of `mistakes` that are conventions, by name: who publishes or ships them."""
 
@@ -84,6 +86,9 @@ ABSENT: Mapping[str, str] = {
 
 REVERSED = 0.5
 """A decay rate whose default is below names what is new, so that 1 - rate is kept (Keras's batch norm has it so)."""
+
+SUMMED = frozenset({"step_stuck"})
+"""Mistakes that code with sums in the place of averages makes on purpose: no state is mapped to find them."""
 
 Transform = Callable[[Rule], Iterator[Edit]]
 
@@ -249,7 +254,7 @@ def thresholds(rule: Rule) -> Iterator[Edit]:
 CORE = Aspect(
     ("weight_decay", "eps"),
     (
-        *(corrections, betas, moments, momenta, steps, branches),
+        *(corrections, counts, betas, moments, momenta, steps, branches),
         *(slips_of_corrections, slips_of_averages, slips_of_steps),
         *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_bounds, slips_of_loops),
         *(slips_of_branches, slips_in_place),
@@ -266,4 +271,4 @@ DECAY = Aspect(
 ASPECTS: tuple[Aspect, ...] = (CORE, EPS, DECAY)
 """In the order in which they can be told apart: where weight_decay and eps are zero, only the first shows."""
 
-__all__ = ["ABSENT", "ASPECTS", "REVERSED", "SHIPPED", "Aspect", "shipped", "thresholds"]
+__all__ = ["ABSENT", "ASPECTS", "REVERSED", "SHIPPED", "SUMMED", "Aspect", "shipped", "thresholds"]

@@ -73,6 +73,13 @@ class NeverRests(Right):
         return max(super().rate(p, group, state), 1e-4)
 
 
+class FallsBackToItsRate(Right):
+    """A rate of zero that a schedule writes is none, and the default stands in for it."""
+
+    def rate(self, p: Any, group: Any, state: Any) -> float:
+        return super().rate(p, {**group, "lr": group["lr"] or self.defaults["lr"]}, state)
+
+
 class LeavesZeros(Right):
     """Parameters of several numbers, all of them zero, are left as they are."""
 
@@ -124,6 +131,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (SlowsThirdDimension, "all_parameters"),
     (StumblesBehindEmpty, "partition"),
     (NeverRests, "resting_rate"),
+    (FallsBackToItsRate, "resting_rate"),
     (LeavesZeros, "zero_parameters"),
     (TurnsTallMatrices, "tall_matrices"),
     (SeedsItsSteps, "surroundings"),

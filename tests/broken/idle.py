@@ -72,6 +72,13 @@ class DampensWithoutMomentum(Dampens):
         return not group["momentum"]
 
 
+class KeepsWhatItShouldDampen(Dampens):
+    """Of a gradient that is dampened, the share is kept that should be left out."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        return Right.gradient(self, p, group) * (group["dampening"] or 1.0)
+
+
 class DampensAlways(Dampens):
     """Gradients are dampened whatever the momentum is: right."""
 
@@ -249,6 +256,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (CountsToThree, "counted_steps"),
     (NeverReadsPower, "read_options"),
     (DampensWithoutMomentum, "vanishing_momentum"),
+    (KeepsWhatItShouldDampen, "vanishing_momentum"),
     (ForgetsSquares, "memory_of_steps"),
     (LeavesTailsOfBlocks, "uniform_tensors"),
     (LeavesItsMaster, "master_weights"),

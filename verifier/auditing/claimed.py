@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import sympy
@@ -15,6 +16,7 @@ from sympy import Eq, Ne
 from sympy.core.relational import Relational
 
 from verifier import rules
+from verifier.auditing.constant import constant
 from verifier.auditing.read import Read
 from verifier.conventions import shipped
 from verifier.enclosure.program import program
@@ -33,18 +35,23 @@ MEANT = ("amsgrad", "ams_bound", "nesterov", "centered", "decoupled_weight_decay
 
 
 def relation(
-    read: Lift, proof: induction.LiftProof | None, fixed: Mapping[str, float], turns: Collection[int] = ()
+    read: Lift,
+    proof: induction.LiftProof | None,
+    fixed: Mapping[str, float],
+    turns: Collection[int] = (),
+    options: Mapping[str, float] = MappingProxyType({}),
 ) -> Relative | None:
     """The rule that code nearly follows, given the proof of the nearest; None where it follows one, or is far from all.
 
     Code that follows with a switch on what it should follow with the switch off has a mistake, whatever it equals.
-    So has code that follows a rule until one of `turns`, the numbers of steps at which it becomes another.
+    So has code that follows a rule until one of `turns`, the numbers of steps at which it becomes another, and code
+    that has the default of one of `options` in the place of the option.
     """
     if read.rule is None or proof is None:
         return None
     if not proof.proved:
         found = _turning(read, *turns) if len(turns) == 1 else None
-        return found or relative(read, matching.candidates(read))
+        return found or constant(read, options) or relative(read, matching.candidates(read))
     switched = [table for name, table in RARELY.items() if fixed.get(name)]
     meant = next((table[proof.rule] for table in switched if proof.rule in table), "")
     if not meant:

@@ -208,6 +208,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
     mistaken: list[Read] = []
     literal = [o.name for o in known.options if o.kind == "float" and o.default == 0]
     literal = [name for name in literal if name not in construct.DECAY_NAMES]
+    numbers = {o.name: o.default for o in known.options if o.kind == "float" and o.name in known.group_options}
     for fixed in _variants(known, thorough=request.profile != "smoke"):
         with _patient(bool(fixed)):
             switches = {known.option(n).argument: bool(v) for n, v in fixed.items()}
@@ -237,7 +238,8 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
             proof = reading.prove(read, declared if not fixed else None, tell=not fixed)
             if not fixed and proof is not None:
                 described["proof"] = proof.to_json() | ({"rule": proof.rule})
-            near = claimed.relation(read, proof, fixed, _turns(read.rule, known)) if declared is None else None
+            turns = _turns(read.rule, known)
+            near = claimed.relation(read, proof, fixed, turns, numbers) if declared is None else None
             if near is not None and near.wrong is not None and read.weight_decay == "none" != described["weight_decay"]:
                 near = None  # what is read of vectors lacks a decay that acts on matrices alone
             if near is not None and not fixed:

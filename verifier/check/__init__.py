@@ -18,9 +18,9 @@ from verifier.check.bits import (
 )
 from verifier.check.bounds import bounds
 from verifier.check.changes import ascends
+from verifier.check.complexes import as_reals
 from verifier.check.contracts import (
     acts_on_all,
-    as_reals,
     implementations_agree,
     in_company,
     layout_free,

@@ -138,35 +138,6 @@ def in_company(subject: Subject, case: Case, dtype: str) -> None:
             decided(what, Judgement.OTHERWISE if told else Judgement.UNKNOWN, found)
 
 
-def as_reals(subject: Subject, case: Case) -> None:
-    """A complex parameter moves as the pair of its real and imaginary parts."""
-    count = len(case.theta) // 2
-    if not count or subject.format.precision < FP32.precision:
-        current().notes["torch has no complex numbers of this format"] += 1
-        return
-    if subject.implementation == "differentiable":
-        current().notes["a differentiable step computes its scalars as tensors"] += 1
-        return
-    if getattr(subject.rule, "can_maximize", False) and not case.maximize:
-        as_reals(subject, case.with_(maximize=True))
-    pairs = case.with_(
-        shapes=((count, 2),), theta=case.theta[: 2 * count], grads=case.grads[:, : 2 * count], groups=(),
-        absent=frozenset(), layout="contiguous", grad_layout="contiguous",
-    )  # fmt: skip
-    other = during(pairs, "complex", 0)
-    what = "a complex parameter moves otherwise than its two parts"
-    try:
-        with compared(other, pairs):
-            alike(what, subject, other, run(subject, other), run(subject, pairs))
-    except Refused as no:
-        current().notes[str(no)] += 1
-    except Violation as found:
-        if found.what != RAISED or not str(found.observed).startswith("NotImplementedError"):
-            raise
-        current().violation = None  # torch, or the class, says that there is no such arithmetic
-        current().notes[f"takes no complex parameters: {found.observed}"] += 1
-
-
 def sparse_as_dense(subject: Subject, case: Case) -> None:
     """A sparse gradient with duplicate entries acts as the dense gradient it stands for."""
     if getattr(subject.rule, "can_maximize", False) and not case.maximize:

@@ -111,24 +111,32 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
         return
     off = dict.fromkeys(getattr(signature, "decays", {}), 0.0)
     still = _ordinary(subject, case).with_(hyper={**case.hyper, **defaults, **off})
-    resting = still.with_(hyper={**still.hyper, name: 0.0})
+    if _rests(subject, name, still, still.with_(hyper={**still.hyper, name: 0.0})):
+        _rests(subject, name, still, still.with_(schedule={1: {name: 0.0}}), matters=True)  # as a warm-up begins
+
+
+def _rests(subject: Subject, name: str, still: Case, resting: Case, *, matters: bool = False) -> bool:
+    """Whether one run without a rate rests, `still` being the same with one; raises where nothing excuses moves.
+
+    `matters`: it is known that the rate is no matter of other options.
+    """
     try:
         seen = run(subject, resting).theta
         moved = ~same_bits(seen[1:], seen[:-1])
         current().compared(moved.size)
         if not moved.any() or not np.isfinite(seen).all():
-            return
+            return not moved.any()
         alone = run(subject, resting.with_(grads=np.zeros_like(resting.grads))).theta
         usual = run(subject, still)
         if not same_bits(alone[1:], alone[:-1]).all() or _begins(subject, still, name, usual):
-            return
-        if same_bits(usual.theta, seen).all() and _matters(subject, still, name):
+            return False
+        if not matters and same_bits(usual.theta, seen).all() and _matters(subject, still, name):
             current().notes["other options decide whether the learning rate matters, and by default it does not"] += 1
-            return
+            return False
     except (Refused, Violation) as no:
         current().violation = None
         current().notes[str(no)] += 1
-        return
+        return False
     step, element = (int(k) for k in np.argwhere(moved)[0])
     value, before = (repr(float(seen[k, element])) for k in (step + 1, step))
     what = f"a step moves parameters although {name} is 0 and nothing decays"

@@ -12,7 +12,7 @@ from verifier.check.direction import GRAD, beside, same_run
 from verifier.check.pairs import compared
 from verifier.check.seen import attempted
 from verifier.record import current
-from verifier.strategies import idle
+from verifier.strategies import ROUND_STATE, idle
 
 STEPS = 4
 
@@ -31,7 +31,7 @@ def reads_options(subject: Subject, case: Case) -> None:
     quiet = idle(signature.notes)
     numbers = [
         o for o in signature.options
-        if o.kind in ("float", "int") and o.place is None and o.name in quiet & signature.group_options
+        if o.kind in ("float", "int") and o.place is None and o.name in quiet & {*signature.group_options, *ROUND_STATE}
     ]  # fmt: skip
     names = set(unread(signature.build, tuple(o.argument for o in numbers)))
     for option in (o for o in numbers if o.argument in names):

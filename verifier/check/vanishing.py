@@ -135,7 +135,10 @@ def combinations(signature: Any) -> Iterator[Mapping[str, float]]:
 
 
 def vanishes(subject: Subject, case: Case) -> None:
-    """Steps with next to no momentum are those without, under the defaults, or with any one switch turned."""
+    """Steps with next to no momentum are those without, under the defaults, or with any one switch turned.
+
+    So are those with next to no dampening, where there is momentum.
+    """
     signature: Any = subject.rule
     names = [o.name for o in signature.options if o.name == "momentum" and o.kind == "float"]
     if subject.format.precision < FP32.precision or not names or not current().first("little momentum", case):
@@ -152,6 +155,22 @@ def vanishes(subject: Subject, case: Case) -> None:
         what = "steps with next to no momentum are not those without"
         but_for_rounding(what, subject, (little, seen), (without, expected))
     _without_momentum(subject, case)
+    _little_dampening(subject, case)
+
+
+def _little_dampening(subject: Subject, case: Case) -> None:
+    """With momentum, next to no dampening is none: the share of gradients that it leaves is one, and not itself."""
+    signature: Any = subject.rule
+    if not any(o.name == "dampening" and o.kind == "float" for o in signature.options):
+        return
+    momentum = next((v for v in signature.option("momentum").values if v), 0.0)
+    on = {**case.hyper, **signature.defaults, "momentum": momentum, "dampening": 0.0}
+    without = ordinary(subject, case.with_(hyper=on))
+    little = without.with_(hyper={**without.hyper, "dampening": NEXT_TO_NONE})
+    expected, seen = attempted(subject, without), attempted(subject, little)
+    if expected is not None and seen is not None and np.isfinite(expected.theta).all():
+        what = "steps with next to no dampening are not those without"
+        but_for_rounding(what, subject, (little, seen), (without, expected))
 
 
 OF_MOMENTUM = ("dampening", "nesterov")

@@ -16,7 +16,7 @@ from functools import cache
 
 import sympy
 
-from verifier.conventions import ABSENT, ASPECTS, REVERSED, Aspect, thresholds
+from verifier.conventions import ABSENT, ASPECTS, REVERSED, SUMMED, Aspect, thresholds
 from verifier.edits import Edit
 from verifier.equality.normal import Status
 from verifier.lift import expr, induction
@@ -135,7 +135,8 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
                 continue
             if not (proof.maps and candidate.slip):
                 return near
-            mapped = mapped or near  # one that keeps the code's own state explains it better, if there is one
+            if candidate.slip.name not in SUMMED:
+                mapped = mapped or near  # one that keeps the code's own state explains it better, if there is one
         if mapped is not None or unproved is not None:
             return mapped or unproved
     return None

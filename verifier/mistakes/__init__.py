@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from verifier.edits import Edit
-from verifier.mistakes.corrections import betas, corrections, epsilons
+from verifier.mistakes.corrections import betas, corrections, counts, epsilons
 from verifier.mistakes.decay import decay_of_coupled, decay_of_decoupled, decay_of_other
 from verifier.mistakes.mixtures import slips_of_mixtures, slips_of_order, slips_of_signs
 from verifier.mistakes.moments import momenta, moments
@@ -26,6 +26,7 @@ MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
     decay_of_other,
     epsilons,
     corrections,
+    counts,
     betas,
     moments,
     momenta,
@@ -48,6 +49,7 @@ __all__ = [
     "betas",
     "branches",
     "corrections",
+    "counts",
     "decay_of_coupled",
     "decay_of_decoupled",
     "decay_of_other",

@@ -58,12 +58,29 @@ def corrections(rule: Rule) -> Iterator[Edit]:
             "no bias is corrected",
             everywhere(rule, lambda e: e.xreplace({one: Integer(0), two: Integer(0)})),
         )
+    if powers:
+        stuck = everywhere(rule, put({power: power.base for power in powers}))
+        yield Edit("step_stuck", "every bias correction is that of the first step", stuck)
     if any(t in sympy.sympify(e).free_symbols for _, e in rule.step):
         yield Edit("step_ahead", "the step's number is one ahead", everywhere(rule, lambda e: e.subs(t, t + 1)))
     if any(e.has(t - 1) for _, e in rule.step):
         yield Edit(
             "step_behind", "the step's number is one behind", everywhere(rule, lambda e: e.xreplace({t - 1: t - 2}))
         )
+
+
+def counts(rule: Rule) -> Iterator[Edit]:
+    """The mistakes of counting otherwise in one line, and of looking back the wrong way round."""
+    counted = [i for i, (_, e) in enumerate(rule.step) if any(p.exp == t for p in sympy.sympify(e).atoms(Pow))]
+    for i in counted if len(counted) > 1 else ():
+        x, e = rule.step[i]
+        says = f"the step's number is one ahead in {x}"
+        yield Edit(f"step_ahead_{x}", says, with_line(rule, i, e.subs(t, t + 1)))
+    kept = [x for x, e in rule.step if x in rule.state and e == rule.grad]
+    for before in kept:
+        turned = put({rule.grad - before: before - rule.grad})
+        says = f"the gradient is subtracted from {before}, the one before it, and not the other way round"
+        yield Edit(f"turned_{before}", says, everywhere(rule, turned))
 
 
 def betas(rule: Rule) -> Iterator[Edit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from verifier.strategies import ACTING, COUPLES, OF_DECAY, RATES, idle
+from verifier.strategies import ACTING, COUPLES, OF_DECAY, RATES, ROUND_STATE, idle
 from verifier.subjects.torch_signature import DRAWS, Signature
 
 
@@ -21,7 +21,7 @@ def unasked(signature: Signature, exempt: Mapping[str, str]) -> dict[str, str]:
     if not signature.decays or not any(OF_DECAY.search(name) for name in switches):
         found["decay_switches"] = "it has no switch that says how weight decay acts"
     numbers = {o.name for o in signature.options if o.kind in ("float", "int") and o.place is None}
-    if not numbers & idle(signature.notes) & signature.group_options:
+    if not numbers & idle(signature.notes) & (signature.group_options | ROUND_STATE):
         found["read_options"] = "every number that its groups have as an option does something"
     if "sizes" not in exempt:
         found["uniform_tensors"] = "an element's step reads no other"
