@@ -71,11 +71,11 @@ def corrections(rule: Rule) -> Iterator[Edit]:
 
 def counts(rule: Rule) -> Iterator[Edit]:
     """The mistakes of counting otherwise in one line, and of looking back the wrong way round."""
-    counted = [i for i, (_, e) in enumerate(rule.step) if any(p.exp == t for p in sympy.sympify(e).atoms(Pow))]
-    for i in counted if len(counted) > 1 else ():
-        x, e = rule.step[i]
-        says = f"the step's number is one ahead in {x}"
-        yield Edit(f"step_ahead_{x}", says, with_line(rule, i, e.subs(t, t + 1)))
+    for i, (x, e) in enumerate(rule.step):
+        powers = {p: p.base for p in sympy.sympify(e).atoms(Pow) if p.exp == t}
+        if powers and t in sympy.sympify(e).xreplace(powers).free_symbols:  # a power alone is ahead of its correction
+            says = f"the step's number is one ahead in {x}"
+            yield Edit(f"step_ahead_{x}", says, with_line(rule, i, e.subs(t, t + 1)))
     kept = [x for x, e in rule.step if x in rule.state and e == rule.grad]
     for before in kept:
         turned = put({rule.grad - before: before - rule.grad})
