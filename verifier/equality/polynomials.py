@@ -217,7 +217,10 @@ class Polynomials:
                 shifted = low + slope * values.low.denominator**k * self.variables[i]
                 return self._signs(shifted, {**ranges, i: Range(Fraction(0), low_open=values.low_open)}, depth - 1)
             high = rest * values.high.denominator**k + slope * values.high.numerator**k
-            at_low, at_high = self._signs(low, ranges, depth - 1), self._signs(high, ranges, depth - 1)
+            at_low = self._signs(low, ranges, depth - 1)
+            if at_low >= {1, -1}:  # whatever it is at the other end: nothing is settled by these two
+                continue
+            at_high = self._signs(high, ranges, depth - 1)
             for sign in (1, -1):
                 if -sign in at_low or -sign in at_high:
                     continue

@@ -233,16 +233,21 @@ def _equal(
     return _Failure(f"{what}: {decision.method}", decision)
 
 
+LONGER = 40
+"""How many times longer than the shortest a term may be for another to be made shorter than it."""
+
+
 def difference(code: Rule, declared: Rule) -> tuple[str, str]:
     """The variable whose new value departs by the shortest term, and the term: code minus rule, from a common state."""
     after = {s.name: e for s, e in transition(code).items()}
-    found = []
-    for name, wanted in {s.name: e for s, e in transition(declared).items()}.items():
-        if name not in after:
-            continue
-        one, two = (e.xreplace({sympy.Eq(t, 1): sympy.false}) for e in (after[name], wanted))
-        term = _tidy(one - two) if one != two else sympy.Integer(0)
-        if term != 0:
+    both = [(n, (after[n], e)) for n, e in ((s.name, e) for s, e in transition(declared).items()) if n in after]
+    apart = [(n, *(e.xreplace({sympy.Eq(t, 1): sympy.false}) for e in pair)) for n, pair in both]
+    terms = [(one - two, name) for name, one, two in apart if one != two]
+    found: list[tuple[int, str, str]] = []
+    for long, name in sorted(terms, key=lambda one: one[0].count_ops()):
+        if found and long.count_ops() > LONGER * max(1, min(found)[0]):
+            break  # what is so much longer as it stands will not be the shortest
+        if (term := _tidy(long)) != 0:
             found.append((term.count_ops(), name, to_text(term)))
     if not found:
         start = {s.name: e for s, e in declared.state.items()}
