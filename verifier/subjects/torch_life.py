@@ -216,9 +216,8 @@ class Life:
         fresh.load_state_dict(travelled)
         self.facts["moved"].append(any(not same(a, b) for a, b in zip(before, self.parameters, strict=True)))
         self.facts["shared"].append(sorted(shared(travelled.get("state", {}), fresh.state_dict().get("state", {}))))
-        now = self._dtypes(fresh)
-        tensors = (name for name, dtype in now.items() if dtype.startswith("torch."))
-        changed = sorted(f"{name} {dtypes[name]} -> {now[name]}" for name in tensors if dtypes[name] != now[name])
+        now = {name: dtype for name, dtype in self._dtypes(fresh).items() if dtype.startswith("torch.")}
+        changed = sorted(f"{name} {dtypes[name]} -> {now[name]}" for name in now if dtypes[name] != now[name])
         self.facts["dtypes"].append(changed)
         self.optimizer = fresh
 
