@@ -83,6 +83,13 @@ def written(tmp_path: Path, line: str, becomes: str) -> Found:
         ("aggmo", "reversed_buffers"),
         ("aggmo", "beta2_for_all"),
         ("aggmo", "summed_buffers"),
+        ("diffgrad", "exp_sign_friction"),
+        ("diffgrad", "unkept_previous_grad"),
+        ("padam", "exponent_theta"),
+        ("padam_amsgrad", "minimum_max_exp_avg_sq"),
+        ("madgrad", "square_root_z"),
+        ("madgrad", "unweighted_s"),
+        ("madgrad", "reversed_theta"),
     ],
 )
 def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistake: str) -> None:
@@ -115,6 +122,8 @@ def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistak
         ("yogi", ("uncorrected",)),
         ("adabelief_rectified", ("threshold_included", "eps_accumulated")),
         ("adamod", ("eps_hat",)),
+        ("diffgrad", ("eps_hat", "decoupled_decay")),
+        ("madgrad", ("eps_not_in_lr",)),
         ("adamod", ("corrected_after_bound", "coupled_decay")),
     ],
 )

@@ -42,16 +42,20 @@ from verifier.mistakes import (
     slips_of_bounds,
     slips_of_corrections,
     slips_of_decay,
+    slips_of_differences,
     slips_of_eps,
     slips_of_loops,
     slips_of_mixtures,
     slips_of_order,
+    slips_of_powers,
     slips_of_signs,
     slips_of_steps,
+    slips_of_weights,
     steps,
 )
 from verifier.mistakes.branched import slips_of_branched_decay, slips_of_branches
 from verifier.mistakes.places import slips_in_place
+from verifier.mistakes.powers import eps_in_weights
 from verifier.rule import Rule, t
 
 SHIPPED: Mapping[str, str] = {
@@ -133,6 +137,7 @@ OTHERS: Mapping[str, str] = {
     "lookahead_moment": "NAdamW of timm, without a schedule of momenta",
     "threshold_included": "the authors' code of RAdam, which rectifies from rho >= 5 on",
     "initial_one": "TensorFlow's RMSprop, whose average of squares starts at one",
+    "eps_not_in_lr": "Defazio & Jelassi 2021, Algorithm 1, whose weights are of lr alone",
     "corrected_after_bound": "Ding et al. 2019, AdaMod, whose bounds are of the rate alone",
     "reversed": "averages whose rate weighs what is new, as momentum of batch norm",
 }
@@ -257,11 +262,11 @@ CORE = Aspect(
         *(corrections, counts, betas, moments, momenta, steps, branches),
         *(slips_of_corrections, slips_of_averages, slips_of_steps),
         *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_bounds, slips_of_loops),
-        *(slips_of_branches, slips_in_place),
+        *(slips_of_differences, slips_of_powers, slips_of_weights, slips_of_branches, slips_in_place),
     ),
     (_moments_elsewhere, _corrected_after, _buffers, thresholds),
 )
-EPS = Aspect(("weight_decay",), (epsilons, slips_of_eps), (_eps_elsewhere,))
+EPS = Aspect(("weight_decay",), (epsilons, slips_of_eps), (_eps_elsewhere, eps_in_weights))
 DECAY = Aspect(
     (),
     (decay_of_coupled, decay_of_decoupled, decay_of_other, slips_of_decay, slips_of_branched_decay),

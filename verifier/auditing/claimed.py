@@ -133,10 +133,13 @@ def over_tensors(reads: Collection[Lift], options: Mapping[str, Any], said: str)
 
 def holds(found: Relative) -> bool:
     """Whether steps can be held to the rule: enclosures cover it, and the class has options of its names."""
-    if found.renamed:
-        return False
+    return not found.renamed and covered(found.rule)
+
+
+def covered(rule: Rule) -> bool:
+    """Whether enclosures cover every line of a rule: roots of the third degree and exponentials they do not."""
     try:
-        program(found.rule)
+        program(rule)
     except RuleError:
         return False
     return True

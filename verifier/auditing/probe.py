@@ -17,9 +17,8 @@ from verifier.auditing import known
 from verifier.auditing.read import Read, computes_with_t
 from verifier.auditing.reading_time import READING, TooLong, limited
 from verifier.auditing.request import Request, argument
-from verifier.enclosure.program import program
 from verifier.errors import UsageError
-from verifier.rule import Rule, RuleError, shared, t
+from verifier.rule import Rule, shared, t
 
 if TYPE_CHECKING:
     from verifier.subjects.torch_forms import Forms
@@ -250,7 +249,11 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
                 held.append(_claimed(read, near, fixed))
                 source = "claimed"
             elif (
-                proof is not None and proof.proved and declared is None and not proof.maps
+                proof is not None
+                and proof.proved
+                and declared is None
+                and not proof.maps
+                and claimed.covered(rules.get(proof.rule))
             ):  # state in another form: by itself
                 held.append(_matched(read, proof, fixed))
                 source = "matched"
@@ -303,7 +306,7 @@ def _at_zero(read: Any, known: Signature, switched: Mapping[str, float], options
     near = claimed.relation(read, proof, switched)
     if near is not None and near.wrong is not None and claimed.holds(near):
         return [_claimed(read, near, {**switched, **off})]
-    if proof is None or not proof.proved or proof.maps:
+    if proof is None or not proof.proved or proof.maps or not claimed.covered(rules.get(proof.rule)):
         return []
     return [_matched(read, proof, {**switched, **off})]
 
@@ -342,13 +345,11 @@ def _turns(rule: Rule, known: Signature) -> set[int]:
 
 def _enclosable(read: Any) -> bool:
     """Whether steps can be held to a lifted rule: it holds of every element and option, and enclosures cover it."""
+    from verifier.auditing import claimed
+
     if read.coupled or read.path_conditions or read.scope or read.status != "lifted":
         return False
-    try:
-        program(read.rule)
-    except RuleError:
-        return False
-    return True
+    return claimed.covered(read.rule)
 
 
 def _check_options(rule: Rule, known: Signature) -> None:

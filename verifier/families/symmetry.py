@@ -109,9 +109,11 @@ def translation(rule: Rule) -> Law | Inapplicable:
     """Without decay, the state and the step do not depend on theta."""
     off = {s: Integer(0) for s in rule.hyper if s.name in ("weight_decay", "lambd")}
     c = Symbol("c", real=True)
-    moved = {**off, rule.theta: rule.theta + c}
     domain = domain_of(rule)
     blind = [s for s in rule.state if rule.theta not in transition(rule)[s].xreplace(off).free_symbols]
+    begun = [s for s in blind if rule.theta in sympy.sympify(rule.state[s]).free_symbols]  # where theta was, for good
+    blind = [s for s in blind if s not in begun]
+    moved = {**off, rule.theta: rule.theta + c, **{s: s + c for s in begun}}
     states = [s for s in blind if s not in shared(rule)]
 
     def goals(other: Rule) -> Iterator[Goal]:
@@ -119,6 +121,8 @@ def translation(rule: Rule) -> Law | Inapplicable:
         yield Goal("theta after a shifted step", shifted[other.theta], once[other.theta] + c, domain=domain)
         for s in same_named(rule, other, blind):
             yield Goal(f"{s} after a shifted step", shifted[s], once[s], domain=domain)
+        for s in same_named(rule, other, begun):
+            yield Goal(f"{s} after a shifted step", shifted[s], once[s] + c, domain=domain)
 
     names = ", ".join(f'"{s.name}"' for s in states)
     fixed = "".join(f", {s.name}=0" for s in off)

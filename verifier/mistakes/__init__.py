@@ -9,7 +9,8 @@ from verifier.mistakes.corrections import betas, corrections, counts, epsilons
 from verifier.mistakes.decay import decay_of_coupled, decay_of_decoupled, decay_of_other
 from verifier.mistakes.mixtures import slips_of_mixtures, slips_of_order, slips_of_signs
 from verifier.mistakes.moments import momenta, moments
-from verifier.mistakes.several import slips_of_bounds, slips_of_loops
+from verifier.mistakes.powers import slips_of_powers, slips_of_weights
+from verifier.mistakes.several import slips_of_bounds, slips_of_differences, slips_of_loops
 from verifier.mistakes.slips import (
     slips_of_averages,
     slips_of_corrections,
@@ -42,6 +43,9 @@ MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
     slips_of_signs,
     slips_of_bounds,
     slips_of_loops,
+    slips_of_differences,
+    slips_of_powers,
+    slips_of_weights,
 )
 
 __all__ = [
@@ -60,11 +64,14 @@ __all__ = [
     "slips_of_bounds",
     "slips_of_corrections",
     "slips_of_decay",
+    "slips_of_differences",
     "slips_of_eps",
     "slips_of_loops",
     "slips_of_mixtures",
     "slips_of_order",
+    "slips_of_powers",
     "slips_of_signs",
     "slips_of_steps",
+    "slips_of_weights",
     "steps",
 ]

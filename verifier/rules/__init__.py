@@ -50,6 +50,10 @@ _PUBLISHED = (
     "adabelief_rectified",
     "adamod",
     "aggmo",
+    "diffgrad",
+    "padam",
+    "padam_amsgrad",
+    "madgrad",
 )
 
 _NOT_COVERED = {
