@@ -272,7 +272,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
             elif near is not None and near.wrong is None:
                 described.setdefault("switched", []).append(f"with {', '.join(fixed)} turned, {claimed.sentence(near)}")
     if declared is not None:
-        held = [Held(declared, "declared", {}, frozenset())]
+        held = [Held(declared, "declared", {}, frozenset())] if claimed.covered(declared) else []  # else by proof
         described |= {"rule": declared.name, "rule_source": "declared"}
         read = reading.lift(known, "forloop", literal, {}, dict(request.args))
         if read is not None:
