@@ -40,7 +40,7 @@ SHOWN = {
     "asgd_lr_acts_late": "audit of ASGD: `scheduled_lr`",
     "differentiable_single_precision": "audit of Adam, AdamW, NAdam: `implementations`",
     "differentiable_zero_lr_nan": "audit of Adam, AdamW: `stays_finite`",
-    "empty_parameters": "audit of Adafactor, Muon, LBFGS: `shapes`",
+    "empty_parameters": "audit of Adafactor and LBFGS: `shapes`, and a note of Muon",
     "float16_eps_vanishes": "properties: `zero_lr`, `fixed_point`; in audits a note",
     "float64_single_precision_scalars": "reading; in audits of NAdam and ASGD a note",
     "foreach_adagrad_rounds_lr": "properties: `adagrad.*` of 16 bits in foreach",

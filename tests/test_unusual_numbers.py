@@ -29,6 +29,7 @@ learnt, said = ASKED.learnt, ASKED.said
         ("InABall", "InABallByTheFirst", "uniform_tensors", "of one value moves otherwise than in small ones"),
         ("ClipsByValue", "ClipsByValueAndForgets", "memory_of_steps", "through beta2, whatever that is"),
         ("Whitens", "WhitensLargeMore", "uniform_tensors", "of one value moves otherwise than in small ones"),
+        ("Orthogonal", "OrthogonalByElement", "shapes", "raised instead of stepping"),
         ("RoundsBySeed", "RoundsBySeedAndDecaysMore", "step_follows", "left its enclosure"),
     ],
 )

@@ -256,3 +256,25 @@ class WhitensUndamped(Whitens):
         if damping:
             return super().root(gram, damping)
         return torch.linalg.cholesky(gram.double()).to(gram.dtype)
+
+
+class Orthogonal(Loop):
+    """A matrix is stepped by its gradient over its norm, times the quotient of its sides: without columns it raises."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        sides = max(1, p.shape[0] / p.shape[1]) if p.dim() == 2 else 1.0
+        p.add_(self.direction(p.grad), alpha=-group["lr"] * sides**0.5)
+
+    def direction(self, grad: Tensor) -> Tensor:
+        return grad / (grad.norm() + 1e-8)
+
+
+class OrthogonalByElement(Orthogonal):
+    """Each element is stepped by itself, and a matrix without columns raises all the same."""
+
+    def direction(self, grad: Tensor) -> Tensor:
+        return grad / (1 + grad.abs())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from verifier.case import Refused
 from verifier.subjects.torch_asleep import asleep
+from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_probe import Probe, Untestable
 from verifier.subjects.torch_signature import Signature
 
@@ -33,7 +35,12 @@ def examined(signature: Signature) -> Signature:
 
 
 def _whole(found: Signature) -> Signature:
-    """With the options that alone make steps mix elements or tensors."""
+    """With the options that alone make steps mix elements or tensors, and what it makes of matrices without columns."""
+    if "nan_stays" in found.exempt and found.least_dimensions <= 2 <= found.most_dimensions:
+        error = Probe(found).error(case_of(found, [(3, 0)], found.defaults))
+        if error is not None and not isinstance(error, Refused):
+            words = f"a matrix without columns raises {type(error).__name__}: {error}"
+            found = replace(found, notes=(*found.notes, ("note", words)))
     names = asleep(found)
     if not names:
         return found
