@@ -64,3 +64,9 @@ def test_matrix_of_float16_that_has_no_decomposition_is_no_violation() -> None:
     """What overflows in float16 has no eigenvectors, and of that nothing is said; what has none in float32 is found."""
     assert said("Whitens", "purity") == ""
     assert "_LinAlgError" in said("WhitensUndamped", "accepted_options")
+
+
+def test_code_without_state_is_no_rule_that_forgets_its_own() -> None:
+    """A gradient over its own size is not Adagrad whose sum forgets: no sum is kept."""
+    assert "mutant" not in learnt("ByPart").described["proof"] or not learnt("ByPart").described["proof"]["mutant"]
+    assert not [read.mutant for read in learnt("ByPart").proofs if read.mutant]

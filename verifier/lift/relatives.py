@@ -120,6 +120,9 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
         )
         mapped = unproved = None
         for name, candidate, given, proof in shown:
+            remembers = candidate.rule.state and not lifted.rule.state
+            if candidate.slip is not None and remembers and name.replace("_", "") not in own:
+                continue  # code that keeps no state has not forgotten to use it: it is another rule
             absent = tuple(n for n in given.literal if n not in lifted.literal and OPTIONAL.get(n) == given.literal[n])
             near = Relative(
                 name,
