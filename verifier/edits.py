@@ -55,6 +55,11 @@ def with_line(rule: Rule, line: int, value: Expr) -> Lines:
     return tuple((x, value if i == line else e) for i, (x, e) in enumerate(rule.step))
 
 
+def within(rule: Rule, line: int, parts: Mapping[sympy.Basic, sympy.Basic]) -> Lines:
+    """The lines of `rule`, one of them with values in the place of parts of it."""
+    return with_line(rule, line, put(parts)(sympy.sympify(rule.step[line][1])))
+
+
 def everywhere(rule: Rule, change: Callable[[Expr], Expr]) -> Lines:
     """The lines of `rule`, all of them changed."""
     return tuple((x, change(sympy.sympify(e))) for x, e in rule.step)

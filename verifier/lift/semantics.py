@@ -179,7 +179,7 @@ def _share(step: _Step) -> str:
     (node,) = expr.rebuild([shrunk], {**still, theta: expr.ONE})
     if expr.size(node) > _SHORT:  # the update is in the difference twice; where averages are zero there is none
         if len({s.args[1] for s in expr.symbols(shrunk) if s.args[0] == "theta"}) > 1:
-            return ""  # norms of whole tensors take hours to compare
+            return ""  # norms of whole tensors take minutes to compare, and more
         zeros = {s: expr.ZERO for s in step.symbols if s.args[1] is not None and s.args[1][0] != -1 and s is not theta}
         (node,) = expr.rebuild([shrunk], {**zeros, theta: expr.ONE})
         if expr.size(node) > _STAGED:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import sympy
 from sympy import Expr, Max, Min, Symbol
 
-from verifier.edits import Edit, Lines, stepping, with_line
+from verifier.edits import Edit, stepping, with_line, within
 from verifier.rule import Rule, shared
 
 
@@ -98,20 +98,17 @@ def slips_of_differences(rule: Rule) -> Iterator[Edit]:
         turned = {x: sympy.exp(-x.args[0]) for x in value.atoms(sympy.exp)}
         if not turned:
             continue
-        yield Edit(f"exp_sign_{target}", f"the exponent of {target} has the wrong sign", _with(rule, i, turned))
+        yield Edit(f"exp_sign_{target}", f"the exponent of {target} has the wrong sign", within(rule, i, turned))
         for size in sorted(value.atoms(sympy.Abs), key=str):
             inside = size.args[0]
-            yield Edit(f"squared_{target}", f"the difference in {target} is squared", _with(rule, i, {size: inside**2}))
+            yield Edit(
+                f"squared_{target}", f"the difference in {target} is squared", within(rule, i, {size: inside**2})
+            )
             if isinstance(inside, sympy.Add) and len(inside.args) == 2:
                 one, two = inside.args
                 says = f"the sum stands in {target} where the difference should"
-                yield Edit(f"sum_in_{target}", says, _with(rule, i, {size: sympy.Abs(one - two)}))
+                yield Edit(f"sum_in_{target}", says, within(rule, i, {size: sympy.Abs(one - two)}))
         says = f"the step is divided by {target} where it should be multiplied"
-        yield Edit(f"divided_by_{target}", says, _with(rule, stepping(rule), {target: 1 / target}))
-        without = _with(rule, stepping(rule), {target: sympy.Integer(1)})
+        yield Edit(f"divided_by_{target}", says, within(rule, stepping(rule), {target: 1 / target}))
+        without = within(rule, stepping(rule), {target: sympy.Integer(1)})
         yield Edit(f"without_{target}", f"{target} is missing from the step", without)
-
-
-def _with(rule: Rule, line: int, changes: dict[Expr, Expr]) -> Lines:
-    """The lines of the rule, one of them with parts of it changed."""
-    return with_line(rule, line, sympy.sympify(rule.step[line][1]).xreplace(changes))
