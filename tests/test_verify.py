@@ -15,7 +15,8 @@ import pytest
 
 from verifier import evidence, pytest_run
 from verifier.errors import UsageError
-from verifier.verify import Options, writable
+from verifier.evidence import writable
+from verifier.verify import Options
 
 ROOT = Path(__file__).parent.parent
 

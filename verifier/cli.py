@@ -327,7 +327,7 @@ def power(
 def bench(device: str, profile: str, out: Path, compare: Path | None, quiet: bool, verbose: bool) -> int:
     """Times one training step of the three paths, per optimizer and implementation; writes benchmarks.json and .md."""
     from verifier.bench import run as benchmarks
-    from verifier.verify import writable
+    from verifier.evidence import writable
 
     return benchmarks.run(device, profile, writable(out), compare)
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import enum
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from verifier.errors import UsageError
 
 SCHEMA_VERSION = "1.0"
 
@@ -157,3 +161,18 @@ def summary(rows: Iterable[Evidence]) -> dict[str, int]:
         listed = row.verdict is Verdict.VIOLATED and row.expected_failure is not None
         counts["expected" if listed else row.verdict.value] += 1
     return counts
+
+
+def run_name(kind: str) -> str:
+    """A name for a run that begins now; names sort by time within a kind."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+
+
+def writable(folder: Path) -> Path:
+    """`folder`, made if need be, after a file was written there; UsageError says why it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UsageError(f"the reports folder cannot be written to: {error.strerror}", where=str(folder)) from error

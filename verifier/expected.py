@@ -6,10 +6,7 @@ import fnmatch
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from packaging.requirements import InvalidRequirement, Requirement
 
 from verifier.errors import UsageError
 
@@ -36,6 +33,10 @@ class Expected:
         """Whether the installed versions still lie inside `until`."""
         if not self.until:
             return True
+        from importlib.metadata import PackageNotFoundError, version
+
+        from packaging.requirements import Requirement
+
         requirement = Requirement(self.until)
         try:
             return requirement.specifier.contains(version(requirement.name).split("+")[0], prereleases=True)
@@ -70,11 +71,14 @@ def _entry(path: Path, number: int, entry: Mapping[str, object]) -> Expected:
         if not str(entry.get(key, "")).strip():
             raise UsageError(f"{key} is missing; every expected failure has an id and a reason", where=where)
     found = Expected(**{key: str(value) for key, value in entry.items()})
-    try:
-        if found.until:
+    if found.until:
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        try:
             Requirement(found.until)
-    except InvalidRequirement as error:
-        raise UsageError(f"until = {found.until!r} is not a requirement such as 'torch < 2.14'", where=where) from error
+        except InvalidRequirement as error:
+            no = f"until = {found.until!r} is not a requirement such as 'torch < 2.14'"
+            raise UsageError(no, where=where) from error
     return found
 
 

@@ -14,7 +14,7 @@ from verifier import evidence, power, pytest_run, write
 from verifier.floats import FORMATS
 from verifier.power import Kill
 from verifier.progress import phases
-from verifier.verify import Options, run_name, start, writable
+from verifier.verify import Options, start
 
 EVERYWHERE = ("reals", *FORMATS)
 """Where a mutant may be killed: by algebra, and in each float format."""
@@ -23,8 +23,8 @@ EVERYWHERE = ("reals", *FORMATS)
 def measure(names: Sequence[str], options: Options, messages: TextIO | None = None) -> tuple[list[Kill], Path]:
     """Every kill of the rules `names`, and the evidence file they are recorded in."""
     stream = sys.stderr if messages is None else messages
-    run = run_name(f"power-{options.profile}")
-    path = writable(options.out / "evidence") / f"{run}.jsonl"
+    run = evidence.run_name(f"power-{options.profile}")
+    path = evidence.writable(options.out / "evidence") / f"{run}.jsonl"
     evidence.append(path, start(options, run, ""))
     kills: list[Kill] = []
     with tempfile.TemporaryDirectory() as folder, phases(stream, quiet=options.quiet) as begin:

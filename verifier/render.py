@@ -9,8 +9,8 @@ from types import MappingProxyType
 from verifier import formats
 from verifier import report as reports
 from verifier.errors import UsageError
+from verifier.evidence import writable as make
 from verifier.formats import html, json, md, terminal
-from verifier.verify import writable as make
 
 FORMATS = {"report.md": md.render, "report.html": html.render, "report.json": json.render}
 """Every report is written in each of these."""

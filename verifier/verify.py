@@ -6,13 +6,11 @@ import hashlib
 import multiprocessing
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -59,7 +57,7 @@ def verify(options: Options, messages: TextIO | None = None) -> Outcome:
     (by default stderr).
     """
     stream = sys.stderr if messages is None else messages
-    folder = writable(options.out / "evidence")
+    folder = evidence.writable(options.out / "evidence")
     listing = _listing(options)
     expected.read(listing)  # a malformed list is said now, not after minutes
     properties = _properties(options)
@@ -74,7 +72,7 @@ def verify(options: Options, messages: TextIO | None = None) -> Outcome:
         rows = sum(record.get("kind") == "evidence" for record in before)
         if not options.quiet:
             print(f"a run with these settings was interrupted after {rows:,} rows; going on from {path}", file=stream)
-    name = path.stem if path is not None else run_name(f"verify-{options.profile}")
+    name = path.stem if path is not None else evidence.run_name(f"verify-{options.profile}")
     job = _Job(options, folder / f"{name}.jsonl", folder / f"{name}.log", properties, listing, mark, done, stream)
     evidence.append(job.evidence, start(options, name, mark))
     return job.run()
@@ -93,21 +91,6 @@ def start(options: Options, run: str, fingerprint: str) -> dict[str, Any]:
         "fingerprint": fingerprint,
         "planned": 0,
     }
-
-
-def run_name(kind: str) -> str:
-    """A name for a run that begins now; names sort by time within a kind."""
-    return f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-
-
-def writable(folder: Path) -> Path:
-    """`folder`, made if need be, after a file was written there; UsageError says why it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise UsageError(f"the reports folder cannot be written to: {error.strerror}", where=str(folder)) from error
 
 
 def _listing(options: Options) -> Path:

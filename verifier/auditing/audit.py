@@ -26,7 +26,6 @@ from verifier.auditing.warm import Warm
 from verifier.errors import UsageError
 from verifier.lift.nested import end_import
 from verifier.subjects.torch_sandbox import half_of_memory
-from verifier.verify import run_name, writable
 
 SECONDS_A_ROW = {"smoke": 60, "ci": 120, "nightly": 1800}
 """After this a row counts as hanging and its process is ended."""
@@ -153,10 +152,10 @@ def audit(*targets: Any, messages: TextIO | None = None, **options: Any) -> Audi
     chosen = Options(**options)
     started = time.perf_counter()
     names = tuple(_name(target) for target in targets)
-    folder = writable(chosen.out / "evidence")
+    folder = evidence.writable(chosen.out / "evidence")
     mark = again.mark(chosen, names)
     before = again.interrupted(folder, mark)
-    path = before or folder / f"{run_name('audit')}.jsonl"
+    path = before or folder / f"{evidence.run_name('audit')}.jsonl"
     task = TargetRun(chosen, path, path.with_suffix(".log"), resume=before is not None)
     for left in (*(() if before else (path,)), task.log, overdue.marks(path)):
         left.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""Contracts that say nothing of numbers: a smoke run asks them in one format, a longer one in every format."""
+"""Contracts that say little of numbers: a smoke run asks them in fewer formats, a longer one in every format."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from types import ModuleType
 from typing import Any
 
@@ -11,22 +12,47 @@ ONCE = frozenset({
 })  # fmt: skip
 """What is refused, kept, cleared, written to a file, or read at all: `resume` is asked in every format."""
 
-FORMAT = "float32"
+KEPT = frozenset({
+    "absent_gradients", "added_group", "closure", "evaluation", "groups", "idle_step", "late_parameters",
+    "memory_of_steps", "neighbours", "no_graph", "options_read", "order", "own_state", "purity", "resume_across",
+    "resume_over_others", "schedule", "skipped_first_step", "skipped_step", "written_memory",
+})  # fmt: skip
+"""Which parameter, group, option or tensor of state a step takes: runs that agree, whatever their numbers are.
+
+They are asked in float32, and where the for-loop may keep a master copy, which is in bfloat16.
+"""
 
 
 def apart(contracts: Any) -> list[ModuleType]:
-    """The contracts of a smoke run as two modules, the second with those of `ONCE`, for the subjects of one format.
+    """The contracts of a smoke run as modules: all others, those of `KEPT`, and those of `ONCE`, for fewer subjects.
 
-    As one, where no subject of that format can be tested.
+    As one, where no subject of float32 can be tested.
     """
-    chosen = [subject for subject in contracts.subjects if subject.format.name == FORMAT]
-    names = [name for name in vars(contracts) if name.startswith("test_") and name.removeprefix("test_") in ONCE]
-    if not names or all(subject.untestable for subject in chosen):
+    plain = [subject for subject in contracts.subjects if _plain(subject)]
+    if all(subject.untestable for subject in plain):
         return [contracts]
-    once: Any = ModuleType(f"{contracts.__name__}_once")
-    vars(once).update({name: value for name, value in vars(contracts).items() if not name.startswith("test_")})
-    once.__name__, once.subjects = f"{contracts.__name__}_once", chosen
-    for name in names:
-        setattr(once, name, getattr(contracts, name))
-        delattr(contracts, name)
-    return [contracts, once]
+    kept = _moved(contracts, "kept", KEPT, lambda subject: _plain(subject) or _master(subject))
+    once = _moved(contracts, "once", ONCE, _plain)
+    return [contracts, *kept, *once]
+
+
+def _plain(subject: Any) -> bool:
+    return bool(subject.format.name == "float32")
+
+
+def _master(subject: Any) -> bool:
+    return bool(subject.format.name == "bfloat16" and subject.implementation == "forloop")
+
+
+def _moved(contracts: Any, name: str, chosen: Set[str], of: Callable[[Any], bool]) -> list[ModuleType]:
+    """The module of those contracts, which leave the module of all, for the subjects that `of` says; none, if none."""
+    names = [test for test in vars(contracts) if test.startswith("test_") and test.removeprefix("test_") in chosen]
+    if not names:
+        return []
+    made: Any = ModuleType(f"{contracts.__name__}_{name}")
+    vars(made).update({key: value for key, value in vars(contracts).items() if not key.startswith("test_")})
+    made.__name__, made.subjects = f"{contracts.__name__}_{name}", [s for s in contracts.subjects if of(s)]
+    for test in names:
+        setattr(made, test, getattr(contracts, test))
+        delattr(contracts, test)
+    return [made]

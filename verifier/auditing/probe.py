@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-
-from sympy.core.relational import Relational
 
 from verifier import rules
 from verifier.auditing import known
@@ -18,7 +14,7 @@ from verifier.auditing.read import Read, computes_with_t
 from verifier.auditing.reading_time import READING, TooLong, limited
 from verifier.auditing.request import Request, argument
 from verifier.errors import UsageError
-from verifier.rule import Rule, shared, t
+from verifier.rule import Rule, shared
 
 if TYPE_CHECKING:
     from verifier.subjects.torch_forms import Forms
@@ -35,9 +31,6 @@ class Held:
     states: frozenset[str]  # state that the code calls by the rule's name, and that means the same
     at_rest: bool = False  # whether it holds while no schedule or group changes a rate: the code keeps the first one
 
-
-PATIENCE = 5.0
-"""Seconds of a core that reading a class with one switch turned may take; most take one."""
 
 _Rules = tuple[list[Held], list[Read], dict[str, Any]]
 
@@ -193,8 +186,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
 
     `compared` says how its implementations compare with each other.
     """
-    from verifier.auditing import claimed, decay, reading, whole
-    from verifier.lift import construct
+    from verifier.auditing import claimed, decay, reading, variants
     from verifier.subjects.torch_forms import mixed
 
     declared = None
@@ -205,105 +197,79 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
     held: list[Held] = []
     proofs: list[Read] = []
     mistaken: list[Read] = []
-    literal = [o.name for o in known.options if o.kind == "float" and o.default == 0]
-    literal = [name for name in literal if name not in construct.DECAY_NAMES]
-    numbers = {o.name: o.default for o in known.options if o.kind == "float" and o.name in known.group_options}
-    for fixed in _variants(known, thorough=request.profile != "smoke"):
-        with _patient(bool(fixed)):
-            switches = {known.option(n).argument: bool(v) for n, v in fixed.items()}
-            read = reading.lift(known, "forloop", literal, switches, dict(request.args))
-            if not fixed:
-                described["lift"] = reading.words(read)
-                described["one_element"] = read is not None and read.rule is not None and not read.scope
-                square = functools.partial(reading.lift, known, "forloop", [], {}, dict(request.args), ((2, 2),))
-                described["weight_decay"], words = decay.said(read, known, square)
-                described["lift"] |= {"decay": words} if words else {}
-            if (
-                read is not None and read.coupled and declared is None
-            ):  # an option that is off may couple, as clipping does
-                held += _at_zero(
-                    reading.lift(known, "forloop", [], switches, dict(request.args)), known, fixed, literal
-                )
-            again = functools.partial(reading.lift, known, "forloop", literal, switches)
-            of_family = not fixed or "whole_tensors" in described["lift"]
-            said, over = whole.told(known, read, again, dict(request.args), fixed) if of_family else ("", [])
-            if said and not mistaken and (over or not fixed):
-                described["lift"] |= {"whole_tensors": said}
-            mistaken = mistaken or (over if declared is None else [])
-            if read is None or read.rule is None:
-                continue
-            if not fixed:
-                described["turns"] = sorted(_turns(read.rule, known))
-            proof = reading.prove(read, declared if not fixed else None, tell=not fixed)
-            if not fixed and proof is not None:
+    reader = variants.Reader(known, dict(request.args), declared)
+    for fixed, one in reader.all(thorough=request.profile != "smoke"):
+        read, proof, near = one.read, one.proof, one.near
+        if not fixed:
+            described["lift"] = reading.words(read)
+            described["one_element"] = read is not None and read.rule is not None and not read.scope
+            square = functools.partial(reading.lift, known, "forloop", [], {}, dict(request.args), ((2, 2),))
+            described["weight_decay"], words = decay.said(read, known, square)
+            described["lift"] |= {"decay": words} if words else {}
+        held += _at_zero(one, fixed, reader.literal)
+        if one.said and not mistaken and (one.over or not fixed):
+            described["lift"] |= {"whole_tensors": one.said}
+        mistaken = mistaken or (one.over if declared is None else [])
+        if read is None or read.rule is None or not one.finished:
+            continue
+        if not fixed:
+            described["turns"] = sorted(variants.turns(read.rule, known))
+            if proof is not None:
                 described["proof"] = proof.to_json() | ({"rule": proof.rule})
-            turns = _turns(read.rule, known)
-            near = claimed.relation(read, proof, fixed, turns, numbers) if declared is None else None
-            if near is not None and near.wrong is not None and read.weight_decay == "none" != described["weight_decay"]:
-                near = None  # what is read of vectors lacks a decay that acts on matrices alone
-            if near is not None and not fixed:
-                described["proof"] = claimed.told(described["proof"], near)
-            if near is not None and near.wrong is not None and not _claims(held):
-                proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
-            if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
-                held.append(_claimed(read, near, fixed))
-                source = "claimed"
-            elif (
-                proof is not None
-                and proof.proved
-                and declared is None
-                and not proof.maps
-                and claimed.covered(rules.get(proof.rule))
-            ):  # state in another form: by itself
-                held.append(_matched(read, proof, fixed))
-                source = "matched"
-            elif declared is None and _enclosable(read):
-                named = known.name + "".join(f"_{name}" for name in fixed)
-                rule = mixed(replace(read.at_rest, name=named))
-                states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
-                held.append(Held(rule, "lifted", fixed, states, bool(read.captured)))
-                source = "lifted"
-            else:
-                continue
-            if not fixed:
-                described |= {"rule": held[-1].rule.name, "rule_source": source}
-                if source == "matched":
-                    proofs.insert(0, Read("forloop", held[-1].rule.name, "proved", ""))
-            elif near is not None and near.wrong is None:
-                described.setdefault("switched", []).append(f"with {', '.join(fixed)} turned, {claimed.sentence(near)}")
+        if near is not None and near.wrong is not None and read.weight_decay == "none" != described["weight_decay"]:
+            near = None  # what is read of vectors lacks a decay that acts on matrices alone
+        if near is not None and not fixed:
+            described["proof"] = claimed.told(described["proof"], near)
+        if near is not None and near.wrong is not None and not _claims(held):
+            proofs = [Read("forloop", near.rule.name, "refuted", claimed.difference(near), near.wrong.name)]
+        if near is not None and near.wrong is not None and claimed.holds(near) and not _claims(held):
+            held.append(_claimed(read, near, fixed))
+            source = "claimed"
+        elif (
+            proof is not None
+            and proof.proved
+            and declared is None
+            and not proof.maps
+            and claimed.covered(rules.get(proof.rule))
+        ):  # state in another form: by itself
+            held.append(_matched(read, proof, fixed))
+            source = "matched"
+        elif declared is None and variants.enclosable(read):
+            named = known.name + "".join(f"_{name}" for name in fixed)
+            rule = mixed(replace(read.at_rest, name=named))
+            states = frozenset(s.name for s in rule.state) - {s.name for s in shared(rule)}
+            held.append(Held(rule, "lifted", fixed, states, bool(read.captured)))
+            source = "lifted"
+        else:
+            continue
+        if not fixed:
+            described |= {"rule": held[-1].rule.name, "rule_source": source}
+            if source == "matched":
+                proofs.insert(0, Read("forloop", held[-1].rule.name, "proved", ""))
+        elif near is not None and near.wrong is None:
+            described.setdefault("switched", []).append(f"with {', '.join(fixed)} turned, {claimed.sentence(near)}")
     if declared is not None:
         held = [Held(declared, "declared", {}, frozenset())] if claimed.covered(declared) else []  # else by proof
         described |= {"rule": declared.name, "rule_source": "declared"}
-        read = reading.lift(known, "forloop", literal, {}, dict(request.args))
+        read = reading.lift(known, "forloop", reader.literal, {}, dict(request.args))
         if read is not None:
             proofs.append(reading.told(reading.prove(read, declared), "forloop", declared))
     proofs = [*mistaken, *(p for p in proofs if not mistaken or p.subject != "forloop"), *compared()]
     distinct: dict[tuple[str, str], Held] = {(h.rule.name, str(sorted(h.fixed.items()))): h for h in held}
     first: dict[str, Held] = {}
-    for one in distinct.values():
-        first.setdefault(one.rule.name, one)
+    for rule_held in distinct.values():
+        first.setdefault(rule_held.rule.name, rule_held)
     return list(first.values()), proofs, described
 
 
-@contextlib.contextmanager
-def _patient(switched: bool) -> Iterator[None]:
-    """Lets what is done with a switch turned take so long and no longer: what was read without it stays."""
-    if not switched:
-        yield
-        return
-    with contextlib.suppress(TooLong), limited(PATIENCE):
-        yield
-
-
-def _at_zero(read: Any, known: Signature, switched: Mapping[str, float], options: list[str]) -> list[Held]:
+def _at_zero(one: Any, switched: Mapping[str, float], options: list[str]) -> list[Held]:
     """What code is held to while options that are zero by default stay zero: a rule of the catalogue, if any."""
-    from verifier.auditing import claimed, reading
+    from verifier.auditing import claimed
 
-    off = {name: 0.0 for name in options}
-    if read is None or not off or read.coupled or not _enclosable(read):
+    read, proof, near = one.off, one.off_proof, one.off_near
+    if read is None:
         return []
-    proof = reading.prove(read, None, tell=False)
-    near = claimed.relation(read, proof, switched)
+    off = {name: 0.0 for name in options}
     if near is not None and near.wrong is not None and claimed.holds(near):
         return [_claimed(read, near, {**switched, **off})]
     if proof is None or not proof.proved or proof.maps or not claimed.covered(rules.get(proof.rule)):
@@ -330,28 +296,6 @@ def _claims(held: list[Held]) -> bool:
     return any(one.source == "claimed" for one in held)
 
 
-def _turns(rule: Rule, known: Signature) -> set[int]:
-    """The numbers of steps at which a rule becomes another one, and that no option sets: mistakes that begin late.
-
-    What several options set, as the lengths of stages that follow each other, is their sum.
-    """
-    compared = {r for _, step in rule.step for r in step.atoms(Relational) if t in r.args}
-    numbers = {int(n) for r in compared for n in r.args if n.is_Integer and n > 2}
-    given = {int(v) for option in known.options for v in option.values if float(v).is_integer()}
-    stages = [int(option.default) for option in known.options if option.kind == "int" and option.default > 0][:8]
-    given |= {sum(some) for count in range(2, len(stages) + 1) for some in itertools.combinations(stages, count)}
-    return {n for n in numbers if not given & {n - 1, n, n + 1}}  # counts begin with 0 or 1, and end before or after
-
-
-def _enclosable(read: Any) -> bool:
-    """Whether steps can be held to a lifted rule: it holds of every element and option, and enclosures cover it."""
-    from verifier.auditing import claimed
-
-    if read.coupled or read.path_conditions or read.scope or read.status != "lifted":
-        return False
-    return claimed.covered(read.rule)
-
-
 def _check_options(rule: Rule, known: Signature) -> None:
     """UsageError where the rule has a hyperparameter the class has no option for."""
     names = [o.name for o in known.options]
@@ -359,12 +303,3 @@ def _check_options(rule: Rule, known: Signature) -> None:
         if symbol.name not in names:
             what = f"rule {rule.name} has a hyperparameter {symbol.name!r}, and the class no such option"
             raise UsageError(what, where=known.target, given=symbol.name, accepted=names)
-
-
-def _variants(known: Signature, *, thorough: bool) -> list[dict[str, float]]:
-    """Settings of the switches that are read apart: the defaults, then each turned the other way, known ones first."""
-    from verifier.auditing import claimed
-
-    switches = [o for o in known.options if o.kind == "switch" and len(o.values) > 1]
-    turned = [{o.name: o.values[1]} for o in sorted(switches, key=lambda o: o.argument not in claimed.MEANT)]
-    return [{}, *turned[: 6 if thorough else 2]]

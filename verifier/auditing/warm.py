@@ -52,6 +52,7 @@ FIRST = (
     "verifier.auditing.decay",
     "verifier.auditing.implementations",
     "verifier.auditing.probe",
+    "verifier.auditing.variants",
     "verifier.auditing.whole",
 )
 """What a fork needs that learns of a target, before the target may spoil how things are imported."""
@@ -60,7 +61,6 @@ IMPORTED = (
     *FIRST,
     "xdist.remote",
     "pytest_timeout",
-    "_hypothesis_pytestplugin",
     "verifier.plugin",
     "verifier.auditing.cases",
     "verifier.auditing.explain",
@@ -70,7 +70,11 @@ IMPORTED = (
     "verifier.contracts",
     "verifier.strategies",
 )
-"""What every fork would import otherwise. The rest is imported while the first forks learn of the targets."""
+"""What every fork would import otherwise. The rest is imported while the first forks learn of the targets.
+
+Not Hypothesis's plugin: until a session of pytest starts, it has every strategy describe itself, which doubles the
+time that a fork takes which explains a finding, and starts none.
+"""
 
 POLL = 0.02  # seconds between looks for forks that ended
 COLLECTED = (10_000, 20, 20)
