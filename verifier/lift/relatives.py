@@ -246,12 +246,10 @@ def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[_Candidate]:
         if not points:
             continue
         known: Lines = Lines()
-        for one in pending:
-            survivors = [
-                *survivors,
-                *_edited(lifted, [c for c in survivors if len(pending) == 1 or sum(c.edits) < MOST], one),
-            ]
-        agreeing = [c for c in survivors if _agrees(c.lines, points, known)]
+        agreeing = [c for c in _wider(lifted, survivors, pending, slips=False) if _agrees(c.lines, points, known)]
+        if not agreeing and survivors[0].slip is None:  # no mistake is looked for where a convention explains the code
+            survivors = _wider(lifted, survivors, pending, slips=True)
+            agreeing = [c for c in survivors if c.slip is not None and _agrees(c.lines, points, known)]
         if not agreeing and widely and len(pending) == 1:
             more = [c for one in pending for c in _edited(lifted, [c for c in survivors if c.slip is None][1:], one)]
             agreeing = [c for c in more if _agrees(c.lines, points, known)]
@@ -261,18 +259,28 @@ def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[_Candidate]:
     return [] if pending else survivors
 
 
+def _wider(lifted: Lift, survivors: list[_Candidate], pending: Sequence[Aspect], *, slips: bool) -> list[_Candidate]:
+    """The candidates, and what they become by an edit of each of the aspects; by their mistakes too if `slips`."""
+    for one in pending:
+        chosen = [c for c in survivors if len(pending) == 1 or sum(c.edits) < MOST]
+        survivors = [*survivors, *_edited(lifted, chosen, one, slips=slips)]
+    return survivors
+
+
 def _fewest(candidates: Iterable[_Candidate]) -> list[_Candidate]:
-    """Those without a mistake, where there are any: no mistake is looked for where a convention explains the code."""
+    """The first of those with the fewest edits."""
     ordered = sorted(candidates, key=lambda c: c.edits)
     return [c for c in ordered if c.edits[0] == ordered[0].edits[0]][:8]
 
 
-def _edited(lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect) -> Iterator[_Candidate]:
-    """Every candidate with one more convention, or with a mistake where it has none."""
+def _edited(
+    lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect, *, slips: bool = True
+) -> Iterator[_Candidate]:
+    """Every candidate with one more convention, or with a mistake where it has none, if `slips`."""
     for c in list(candidates):
         beside = {e.name: again for e, _, again in _conventions(aspect, c.wrong)} if c.wrong is not None else {}
         for edit, rule, plain in _conventions(aspect, c.rule):
-            if edit.name == "decay_missing" and c.slip is None and not _possible(lifted, edit):
+            if slips and edit.name == "decay_missing" and c.slip is None and not _possible(lifted, edit):
                 yield _Candidate(c.rule, c.conventions, edit, plain)
             if edit.name in (done.name for done in c.conventions) or not _possible(lifted, edit):
                 continue
@@ -286,7 +294,7 @@ def _edited(lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect) -> I
                 if _backwards(lifted, slip):
                     edit = replace(slip, name="reversed")
                     yield _Candidate(_named(c.rule, wrong), (*c.conventions, edit))
-                else:
+                elif slips:
                     yield _Candidate(c.rule, c.conventions, slip, wrong)
 
 
