@@ -36,6 +36,26 @@ def test_code_in_use_has_no_mistake(target: Any, rule: str) -> None:
     assert "not proved" in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("target", "options", "mistake"),
+    [
+        (Adafactor, {"beta1": 0.9}, "beta1 is on, and the step is one without it"),
+        (Adafactor, {"scale_parameter": False}, "scale_parameter is off, and the step is one with it"),
+        (Adafactor, {"relative_step": 0.0}, "relative_step is off, and the step is one with it"),
+        (Lamb, {"bias_correction": False}, "bias_correction is off, and the step is one with it"),
+        (Lamb, {"grad_averaging": False}, "grad_averaging is off, and the step is one with it"),
+        (Lamb, {"grad_averaging": True, "bias_correction": True}, ""),
+        (Adafactor, {"beta1": None, "scale_parameter": True, "relative_step": 1.0}, ""),
+    ],
+)
+def test_options_that_the_step_does_not_follow_are_named(target: Any, options: dict[str, Any], mistake: str) -> None:
+    """What is on and not followed, or off and followed all the same; nothing of options that are followed."""
+    found = shown(target, options)
+
+    assert found is not None
+    assert mistake == found.mistake
+
+
 def test_a_switched_on_average_is_followed() -> None:
     """The average of updates that beta1 switches on is read with it on."""
     found = shown(Adafactor, {"beta1": 0.9}, args={"beta1": 0.9})

@@ -113,6 +113,7 @@ def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistak
         ("adamw", ("decay_implicit_after",)),
         ("sgd_momentum", ("averaged_momentum_from_zero",)),
         ("sgd_momentum", ("decoupled_decay",)),
+        ("sgd_nesterov", ("averaged_momentum_ahead", "decoupled_decay")),
         ("rmsprop", ("initial_one", "eps_inside_root")),
         ("adamax", ("eps_after_maximum",)),
         ("adan", ("decay_implicit_after",)),

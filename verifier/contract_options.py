@@ -53,7 +53,7 @@ OPTIONS = (
     ),
     Row(
         "acting_rates",
-        "lr, lr_decay, beta1, momentum and weight_decay change some step, whatever else is chosen; small ones do, too.",
+        "lr, beta1, momentum, dampening and rates of decay change some step, whatever else is chosen; small ones, too.",
         "steps=1, tensors=1",
         ("check.rates_act(subject, case)",),
         because="A rate that is taken and not used leaves whoever sets it with another optimizer than asked for.",
@@ -62,7 +62,7 @@ OPTIONS = (
     ),
     Row(
         "read_options",
-        "A number that groups have as an option is read by more than the constructor that takes it.",
+        "An option that groups have is read by more than the constructor that takes it.",
         "steps=1, tensors=1",
         ("check.reads_options(subject, case)",),
         because="An option that is taken and not used leaves whoever sets it with another optimizer than asked for.",

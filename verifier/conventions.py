@@ -23,6 +23,7 @@ from sympy import (
     Rational,
     StrictGreaterThan,
     StrictLessThan,
+    Symbol,
     sqrt,
 )
 
@@ -139,6 +140,7 @@ OTHERS: Mapping[str, str] = {
     "initial_one": "TensorFlow's RMSprop, whose average of squares starts at one",
     "eps_not_in_lr": "Defazio & Jelassi 2021, Algorithm 1, whose weights are of lr alone",
     "corrected_after_bound": "Ding et al. 2019, AdaMod, whose bounds are of the rate alone",
+    "averaged_momentum_ahead": "Jordan et al. 2024, Muon, whose Nesterov step is an average, too",
     "reversed": "averages whose rate weighs what is new, as momentum of batch norm",
 }
 
@@ -242,6 +244,19 @@ def _buffers(rule: Rule) -> Iterator[Edit]:
             plain = [(x, e.args[-1][0] if isinstance(e, Piecewise) and e.args[0][1] == Eq(t, 1) else e)
                      for x, e in edit.step]  # fmt: skip
             yield Edit("averaged_momentum_from_zero", f"{edit.says}, from zero on", tuple(plain))
+            yield from _averaged_ahead(rule, plain, edit.says)
+
+
+def _averaged_ahead(rule: Rule, lines: list[tuple[Symbol, Expr]], says: str) -> Iterator[Edit]:
+    """The look ahead of a buffer that averages, in which the newest gradient weighs as it does there."""
+    momentum = hyper(rule, "momentum")
+    if momentum is None:
+        return
+    for i, (x, e) in enumerate(lines):
+        kept = [momentum * s for s in rule.state if momentum * s in sympy.Add.make_args(e)]
+        if x not in rule.state and x != rule.theta and kept:
+            ahead = (*lines[:i], (x, (1 - momentum) * (e - kept[0]) + kept[0]), *lines[i + 1 :])
+            yield Edit("averaged_momentum_ahead", f"{says}, from zero on, and so does the look ahead", ahead)
 
 
 def thresholds(rule: Rule) -> Iterator[Edit]:

@@ -290,7 +290,7 @@ ROUND_STATE = frozenset({"initial_accumulator_value"})
 ACTING = ("amsgrad", "centered", "nesterov")
 """Switches of published optimizers that act on every step but the first, whatever else is chosen, or nearly."""
 
-RATES = ("lr", "lr_decay", "beta1", "momentum", "weight_decay", "etaplus", "etaminus")
+RATES = ("lr", "lr_decay", "beta1", "momentum", "dampening", "weight_decay", "etaplus", "etaminus")
 """Options of published optimizers that change every run of a few steps."""
 
 OF_DECAY = re.compile(r"weight_dec|(^|_)wd(_|$)|^decoupled?(_decay)?$|^(fixed|cautious|stable)_decay$|no_prox")

@@ -11,6 +11,7 @@ from verifier.check.alike import breach
 from verifier.check.direction import GRAD, beside, same_run
 from verifier.check.pairs import compared
 from verifier.check.seen import attempted
+from verifier.lift.keywords import SWITCHES
 from verifier.record import current
 from verifier.strategies import ROUND_STATE, idle
 
@@ -18,10 +19,10 @@ STEPS = 4
 
 
 def reads_options(subject: Subject, case: Case) -> None:
-    """An option that is a number, and did nothing when the class was looked at, is named by more than the constructor.
+    """An option that did nothing when the class was looked at is named by more than the constructor.
 
-    Asked of options of groups, which are there to be read by steps; a seed may do all it does in the constructor.
-    Switches are not asked: those of implementations, and of what is printed, are often there for others' sake.
+    Asked of options of groups, which are there to be read by steps; a seed may do all it does in the constructor, and
+    switches of what is printed, or of implementations, are often there for others' sake.
     """
     from verifier.subjects.torch_reading import unread
 
@@ -29,12 +30,10 @@ def reads_options(subject: Subject, case: Case) -> None:
     if not current().first("options that are read", case):
         return
     quiet = idle(signature.notes)
-    numbers = [
-        o for o in signature.options
-        if o.kind in ("float", "int") and o.place is None and o.name in quiet & {*signature.group_options, *ROUND_STATE}
-    ]  # fmt: skip
-    names = set(unread(signature.build, tuple(o.argument for o in numbers)))
-    for option in (o for o in numbers if o.argument in names):
+    asked = quiet & {*signature.group_options, *ROUND_STATE} - {*SWITCHES}
+    options = [o for o in signature.options if o.place is None and o.name in asked]
+    names = set(unread(signature.build, tuple(o.argument for o in options)))
+    for option in (o for o in options if o.argument in names):
         cases = [
             beside(subject, case, {**case.hyper, **signature.defaults, option.name: value}, np.tile(GRAD, (STEPS, 1)))
             for value in option.values[:2]

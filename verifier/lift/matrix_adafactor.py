@@ -193,7 +193,7 @@ def _moved() -> Slot:
         return n.rate * n.clipped
 
     def ways() -> Iterator[Way]:
-        yield usual("no_momentum", lambda n: n.clipped, stateless=True)
+        yield usual("no_momentum", lambda n: n.clipped, unless="beta1", stateless=True)
         for way in averages("moved", "updates", lambda n: n.beta1, lambda n: n.clipped):
             yield way
         for way in averages("moved", "updates", lambda n: n.beta1, scaled):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from verifier.lift.matrix_search import Family, Line, Slot, Way
@@ -28,9 +29,11 @@ def _moments() -> tuple[Slot, Slot]:
     def unweighted(n: Line) -> Any:
         return n.beta1 * n.was.m + n.grad
 
+    average, *others = averages("m", "gradients", lambda n: n.beta1, gradient)
     first = [
-        *averages("m", "gradients", lambda n: n.beta1, gradient),
-        usual("sum", unweighted, "gradients not averaged but summed"),
+        replace(average, needs="grad_averaging"),
+        *others,
+        usual("sum", unweighted, "gradients not averaged but summed", unless="grad_averaging"),
         wrong("of_squares", "the first average is of squares", lambda n: n.beta1 * n.was.m + (1 - n.beta1) * square(n)),
         wrong(
             "other_beta",
@@ -106,7 +109,7 @@ def _miscounted(by: int, name: str, says: str) -> Iterator[Way]:
 
 def _corrections() -> Slot:
     def ways() -> Iterator[Way]:
-        yield usual("both", lambda n: (1 - n.beta1**n.t, 1 - n.beta2**n.t))
+        yield usual("both", lambda n: (1 - n.beta1**n.t, 1 - n.beta2**n.t), needs="bias_correction")
         yield usual(
             "none", lambda n: (n.constant(1), n.constant(1)), "without bias corrections", unless="bias_correction"
         )

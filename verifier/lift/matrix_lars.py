@@ -154,7 +154,12 @@ LARS = Family(
             "direction",
             (
                 usual("heavy_ball", lambda n: n.velocity, unless="nesterov"),
-                usual("nesterov", lambda n: n.scaled + n.momentum * n.velocity, "with Nesterov's step"),
+                usual(
+                    "nesterov",
+                    lambda n: n.scaled + n.momentum * n.velocity,
+                    "with Nesterov's step",
+                    needs="nesterov",
+                ),
                 wrong(
                     "nesterov_stale",
                     "Nesterov's step looks ahead from the velocity before this step",

@@ -45,8 +45,8 @@ def _looked_ahead() -> Slot:
     return Slot(
         "direction",
         (
-            usual("nesterov_average", lambda n: (1 - n.momentum) * n.grad + n.momentum * n.buf),
-            usual("nesterov_sum", lambda n: n.grad + n.momentum * n.buf),
+            usual("nesterov_average", lambda n: (1 - n.momentum) * n.grad + n.momentum * n.buf, needs="nesterov"),
+            usual("nesterov_sum", lambda n: n.grad + n.momentum * n.buf, needs="nesterov"),
             usual("heavy_ball", lambda n: n.buf, "without Nesterov's step", unless="nesterov"),
             wrong(
                 "nesterov_turned",

@@ -64,7 +64,7 @@ def scale() -> Slot:
     return Slot(
         "scale",
         (
-            usual("parameter", lambda n: larger(n.eps2, rms(n.theta))),
+            usual("parameter", lambda n: larger(n.eps2, rms(n.theta)), needs="scale_parameter"),
             usual(
                 "none",
                 lambda n: n.constant(1),
@@ -112,13 +112,20 @@ def rate() -> Slot:
     return Slot(
         "rate",
         (
-            usual("given", lambda n: n.scale * n.lr),
+            usual("given", lambda n: n.scale * n.lr, unless="relative_step"),
             usual("bounded", lambda n: n.scale * smaller(n.lr, 1 / root(n.t))),
-            usual("relative", lambda n: n.scale * smaller(n.constant(hundredth), 1 / root(n.t)), relative),
+            usual(
+                "relative",
+                lambda n: n.scale * smaller(n.constant(hundredth), 1 / root(n.t)),
+                relative,
+                unless="warmup_init",
+                needs="relative_step",
+            ),
             usual(
                 "warming",
                 lambda n: n.scale * smaller(n.constant(millionth) * n.t, 1 / root(n.t)),
                 f"{relative}, warming up",
+                needs="warmup_init",
             ),
             wrong(
                 "larger",

@@ -59,8 +59,8 @@ Written = Callable[[Line], Any]
 class Way:
     """One way to write a slot. `says` is what it is called in a sentence, '' for the published way; `wrong`: a mistake.
 
-    `first` is the slot's value in the first step, where that is another; `unless` an option that must not be on;
-    `stateless`: the slot is no state variable, written so.
+    `first` is the slot's value in the first step, where that is another; `unless` an option that must not be on, and
+    `needs` one that must not be off; `stateless`: the slot is no state variable, written so.
     """
 
     name: str
@@ -69,7 +69,16 @@ class Way:
     wrong: bool = False
     first: Written | None = None
     unless: str = ""
+    needs: str = ""
     stateless: bool = False
+
+    def against(self, options: Mapping[str, Any]) -> str:
+        """The option that the code does not follow, and how, if it is written so; '' where it follows all."""
+        if self.unless and options.get(self.unless):
+            return f"{self.unless} is on, and the step is one without it"
+        if self.needs and self.needs in options and options[self.needs] is not None and not options[self.needs]:
+            return f"{self.needs} is off, and the step is one with it"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -108,13 +117,14 @@ class Form:
     ways: tuple[Way, ...] = ()  # of every slot
     names: Mapping[str, str] = field(default_factory=dict)  # the code's state variable that each slot is
     family: Family | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the constructor, while it was read
 
     @property
     def mistake(self) -> str:
-        """The mistake in words, '' if none: what is wrong, or the option that is on and not followed."""
+        """The mistake in words, '' if none: what is wrong, or the option that is not followed."""
         if self.wrong is None:
             return ""
-        return self.wrong.says if self.wrong.wrong else f"{self.wrong.unless} is on, and the step is one without it"
+        return self.wrong.says if self.wrong.wrong else self.wrong.against(self.options)
 
     @property
     def sentence(self) -> str:
@@ -169,11 +179,11 @@ def _fits(family: Family, read: Lift) -> bool:
 def _form(family: Family, chosen: Sequence[Way], names: Mapping[str, str], options: Mapping[str, Any]) -> Form:
     wrong = next((way for way in chosen if _mistaken(way, options)), None)
     says = tuple(way.says for way in chosen if way.says and way is not wrong)
-    return Form(family.rule, says, wrong, POINTS, tuple(chosen), names, family)
+    return Form(family.rule, says, wrong, POINTS, tuple(chosen), names, family, options)
 
 
 def _mistaken(way: Way, options: Mapping[str, Any]) -> bool:
-    return way.wrong or bool(way.unless and options.get(way.unless))
+    return way.wrong or bool(way.against(options))
 
 
 def _chosen(

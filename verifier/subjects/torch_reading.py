@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any, TypeGuard
@@ -21,12 +23,29 @@ def unread(build: Any, names: tuple[str, ...]) -> tuple[str, ...]:
 
     Nothing is said to be unread where some of the code cannot be looked into.
     """
-    told = set[str]()
-    for code in _codes(build):
-        told |= {*code.co_names, *code.co_varnames, *code.co_freevars}
-        told |= {c for const in code.co_consts for c in (const if isinstance(const, tuple) else (const,)) if _text(c)}
+    told = {name for code in _codes(build) for name in _told(code)}
     told |= {name.lstrip("_") for name in told}
     return tuple(name for name in names if name not in told and _only_kept(build, name)) if told else ()
+
+
+def _told(code: CodeType) -> Iterator[str]:
+    """The names and words of a function that may be of an option it reads.
+
+    Not those of arguments of calls, as `alpha=` of torch's, nor of local variables that nothing reads.
+    """
+    asked = list(dis.get_instructions(code))
+    read, words = {*code.co_names, *code.co_freevars, *code.co_cellvars}, Counter[str]()
+    for k, one in enumerate(asked):
+        after = asked[k + 1].opname if k + 1 < len(asked) else ""
+        if "FAST" in one.opname and one.opname != "STORE_FAST":
+            read |= {name for name in (one.argval if isinstance(one.argval, tuple) else (one.argval,)) if _text(name)}
+        elif one.opname == "LOAD_CONST" and after not in ("CALL_KW", "CALL_FUNCTION_KW"):  # what arguments are called
+            words.update(c for c in (one.argval if isinstance(one.argval, tuple) else (one.argval,)) if _text(c))
+    if "locals" in read:
+        read |= {*code.co_varnames}
+    kept = {*code.co_varnames} - read
+    yield from read
+    yield from (word for word, count in words.items() if word not in kept or count > 1)
 
 
 def _only_kept(build: Any, name: str) -> bool:

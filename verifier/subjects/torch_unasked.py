@@ -20,9 +20,9 @@ def unasked(signature: Signature, exempt: Mapping[str, str]) -> dict[str, str]:
         found["faint_decay"] = "it has no weight decay"
     if not signature.decays or not any(OF_DECAY.search(name) for name in switches):
         found["decay_switches"] = "it has no switch that says how weight decay acts"
-    numbers = {o.name for o in signature.options if o.kind in ("float", "int") and o.place is None}
-    if not numbers & idle(signature.notes) & (signature.group_options | ROUND_STATE):
-        found["read_options"] = "every number that its groups have as an option does something"
+    whole = {o.name for o in signature.options if o.place is None}
+    if not whole & idle(signature.notes) & (signature.group_options | ROUND_STATE):
+        found["read_options"] = "every option that its groups have does something"
     if "sizes" not in exempt:
         found["uniform_tensors"] = "an element's step reads no other"
     if exempt.get("order") != COUPLES:
