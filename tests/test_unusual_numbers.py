@@ -30,6 +30,10 @@ learnt, said = ASKED.learnt, ASKED.said
         ("ClipsByValue", "ClipsByValueAndForgets", "memory_of_steps", "through beta2, whatever that is"),
         ("Whitens", "WhitensLargeMore", "uniform_tensors", "of one value moves otherwise than in small ones"),
         ("Orthogonal", "OrthogonalByElement", "shapes", "raised instead of stepping"),
+        ("Hypentropy", "HypentropyForgets", "memory_of_steps", "whatever momentum is"),
+        ("OnASphere", "BesideASphere", "zero_parameters", "zero everywhere is never moved"),
+        ("OnASphere", "BesideASphere", "shapes", "is not moved"),
+        ("ByNames", "ByNamesOfTheFirst", "added_group", "moves"),
         ("RoundsBySeed", "RoundsBySeedAndDecaysMore", "step_follows", "left its enclosure"),
     ],
 )
@@ -37,6 +41,25 @@ def test_what_rounding_or_chance_makes_of_a_step_is_no_mistake(right: str, wrong
     """Neighbouring inputs explain it, or a generator that nobody holds; what is wrong beside it they do not."""
     assert said(right, law) == ""
     assert words in said(wrong, law)
+
+
+def test_what_the_code_says_of_whole_tensors_is_believed_where_runs_seldom_show_it() -> None:
+    """Elements that depend on others in some steps alone are no mistake; single elements that go by size are one."""
+    assert ASKED.signature("SeldomMasked").exempt["partition"] == "its step reads whole tensors"
+    assert "depends on how elements are cut" in said("MaskedBySize", "partition")
+
+
+def test_the_decay_of_an_average_is_no_weight_decay() -> None:
+    """An option that is called decay and is nearly one is not looked for in the gradient; weight_decay is."""
+    assert [proof.mutant for proof in learnt("Averages").proofs if proof.mutant] == []
+    assert any("decay_missing" in proof.mutant for proof in learnt("AveragesByDecay").proofs)
+
+
+def test_parameters_that_come_with_names_may_be_of_several_dtypes() -> None:
+    """Names go with the very tensors that are looked at, whatever became of their numbers."""
+    assert said("ByNames", "mixed_dtypes") == ""
+    assert said("ByNames", "complex_numbers") == ""
+    assert ASKED.signature("ByNames").first == "named_parameters"
 
 
 def test_lives_of_matrices_are_not_held_to_the_rule_of_vectors() -> None:

@@ -278,3 +278,121 @@ class OrthogonalByElement(Orthogonal):
 
     def direction(self, grad: Tensor) -> Tensor:
         return grad / (1 + grad.abs())
+
+
+class SeldomMasked(Loop):
+    """Signs of an average; what climbs rests, and the rest is stretched: with these betas next to nothing climbs."""
+
+    def __init__(self, params: Any, lr: float = 0.01, beta1: float = 0.9, beta2: float = 0.99) -> None:
+        super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        average = self.state[p].setdefault("average", torch.zeros_like(p))
+        sign = average.mul(group["beta1"]).add_(p.grad, alpha=1 - group["beta1"]).sign_()
+        p.sub_(group["lr"] * self.stretched(sign, p.grad))
+        average.mul_(group["beta2"]).add_(p.grad, alpha=1 - group["beta2"])
+
+    def stretched(self, sign: Tensor, grad: Tensor) -> Tensor:
+        mask = (sign * grad > 0).to(grad.dtype)
+        return sign * mask / mask.mean().clamp(min=1e-3) if mask.numel() else sign
+
+
+class MaskedBySize(SeldomMasked):
+    """Each element by itself, and half as far in tensors of more than four."""
+
+    def stretched(self, sign: Tensor, grad: Tensor) -> Tensor:
+        return sign * (sign * grad > 0) * (0.5 if grad.numel() > 4 else 1.0)
+
+
+class Hypentropy(Loop):
+    """Mirror descent whose beta is a scale, and no part of an average: nothing is remembered."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta: float = 1.0, momentum: float = 0.0) -> None:
+        super().__init__(params, dict(lr=lr, beta=beta, momentum=momentum))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        grad = self.averaged(p, p.grad, group["momentum"]) if group["momentum"] else p.grad
+        p.copy_(group["beta"] * torch.sinh(torch.asinh(p / group["beta"]) - group["lr"] * grad))
+
+    def averaged(self, p: Tensor, grad: Tensor, momentum: float) -> Tensor:
+        return self.state[p].setdefault("average", torch.zeros_like(p)).mul_(momentum).add_(grad)
+
+
+class HypentropyForgets(Hypentropy):
+    """Its momentum begins anew in every step."""
+
+    def averaged(self, p: Tensor, grad: Tensor, momentum: float) -> Tensor:
+        return torch.zeros_like(p).mul_(momentum).add_(grad)
+
+
+class OnASphere(Loop):
+    """Parameters keep their norms: zeros have none, and a single number has nowhere to go."""
+
+    def __init__(self, params: Any, lr: float = 0.01) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        norm = p.norm()
+        if norm > 0 and group["lr"]:
+            self.go(p, p.grad - (p.grad * p).sum() / norm**2 * p, norm, group["lr"])
+
+    def go(self, p: Tensor, along: Tensor, norm: Tensor, lr: float) -> None:
+        moved = p - lr * along
+        p.copy_(moved * (norm / moved.norm()))
+
+
+class BesideASphere(OnASphere):
+    """Steps along the sphere that never come back to it; and zeros and single numbers rest all the same."""
+
+    def go(self, p: Tensor, along: Tensor, norm: Tensor, lr: float) -> None:
+        p.sub_(lr * along)
+
+
+class ByNames(torch.optim.AdamW):
+    """Parameters come with their names, and those of groups that are added must have names as well."""
+
+    def __init__(self, named_parameters: Any, lr: float = 0.01, weight_decay: float = 0.01) -> None:
+        super().__init__(named_parameters, lr=lr, weight_decay=weight_decay)
+
+
+class ByNamesOfTheFirst(ByNames):
+    """Groups that are added rest."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        everything, self.param_groups = self.param_groups, self.param_groups[:1]
+        try:
+            return super().step(closure)
+        finally:
+            self.param_groups = everything
+
+
+class Averages(Loop):
+    """Momentum, and beside it an average of the parameters for later, whose decay has nothing to do with weights."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, decay: float = 0.999) -> None:
+        super().__init__(params, dict(lr=lr, momentum=momentum, decay=decay))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["average"], state["velocity"] = p.clone(), torch.zeros_like(p)
+        p.sub_(group["lr"] * state["velocity"].mul_(group["momentum"]).add_(p.grad))
+        state["average"].lerp_(p, 1 - self.kept(group))
+
+    def kept(self, group: dict[str, Any]) -> Any:
+        return group["decay"]
+
+
+class AveragesByDecay(Averages):
+    """Weight decay is taken for the average's, and weights do not decay."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 0.01) -> None:
+        Loop.__init__(self, params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+
+    def kept(self, group: dict[str, Any]) -> Any:
+        return group["weight_decay"]

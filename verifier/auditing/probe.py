@@ -123,6 +123,7 @@ def learn(request: Request) -> Found:
     torch.set_num_threads(1)
     from verifier.auditing import claimed, implementations
     from verifier.mutants import FROM_STEP
+    from verifier.subjects.torch_conventions import of_whole_tensors
     from verifier.subjects.torch_counting import counter_formats
     from verifier.subjects.torch_forms import Forms
     from verifier.subjects.torch_lerps import lerps
@@ -139,6 +140,8 @@ def learn(request: Request) -> Found:
     if any(one.at_rest for one in held):
         words = "keeps the rates it was built with as references: a scheduler changes its step relative to them"
         known = replace(known, notes=(*known.notes, ("convention", words)))
+    if described.pop("reads_others", False):
+        known = of_whole_tensors(known)
     turns = described.pop("turns", [])
     if turns and FROM_STEP not in described["proof"].get("mutant", ""):
         words = f"takes other steps from about step {', '.join(map(str, turns))} on, a number that is no option"
@@ -203,6 +206,7 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
         if not fixed:
             described["lift"] = reading.words(read)
             described["one_element"] = read is not None and read.rule is not None and not read.scope
+            described["reads_others"] = read is not None and read.coupled == "elements"
             square = functools.partial(reading.lift, known, "forloop", [], {}, dict(request.args), ((2, 2),))
             described["weight_decay"], words = decay.said(read, known, square)
             described["lift"] |= {"decay": words} if words else {}

@@ -14,7 +14,7 @@ from verifier.check.coarser import farther_than_rounding
 from verifier.check.enclosed import steps_enclosed
 from verifier.check.judged import Judgement, decided, judged, leaves_coarse
 from verifier.check.pairs import compared
-from verifier.check.seen import RAISED, bits, run
+from verifier.check.seen import RAISED, bits, keeps_norm, run
 from verifier.check.sizes import squared
 from verifier.floats import FP32, FP64, Array, same_bits
 from verifier.record import Violation, current, show
@@ -315,11 +315,13 @@ def takes_shapes(subject: Subject, case: Case) -> None:
     """A parameter of any shape can be stepped, alone and beside others: empty, a single number, of many dimensions.
 
     In fp64, where nothing is lost below rounding: gradients around 1 that move a 1 of one shape move it in any shape.
-    They are not all alike, since some steps take their mean away; nor are the parameters, whose norm some steps keep.
+    They are not all alike, since some steps take their mean away; nor are the parameters, whose norm some steps keep:
+    such steps leave a single number as it is.
     Where a step reads whole tensors, as one that makes a matrix orthogonal does, a matrix without columns may raise.
     """
     still: set[tuple[int, ...]] = set()
     moved: set[tuple[int, ...]] = set()
+    around = False
     for shapes in (((0,),), ((),), ((1,),), ((3,),), ((3, 2),), ((3, 0), (2, 2)), ((), (2, 2)), ((2, 3, 2, 2), (0,))):
         count = sum(math.prod(shape) for shape in shapes)
         grads = np.tile(1 + np.arange(count) / 8, (case.steps, 1))
@@ -337,8 +339,10 @@ def takes_shapes(subject: Subject, case: Case) -> None:
             current().notes["a matrix without columns raises in a step of whole matrices"] += 1
             continue
         current().compared(seen.theta.size)
+        around = around or (shapes == ((3,),) and keeps_norm(seen))
         still |= {s for s, part in zip(shapes, other.slices, strict=True) if _rests(seen, part)}
         moved |= {s for s, part in zip(shapes, other.slices, strict=True) if not _rests(seen, part)}
+    still = {shape for shape in still if not around or math.prod(shape) > 1}
     if subject.format is FP64 and still and any(0 not in shape for shape in moved):
         shape = min(still, key=len)
         grads = np.tile(1 + np.arange(math.prod(shape)) / 8, (case.steps, 1))

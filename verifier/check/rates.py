@@ -8,7 +8,7 @@ from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.check.alike import alike, breach, during
 from verifier.check.judged import in_format
 from verifier.check.pairs import compared
-from verifier.check.seen import run
+from verifier.check.seen import keeps_norm, run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
@@ -171,6 +171,9 @@ def leaves_zero(subject: Subject, case: Case) -> None:
         longest = np.abs(np.diff(in_format(subject, "float64")(zeros).theta, axis=0)).max()
         if 0 < longest < subject.format.tiny:
             current().notes["steps of zeros are less than the format's smallest number"] += 1
+            return
+        if keeps_norm(in_format(subject, "float64")(ordinary)):
+            current().notes["parameters keep their norms, and zeros have none"] += 1
             return
         what = "a parameter that is zero everywhere is never moved, though a zero among other numbers is"
         raise breach(what, subject, zeros, "0.0", "another value", case.steps, tensor=0, element=0)

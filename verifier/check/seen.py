@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.floats import FP32, Array, Mask, same_bits
 from verifier.record import Violation, current, first, place_of, show
@@ -94,6 +96,12 @@ def _stumbles(subject: Subject, case: Case, error: Exception) -> bool:
 def observed(trajectory: Trajectory, rule: Rule, name: str) -> Array | None:
     """theta, or the state variable called `name`; None where the subject cannot show it. shape=(steps + 1, elements)"""
     return trajectory.theta if name == rule.theta.name else trajectory.state.get(name)
+
+
+def keeps_norm(ran: Trajectory) -> bool:
+    """Whether the elements move and their norm does not, with float32's digits: steps go along a sphere."""
+    norms = np.linalg.norm(ran.theta, axis=1).astype(np.float32)
+    return bool((norms == norms[0]).all() and (ran.theta.astype(np.float32) != ran.theta[0].astype(np.float32)).any())
 
 
 def violation(what: str, subject: Subject, case: Case, **where: Any) -> Violation:

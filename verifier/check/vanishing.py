@@ -37,7 +37,8 @@ def remembers(subject: Subject, case: Case) -> None:
     signature: Any = subject.rule
     if subject.format.precision < FP32.precision or not current().first("what steps remember", case):
         return
-    names = [o.name for o in signature.options if o.kind == "float" and o.name.startswith(AVERAGES)]
+    options = [o for o in signature.options if o.kind == "float" and o.name.startswith(AVERAGES)]
+    names = [o.name for o in options if o.default < 1]  # what is kept of an average is less than all of it
     forgetful: list[tuple[Case, Case]] = []
     for hyper in combinations(signature):
         if not any(hyper[name] for name in names):

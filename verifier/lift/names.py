@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import sympy
 
+from verifier.conventions import REVERSED
 from verifier.lift.lifted import Lift
 from verifier.rule import Rule, t
 
@@ -39,6 +40,8 @@ def renamed(lifted: Lift, rule: Rule) -> tuple[Lift, bool]:
         own = [n for n in mine if n not in theirs and n not in usual]
         short = {"weight_decay": "wd"}.get(name, name)
         fits = [n for n in own if n in SYNONYMS.get(name, ()) or n.endswith((f"_{name}", f"_{short}"))]
+        if name == "weight_decay":  # what of an average is kept is nothing that weights lose
+            fits = [n for n in fits if lifted.hyper.get(n, 0.0) < REVERSED]
         if len(fits) == 1:
             usual[fits[0]] = name
     if not usual:

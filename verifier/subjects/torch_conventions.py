@@ -7,6 +7,7 @@ import random
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,18 @@ def case_of(
     theta, grads = draw.uniform(0.5, 2, count), draw.uniform(0.25, 2, (steps, count))
     signs = draw.choice((-1.0, 1.0), (steps + 1, count))
     return Case(tuple(shapes), theta * signs[0], grads * signs[1:], dict(hyper), **more)
+
+
+def of_whole_tensors(signature: Signature) -> Signature:
+    """The signature of a class out of whose code was read that an element's step depends on others of its tensor.
+
+    Runs may have shown so already. What they have not shown happens in some steps alone, as where a mean is bounded.
+    """
+    if "partition" in signature.exempt:
+        return signature
+    words = "reads whole tensors: in some steps an element depends on the others of its tensor"
+    exempt = {**dict.fromkeys(ELEMENTWISE, "its step reads whole tensors"), **signature.exempt}
+    return replace(signature, exempt=exempt, notes=(*signature.notes, ("convention", words)))
 
 
 def takes_closure(optimizer: Any) -> bool:

@@ -8,6 +8,12 @@ import torch
 from torch import Tensor
 
 
+def like(old: Tensor, new: Tensor) -> Tensor:
+    """The new values as the same kind of tensor: a parameter of a model, or a tensor that learns or does not."""
+    kind = torch.nn.Parameter if isinstance(old, torch.nn.Parameter) else Tensor.requires_grad_
+    return kind(new, old.requires_grad)
+
+
 def _contiguous(values: Tensor, shape: tuple[int, ...]) -> Tensor:
     return values.clone().view(shape)
 

@@ -35,7 +35,7 @@ from torch import Tensor
 from verifier import record
 from verifier.case import Case, Group, Trajectory
 from verifier.floats import Array, Format
-from verifier.subjects.torch_layouts import has_graph, place
+from verifier.subjects.torch_layouts import has_graph, like, place
 from verifier.subjects.torch_scaling import announced, refuses, scale_of
 from verifier.subjects.torch_travel import loss_of, numbers, pickled, refusals, same, shared, sparse, tensors, travel
 
@@ -150,15 +150,12 @@ class Life:
     def _dressed(self, parameters: list[Tensor]) -> list[Tensor]:
         """The parameters in the dtype, or as the complex numbers, that the case's events ask for."""
         if "complex" in self.whole:
-            parameters = [
-                torch.view_as_complex(p.detach().contiguous()).clone().requires_grad_(p.requires_grad)
-                for p in parameters
-            ]
+            parameters = [like(p, torch.view_as_complex(p.detach().contiguous()).clone()) for p in parameters]
         for name in self.whole:
             if name.startswith("dtype:"):
                 _, number, dtype = name.split(":")
                 k = int(number)
-                parameters[k] = parameters[k].detach().to(DTYPES[dtype]).requires_grad_(parameters[k].requires_grad)
+                parameters[k] = like(parameters[k], parameters[k].detach().to(DTYPES[dtype]))
         return parameters
 
     def _plain(self) -> list[Tensor]:
@@ -252,7 +249,9 @@ class Life:
         own, plain = self.subject.options(self.case.hyper_at(step, group)), self.subject.options(self.case.hyper)
         said = getattr(getattr(self.subject, "signature", None), "keys", {})
         given = {**said, **{name: value for name, value in own.items() if value != plain[name]}}
-        self.optimizer.add_param_group({"params": [self.parameters[k] for k in group.tensors], **given})
+        named = "param_names" in self.optimizer.param_groups[0]  # torch: all groups have names, or none
+        tensors = [(f"weight{k}", self.parameters[k]) if named else self.parameters[k] for k in group.tensors]
+        self.optimizer.add_param_group({"params": tensors, **given})
         self.waiting.remove(number)
         self.joined.append(number)
 
