@@ -1,9 +1,9 @@
-"""muon:SingleDeviceMuon: raised instead of stepping"""
+"""SingleDeviceMuon: raised instead of stepping"""
 import torch
 from muon import SingleDeviceMuon
 
 def run():
-    p = [torch.nn.Parameter(torch.full((3, 1), 1.0, dtype=torch.float32))]
+    p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
     opt = SingleDeviceMuon(p, lr=0.02)
     rows = [[None]]
     for step, grads in enumerate(rows, 1):

@@ -1,4 +1,4 @@
-"""pytorch_optimizer.optimizer.amos:Amos: raised instead of stepping"""
+"""Amos: raised instead of stepping"""
 import torch
 from pytorch_optimizer.optimizer.amos import Amos
 

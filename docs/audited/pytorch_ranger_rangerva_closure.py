@@ -1,4 +1,4 @@
-"""pytorch_ranger.ranger913A:RangerVA: step(closure) never calls the closure at step 1"""
+"""RangerVA: step(closure) never calls the closure at step 1"""
 import torch
 from pytorch_ranger.ranger913A import RangerVA
 

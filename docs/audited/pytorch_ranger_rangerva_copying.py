@@ -1,12 +1,12 @@
-"""pytorch_ranger.ranger913A:RangerVA: raised instead of stepping"""
+"""RangerVA: raised instead of stepping"""
 import copy
 import torch
 from pytorch_ranger.ranger913A import RangerVA
 
 def run():
     p = [torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float32))]
-    opt = RangerVA(p, lr=0.001, k=3)
-    rows = [[torch.tensor([2.0], dtype=torch.float32)]] * 3
+    opt = RangerVA(p, lr=0.001, k=2)
+    rows = [[torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
         if step == 2: opt, p = copy.deepcopy((opt, p))
         for x, g in zip(p, grads): x.grad = g

@@ -1,4 +1,4 @@
-"""pytorch_ranger.ranger913A:RangerVA: load_state_dict changes the dtype of exp_avg"""
+"""RangerVA: load_state_dict changes the dtype of exp_avg"""
 import torch
 from pytorch_ranger.ranger913A import RangerVA
 
@@ -17,5 +17,6 @@ new = build(p)
 new.load_state_dict(opt.state_dict())
 for x, y in zip(opt.state.values(), new.state.values()):
     for name in x if isinstance(x, dict) else ():
-        if torch.is_tensor(x[name]) and x[name].dtype != y[name].dtype:
-            raise SystemExit(f'load_state_dict turns {name} from {x[name].dtype} into {y[name].dtype}')
+        was, now = (getattr(v.get(name), 'dtype', type(v.get(name))) for v in (x, y))
+        if torch.is_tensor(y.get(name)) and was != now:
+            raise SystemExit(f'load_state_dict turns {name} from {was} into {now}')
