@@ -49,6 +49,7 @@ from verifier.mistakes import (
     slips_of_mixtures,
     slips_of_order,
     slips_of_powers,
+    slips_of_scalars,
     slips_of_signs,
     slips_of_steps,
     slips_of_weights,
@@ -277,7 +278,7 @@ CORE = Aspect(
         *(corrections, counts, betas, moments, momenta, steps, branches),
         *(slips_of_corrections, slips_of_averages, slips_of_steps),
         *(slips_of_mixtures, slips_of_order, slips_of_signs, slips_of_bounds, slips_of_loops),
-        *(slips_of_differences, slips_of_powers, slips_of_weights, slips_of_branches, slips_in_place),
+        *(slips_of_differences, slips_of_powers, slips_of_weights, slips_of_scalars, slips_of_branches, slips_in_place),
     ),
     (_moments_elsewhere, _corrected_after, _buffers, thresholds),
 )

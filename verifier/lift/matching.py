@@ -93,8 +93,11 @@ def _likeness(lifted: Lift, rule: Rule) -> float:
 
 
 @cache
-def _functions(rule: Rule) -> frozenset[type]:
-    """Branches, extremes and signs, which make a rule another one; a first step that is taken apart is none."""
+def _functions(rule: Rule) -> frozenset[tuple[type, ...]]:
+    """Branches, extremes and signs, which make a rule another one; a first step that is taken apart is none.
+
+    The smaller of two is one with the larger: one may stand in the place of the other by mistake.
+    """
     lines = [sympy.sympify(e).xreplace({sympy.Eq(t, 1): sympy.false}) for _, e in rule.step]
-    kinds = (sympy.Piecewise, sympy.Max, sympy.Min, sympy.sign)
-    return frozenset(kind for kind in kinds if any(e.has(kind) for e in lines))
+    kinds = ((sympy.Piecewise,), (sympy.Max, sympy.Min), (sympy.sign,))
+    return frozenset(kind for kind in kinds if any(e.has(*kind) for e in lines))

@@ -10,6 +10,7 @@ from verifier.mistakes.decay import decay_of_coupled, decay_of_decoupled, decay_
 from verifier.mistakes.mixtures import slips_of_mixtures, slips_of_order, slips_of_signs
 from verifier.mistakes.moments import momenta, moments
 from verifier.mistakes.powers import slips_of_powers, slips_of_weights
+from verifier.mistakes.scalars import slips_of_scalars
 from verifier.mistakes.several import slips_of_bounds, slips_of_differences, slips_of_loops
 from verifier.mistakes.slips import (
     slips_of_averages,
@@ -46,6 +47,7 @@ MISTAKES: tuple[Callable[[Rule], Iterator[Edit]], ...] = (
     slips_of_differences,
     slips_of_powers,
     slips_of_weights,
+    slips_of_scalars,
 )
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "slips_of_mixtures",
     "slips_of_order",
     "slips_of_powers",
+    "slips_of_scalars",
     "slips_of_signs",
     "slips_of_steps",
     "slips_of_weights",
