@@ -1,4 +1,4 @@
-"""heavyball:Muon: raised instead of stepping"""
+"""Muon: raised instead of stepping"""
 import torch
 from heavyball import Muon
 
@@ -8,7 +8,7 @@ def run():
     opt = build(p)
     rows = [[torch.tensor([2.0], dtype=torch.float32)], [torch.tensor([2.0], dtype=torch.float32)]]
     for step, grads in enumerate(rows, 1):
-        if step == 2: new = Muon(p, lr=1.0, eps=0.001, weight_decay=0.03, cautious_weight_decay=True, warmup_steps=3, multi_tensor=False, mars=True, caution=True, mars_gamma=0.50125, beta2_scale=0.75, nesterov=False, heavyball_momentum=True, betas=(0.95, 0.5))
+        if step == 2: new = Muon(p, lr=0.25, weight_decay=0.9, cautious_weight_decay=True, warmup_steps=2, multi_tensor=False, caution=True, mars_gamma=0.00125, beta2_scale=0.3, nesterov=False, heavyball_momentum=True, betas=(0.3, 0.75))
         if step == 2: new.load_state_dict(opt.state_dict())
         if step == 2: opt = new
         for x, g in zip(p, grads): x.grad = g
