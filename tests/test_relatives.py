@@ -469,3 +469,10 @@ def test_a_first_moment_of_yogi_may_start_at_zero() -> None:
 
     assert found is not None and found.wrong is None
     assert ["zero_initial_exp_avg"] == [edit.name for edit in found.conventions]
+
+
+def test_an_option_may_be_read_from_some_step_on_alone(tmp_path: Path) -> None:
+    """What the code is before that step has no such option, and is read all the same."""
+    later = f"{DENOM}\n                denom = denom if state['step'] > 7 else torch.ones_like(p)"
+
+    assert written(tmp_path, DENOM, later).described["one_element"]

@@ -23,8 +23,9 @@ from verifier.enclosure.program import program
 from verifier.lift import apart, induction, matching
 from verifier.lift.lifted import Lift
 from verifier.lift.relatives import Relative, relative
+from verifier.lift.slipped import slipped
 from verifier.mutants import FROM_STEP, later, mutants
-from verifier.rule import Rule, RuleError, shared, t
+from verifier.rule import Rule, RuleError, shared, symbols, t
 
 RARELY: Mapping[str, Mapping[str, str]] = {"amsgrad": {"adam": "adam_amsgrad", "adamw": "adamw_amsgrad"}}
 """Switches whose effect few runs show, and what each rule becomes with them: off, on."""
@@ -51,7 +52,8 @@ def relation(
         return None
     if not proof.proved:
         found = _turning(read, *turns) if len(turns) == 1 else None
-        return found or constant(read, options) or relative(read, matching.candidates(read))
+        candidates = matching.candidates(read)
+        return found or constant(read, options) or relative(read, candidates) or slipped(read, candidates)
     switched = [table for name, table in RARELY.items() if fixed.get(name)]
     meant = next((table[proof.rule] for table in switched if proof.rule in table), "")
     if not meant:
@@ -86,7 +88,9 @@ def _at(rule: Rule | None, step: int) -> Rule:
         asked = (r for r in e.atoms(Relational) if r.free_symbols == {t} and r not in (Eq(t, 1), Ne(t, 1)))
         return e.xreplace({r: r.subs(t, step) for r in asked})
 
-    return replace(rule, step=tuple((x, chosen(sympy.sympify(e))) for x, e in rule.step))
+    lines = tuple((x, chosen(sympy.sympify(e))) for x, e in rule.step)
+    read = {s for e in (*(e for _, e in lines), *rule.state.values()) for s in symbols(e)}
+    return replace(rule, step=lines, hyper={s: values for s, values in rule.hyper.items() if s in read})
 
 
 def states(found: Relative) -> frozenset[str]:

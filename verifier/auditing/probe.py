@@ -214,6 +214,8 @@ def _rules(request: Request, known: Signature, forms: Forms, compared: Callable[
         if one.said and not mistaken and (one.over or not fixed):
             described["lift"] |= {"whole_tensors": one.said}
         mistaken = mistaken or (one.over if declared is None else [])
+        if one.unbounded and not one.over:
+            described.setdefault("switched", []).append(one.unbounded)
         if read is None or read.rule is None or not one.finished:
             continue
         if not fixed:

@@ -20,8 +20,9 @@ def lift(
     switches: Any,
     args: Any,
     shapes: tuple[tuple[int, ...], ...] | None = None,
+    beyond: str = "",
 ) -> Any:
-    """The lift of one implementation, None where it cannot be built for reading."""
+    """The lift of one implementation, None where it cannot be built for reading; `beyond` as `lifted.lift` has it."""
     shapes = shapes or (((2, 2),) if known.least_dimensions > 1 else None)
     for symbolic in (literal, []):
         try:
@@ -32,6 +33,7 @@ def lift(
                 shapes=shapes,
                 args={**known.fixed, **args},
                 name=known.name,
+                beyond=beyond,
                 **switches,
             )
         except (Exception, SystemExit):  # foreign code under an interpreter: nothing read, and the contracts still run

@@ -17,6 +17,7 @@ from sympy.core.relational import Relational
 from verifier.auditing import claimed, reading, whole
 from verifier.auditing.read import Read
 from verifier.auditing.reading_time import TooLong, limited
+from verifier.auditing.unbounded import unbounded
 from verifier.lift import construct
 from verifier.rule import Rule, t
 from verifier.subjects.torch_sandbox import Child
@@ -43,6 +44,7 @@ class Variant:
     over: list[Read] = field(default_factory=list)  # and what is wrong with that
     proof: Any = None
     near: Any = None  # the relation to the nearest rule of the catalogue
+    unbounded: str = ""  # what the code is where nothing is bounded, as clipping does
     finished: bool = False
 
 
@@ -66,6 +68,7 @@ class Reader:
         self._lift(first, {})
         self._whole(first, {})
         self._prove(first, {})
+        self._unbounded(first)
         yield {}, first
         others = turned(self.known, 6 if thorough else 2)
         here, there = others[::2], others[1::2]
@@ -111,10 +114,22 @@ class Reader:
         if read is not None and read.rule is not None:
             found.proof = reading.prove(read, self.declared if not fixed else None, tell=not fixed)
             if self.declared is None:
-                numbers = {o.name: o.default for o in known.options if o.kind == "float"}
-                numbers = {name: value for name, value in numbers.items() if name in known.group_options}
-                found.near = claimed.relation(read, found.proof, fixed, turns(read.rule, known), numbers)
+                found.near = claimed.relation(read, found.proof, fixed, turns(read.rule, known), self._numbers)
         found.finished = True
+
+    def _unbounded(self, found: Variant) -> None:
+        read, proved = found.read, found.proof is not None and found.proof.proved
+        if self.declared is not None or read is None or found.said or found.near is not None or proved:
+            return
+        lifting = functools.partial(reading.lift, self.known, "forloop", self.literal, {}, dict(self.args))
+        found.unbounded, wrong = unbounded(read, lambda bound: lifting(beyond=bound), self._numbers)
+        found.over = found.over or wrong
+
+    @property
+    def _numbers(self) -> dict[str, float]:
+        """The options that are numbers and that groups have, with their defaults."""
+        numbers = {o.name: o.default for o in self.known.options if o.kind == "float"}
+        return {name: value for name, value in numbers.items() if name in self.known.group_options}
 
     def _arguments(self, fixed: Switches) -> dict[str, bool]:
         return {self.known.option(name).argument: bool(value) for name, value in fixed.items()}

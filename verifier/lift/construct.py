@@ -76,6 +76,7 @@ class Recipe:
     tensor_read: int = 0  # which parameter tensor the rule is read from
     path: str = ""  # how the L2 penalty lam*sum(theta^2) enters: '', penalty, weight_decay or groups
     stateful: frozenset[tuple[str, ...]] = frozenset()  # paths known to be state even where a run leaves them alone
+    beyond: str = ""  # a hyperparameter that is larger than all it is compared with
     modules: tuple[ModuleType, ...] = field(default=(), repr=False)
 
 

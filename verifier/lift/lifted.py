@@ -12,6 +12,7 @@ from sympy import Interval, S, Symbol
 
 from verifier.lift import checks, construct, expr, schedule
 from verifier.lift.attempts import attempts
+from verifier.lift.beyond import FAR, released
 from verifier.lift.checks import coupled_by, renaming
 from verifier.lift.construct import Recipe
 from verifier.lift.explore import Explored, explore
@@ -99,19 +100,24 @@ def lift(
     tensor: Iterable[str] = (),
     args: Mapping[str, Any] | None = None,
     name: str = "",
+    beyond: str = "",
     **options: Any,
 ) -> Lift:
     """The rule that the code of `target` performs, checked numerically against that code before it is returned.
 
     `target` is a class, 'pkg.mod:Class' or 'path/file.py:Class'. Options go to the constructor: a number other than
     0 makes that hyperparameter symbolic, 0, a bool or None is passed on. `symbolic` names further hyperparameters,
-    `tensor` those to pass as 0-dim tensors, `args` what to pass on literally. UsageError for a target that is not
+    `tensor` those to pass as 0-dim tensors, `args` what to pass on literally; `beyond` is one that is larger than all
+    that the step compares it with. UsageError for a target that is not
     there or an option it does not have; construct.Question for a required argument nothing is known of.
     """
     started = time.perf_counter()
     recipe = construct.recipe(
         target, implementation, symbolic=symbolic, shapes=shapes, tensor=tensor, args=args, **options
     )
+    if beyond:
+        far = (replace(h, default=FAR) if h.name == beyond else h for h in recipe.hypers)
+        recipe = replace(recipe, hypers=tuple(far), beyond=beyond)
     return replace(lift_recipe(recipe, implementation, name), seconds=time.perf_counter() - started)
 
 
@@ -177,6 +183,14 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     wrong, checked = checks.check(explored)
     if wrong:
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
+    if recipe.beyond:
+        far = released(explored, recipe.beyond)
+        if far is None:
+            wrong = f"a step reads {recipe.beyond} however large it is"
+            return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)
+        explored, main = far, far.main
+        base.update(path_conditions=tuple(_condition(c.assumed) for c in explored.assumed), steps=explored)
+        base.update(path_sites=tuple(str(c.site) for c in explored.assumed))
     if checks.idle(explored):
         wrong = "read in double precision, its steps leave the parameters as they were"
         return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked)

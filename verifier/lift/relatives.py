@@ -39,6 +39,9 @@ MOST = 2
 DRAWS, STEPS = 2, 4
 """Points, and steps from the initial state, at which candidates are told apart; more follow for what is left."""
 
+AGAIN = 4
+"""How often as many points are tried where the code says nothing at some, as with the root of what is negative."""
+
 TRIED = 24
 """Candidates that agree at the points and are compared further."""
 
@@ -79,7 +82,9 @@ class Relative:
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
+    """A rule that code may be: by conventions, and with one slip, which makes it `wrong`."""
+
     rule: Rule
     conventions: tuple[Edit, ...] = ()
     slip: Edit | None = None
@@ -112,11 +117,11 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
         return None
     own = lifted.target.rpartition(":")[2].lower().replace("_", "")
     ordered = sorted(rules, key=lambda rule: rule.name.replace("_", "") not in own)  # what it is named after first
-    some = list(itertools.islice((fits for rule in ordered if (fits := _fitting(lifted, rule))), RULES))
+    some = list(itertools.islice((fits for rule in ordered if (fits := fits_of(lifted, rule))), RULES))
     fitting, few = ([one for fits in chosen for one in fits] for chosen in (some, some[:WIDELY]))
     for found in (lambda: _found(fitting, False), lambda: _found(few, True), lambda: _outright(few[:1])):
         shown = (
-            (*one, proof) for one in itertools.islice(found(), TRIED) if (proof := _shown(one[2], one[1])) is not None
+            (*one, proof) for one in itertools.islice(found(), TRIED) if (proof := checked(one[2], one[1])) is not None
         )
         mapped = unproved = None
         for name, candidate, given, proof in shown:
@@ -145,24 +150,24 @@ def relative(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
     return None
 
 
-def _outright(fitting: Iterable[tuple[Rule, Lift]]) -> Iterator[tuple[str, _Candidate, Lift]]:
+def _outright(fitting: Iterable[tuple[Rule, Lift]]) -> Iterator[tuple[str, Candidate, Lift]]:
     """The candidates with one mistake and at most one convention that agree with every hyperparameter at work.
 
     A mistake with eps or weight decay may show where they are zero too, so that no aspect finds it by itself.
     """
     for rule, given in fitting:
         known: Lines = Lines()
-        points = list(_points(given, rule, ()))[:1]  # what agrees at one point is compared at more
-        plain = [_Candidate(rule)]
-        written = [c for aspect in ASPECTS for c in _edited(given, plain, aspect) if c.slip is None]
-        slipped = (c for aspect in ASPECTS for c in _edited(given, [*plain, *written], aspect) if c.slip is not None)
-        agreeing = (c for c in slipped if points and _agrees(c.lines, points, known))
+        points = list(points_of(given, rule, ()))[:1]  # what agrees at one point is compared at more
+        plain = [Candidate(rule)]
+        written = [c for aspect in ASPECTS for c in edited(given, plain, aspect) if c.slip is None]
+        slipped = (c for aspect in ASPECTS for c in edited(given, [*plain, *written], aspect) if c.slip is not None)
+        agreeing = (c for c in slipped if points and agrees(c.lines, points, known))
         yield from ((rule.name, c, given) for c in agreeing)
 
 
-def _found(fitting: Iterable[tuple[Rule, Lift]], widely: bool) -> list[tuple[str, _Candidate, Lift]]:
+def _found(fitting: Iterable[tuple[Rule, Lift]], widely: bool) -> list[tuple[str, Candidate, Lift]]:
     """The candidates that agree with the code, those with the fewest edits first."""
-    found: list[tuple[tuple[bool, int, int], str, _Candidate, Lift]] = []
+    found: list[tuple[tuple[bool, int, int], str, Candidate, Lift]] = []
     for number, (rule, given) in enumerate(fitting):
         try:
             for candidate in _search(given, induction.specialised(rule, given), widely=widely):
@@ -174,7 +179,7 @@ def _found(fitting: Iterable[tuple[Rule, Lift]], widely: bool) -> list[tuple[str
     return [(name, candidate, given) for _, name, candidate, given in sorted(found, key=lambda one: one[0])]
 
 
-def _shown(lifted: Lift, candidate: _Candidate) -> induction.LiftProof | None:
+def checked(lifted: Lift, candidate: Candidate) -> induction.LiftProof | None:
     """The proof that code follows a candidate, which may be undecided; None where a run refutes it."""
     assert lifted.rule is not None
     if part(lifted.rule, candidate.lines, lifted.literal) is not None:
@@ -202,7 +207,7 @@ def _usual(rule: Rule) -> Rule:
     return replace(rule, step=tuple((x, unbranched(e)) for x, e in rule.step))
 
 
-def _fitting(lifted: Lift, rule: Rule) -> list[tuple[Rule, Lift]]:
+def fits_of(lifted: Lift, rule: Rule) -> list[tuple[Rule, Lift]]:
     """The rule, and the lift with its names and numbers, where the code has all hyperparameters, or numbers for them.
 
     More than once, where several numbers of the code may be several hyperparameters.
@@ -236,66 +241,64 @@ def _numbers(rule: Rule) -> list[float]:
     return sorted(float(n) for n in written if n.q > 64 or (0.8 <= n < 1 and 100 % n.q == 0))
 
 
-def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[_Candidate]:
+def _search(lifted: Lift, rule: Rule, *, widely: bool) -> list[Candidate]:
     """The candidates that agree with the code at every point, with two edits of an aspect where asked for."""
-    survivors = [_Candidate(rule)]
+    survivors = [Candidate(rule)]
     pending: list[Aspect] = []
     for aspect in ASPECTS:
         pending.append(aspect)
-        points = list(_points(lifted, rule, aspect.silent))
+        points = list(points_of(lifted, rule, aspect.silent))
         if not points:
             continue
         known: Lines = Lines()
-        agreeing = [c for c in _wider(lifted, survivors, pending, slips=False) if _agrees(c.lines, points, known)]
+        agreeing = [c for c in _wider(lifted, survivors, pending, slips=False) if agrees(c.lines, points, known)]
         if not agreeing and survivors[0].slip is None:  # no mistake is looked for where a convention explains the code
             survivors = _wider(lifted, survivors, pending, slips=True)
-            agreeing = [c for c in survivors if c.slip is not None and _agrees(c.lines, points, known)]
+            agreeing = [c for c in survivors if c.slip is not None and agrees(c.lines, points, known)]
         if not agreeing and widely and len(pending) == 1:
-            more = [c for one in pending for c in _edited(lifted, [c for c in survivors if c.slip is None][1:], one)]
-            agreeing = [c for c in more if _agrees(c.lines, points, known)]
+            more = [c for one in pending for c in edited(lifted, [c for c in survivors if c.slip is None][1:], one)]
+            agreeing = [c for c in more if agrees(c.lines, points, known)]
         if not agreeing:
             return []
         survivors, pending = _fewest(agreeing), []
     return [] if pending else survivors
 
 
-def _wider(lifted: Lift, survivors: list[_Candidate], pending: Sequence[Aspect], *, slips: bool) -> list[_Candidate]:
+def _wider(lifted: Lift, survivors: list[Candidate], pending: Sequence[Aspect], *, slips: bool) -> list[Candidate]:
     """The candidates, and what they become by an edit of each of the aspects; by their mistakes too if `slips`."""
     for one in pending:
         chosen = [c for c in survivors if len(pending) == 1 or sum(c.edits) < MOST]
-        survivors = [*survivors, *_edited(lifted, chosen, one, slips=slips)]
+        survivors = [*survivors, *edited(lifted, chosen, one, slips=slips)]
     return survivors
 
 
-def _fewest(candidates: Iterable[_Candidate]) -> list[_Candidate]:
+def _fewest(candidates: Iterable[Candidate]) -> list[Candidate]:
     """The first of those with the fewest edits."""
     ordered = sorted(candidates, key=lambda c: c.edits)
     return [c for c in ordered if c.edits[0] == ordered[0].edits[0]][:8]
 
 
-def _edited(
-    lifted: Lift, candidates: Iterable[_Candidate], aspect: Aspect, *, slips: bool = True
-) -> Iterator[_Candidate]:
+def edited(lifted: Lift, candidates: Iterable[Candidate], aspect: Aspect, *, slips: bool = True) -> Iterator[Candidate]:
     """Every candidate with one more convention, or with a mistake where it has none, if `slips`."""
     for c in list(candidates):
         beside = {e.name: again for e, _, again in _conventions(aspect, c.wrong)} if c.wrong is not None else {}
         for edit, rule, plain in _conventions(aspect, c.rule):
             if slips and edit.name == "decay_missing" and c.slip is None and not _possible(lifted, edit):
-                yield _Candidate(c.rule, c.conventions, edit, plain)
+                yield Candidate(c.rule, c.conventions, edit, plain)
             if edit.name in (done.name for done in c.conventions) or not _possible(lifted, edit):
                 continue
             if c.wrong is None:
-                yield _Candidate(rule, (*c.conventions, edit))
+                yield Candidate(rule, (*c.conventions, edit))
             elif edit.name in beside and c.slip is not None:
                 wrong = replace(beside[edit.name], name=f"{rule.name}__{c.slip.name}", says=c.wrong.says)
-                yield _Candidate(rule, (*c.conventions, edit), c.slip, wrong)
+                yield Candidate(rule, (*c.conventions, edit), c.slip, wrong)
         if c.slip is None:
             for slip, wrong in _slips(aspect, c.rule):
                 if _backwards(lifted, slip):
                     edit = replace(slip, name="reversed")
-                    yield _Candidate(_named(c.rule, wrong), (*c.conventions, edit))
+                    yield Candidate(_named(c.rule, wrong), (*c.conventions, edit))
                 elif slips:
-                    yield _Candidate(c.rule, c.conventions, slip, wrong)
+                    yield Candidate(c.rule, c.conventions, slip, wrong)
 
 
 @cache
@@ -348,13 +351,14 @@ def _turns(rule: Rule) -> bool:
     return any(counted & r.free_symbols for r in guards - {sympy.Eq(t, 1), sympy.Ne(t, 1)})
 
 
-def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]:
+def points_of(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]:
     """Points at which the code takes steps, with the hyperparameters `silent` at zero."""
     code = lifted.rule
     assert code is not None
     signs, turns = _signs(code), any(map(_turns, (code, rule)))
     draws, steps = SIGNED if signs else BRANCHED if turns else (DRAWS, STEPS)
-    for seed in range(draws):
+    told = 0
+    for seed in range(AGAIN * draws):
         inputs = inputs_of(code, rule, lifted.literal, seed)
         if turns and "beta2" in inputs:  # RAdam's other branch is taken within the steps
             inputs["beta2"] = sympy.Rational(30 + seed, 32)
@@ -370,12 +374,15 @@ def _points(lifted: Lift, rule: Rule, silent: Sequence[str]) -> Iterator[_Point]
         trace = list(stepped(code, inputs, grads, Lines()))
         places = [float(inputs["theta"]), *(value for value, _ in trace)]
         moves = [abs(after - before) for before, after in itertools.pairwise(places)]
-        told = all(error < move or move == 0 for (_, error), move in zip(trace, moves, strict=True))  # no NaN either
-        if told and all(math.isfinite(error) for _, error in trace) and sum(move > 0 for move in moves) > steps / 2:
+        clear = all(error < move or move == 0 for (_, error), move in zip(trace, moves, strict=True))  # no NaN either
+        if clear and all(math.isfinite(error) for _, error in trace) and sum(move > 0 for move in moves) > steps / 2:
             yield _Point(inputs, grads, trace)
+            told += 1
+            if told == draws:
+                return
 
 
-def _agrees(rule: Rule, points: Sequence[_Point], known: Lines) -> bool:
+def agrees(rule: Rule, points: Sequence[_Point], known: Lines) -> bool:
     """Whether nothing tells the rule's theta from the code's at any of the points; what is not real never agrees."""
     try:
         return all(_agrees_at(rule, point, known) for point in points)

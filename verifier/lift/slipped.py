@@ -1,0 +1,115 @@
+"""Code named after a rule of the catalogue that is the rule with a slip in one place, when nothing else explains it."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+
+import sympy
+
+from verifier.conventions import ASPECTS
+from verifier.edits import coupling
+from verifier.lift.lifted import Lift
+from verifier.lift.relatives import Candidate, Relative, agrees, checked, edited, fits_of, points_of
+from verifier.lift.trajectory import Lines
+from verifier.mistakes.anywhere import Slip, numbers_anywhere, slips_anywhere
+from verifier.mutants import made
+from verifier.rule import Rule
+
+RULES = 3
+"""Rules of one name, such as those of RMSprop, that are tried: those most like the code first."""
+
+NUMBERS = 3
+"""Numbers of the code that may stand where the rule has others; code that has more of them is another formula."""
+
+MOVED = ("decoupled_decay", "coupled_decay")
+"""Conventions that make one rule of a name another of that name, which is tried by itself."""
+
+DECAYS: Mapping[str, bool] = {"coupled": True, "decoupled": False}
+"""Whether the gradient is decayed, by what is said of the code's decay."""
+
+
+def slipped(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
+    """The rule that the code is named after, with the one slip that makes it what the code does; None if there is none.
+
+    The rules are those of the catalogue, the most alike first. What somebody does on purpose is no slip, and a class
+    of another name may mean what it does, however near it comes.
+    """
+    tried = 0
+    for rule in _meant(lifted.target, rules):
+        if lifted.weight_decay in DECAYS and (coupling(rule) is not None) != DECAYS[lifted.weight_decay]:
+            continue
+        for own, given in fits_of(lifted, rule):
+            tried += 1
+            if tried > RULES:
+                return None
+            found = _of(given, own)
+            if found is not None:
+                return found
+    return None
+
+
+def _meant(target: str, rules: Iterable[Rule]) -> list[Rule]:
+    """The rules that a class is named after: those of the longest name that its own has in it.
+
+    Names that others of the catalogue are made of, such as Adam, are the start of many more: there the whole name is
+    asked for.
+    """
+    own = target.rpartition(":")[2].lower().replace("_", "")
+    rules = list(rules)
+    words = {_word(rule) for rule in rules}
+    common = {word for word in words if any(word in other for other in words if other != word)}
+    found = [word for word in words if word == own or (word in own and word not in common)]
+    longest = max(map(len, found), default=0)
+    return [rule for rule in rules if _word(rule) in found and len(_word(rule)) == longest]
+
+
+def _word(rule: Rule) -> str:
+    return rule.name.partition("_")[0]
+
+
+def _of(lifted: Lift, rule: Rule) -> Relative | None:
+    points = list(points_of(lifted, rule, ()))
+    if not points:
+        return None
+    plain = Candidate(rule)
+    written = [c for aspect in ASPECTS for c in edited(lifted, [plain], aspect, slips=False)]
+    written = [c for c in written if c.conventions[0].name not in MOVED]  # another rule of the name has these
+    known = Lines()
+    for form in (plain, *written):
+        for slip in _slips(lifted, form.rule):
+            if not agrees(_with(form.rule, slip), points, known):
+                continue
+            if any(agrees(one.rule, points, known) for one in _on_purpose(lifted, plain)):
+                return None
+            wrong = made(form.rule, edit := slip.edit)
+            proof = checked(lifted, Candidate(form.rule, form.conventions, edit, wrong))
+            if proof is not None:
+                return Relative(rule.name, form.rule, form.conventions, wrong, proof)
+    return None
+
+
+def _with(rule: Rule, slip: Slip) -> Rule:
+    """The rule with the lines of a slip, in numbers alone: whether that is a rule is not asked of thousands of them."""
+    changed = copy.copy(rule)
+    object.__setattr__(changed, "step", slip.step)
+    return changed
+
+
+def _slips(lifted: Lift, rule: Rule) -> Iterator[Slip]:
+    assert lifted.rule is not None
+    mine, theirs = (
+        {n for _, e in one.step for n in sympy.sympify(e).atoms(sympy.Rational) if abs(n) not in (0, 1)}
+        for one in (lifted.rule, rule)
+    )
+    yield from slips_anywhere(rule)
+    if len(mine - theirs) <= NUMBERS:
+        yield from numbers_anywhere(rule, sorted(mine - theirs, key=str))
+
+
+def _on_purpose(lifted: Lift, plain: Candidate) -> Iterator[Candidate]:
+    """The rule as two conventions write it, at most."""
+    for aspect, other in itertools.product(ASPECTS, repeat=2):
+        once = list(edited(lifted, [plain], aspect, slips=False))
+        yield from (*once, *edited(lifted, once, other, slips=False))
