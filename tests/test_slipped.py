@@ -141,7 +141,7 @@ def test_a_mistake_beneath_clipping_is_told(tmp_path: Path, how: str) -> None:
 
     (proof,) = wrong.proofs
     assert "adamw__fresh_beta1_exp_avg_sq" == proof.mutant
-    assert "with bound out of reach the code is adamw, but exp_avg_sq weighs what is new" in proof.difference
+    assert "the code with bound out of reach is adamw, but exp_avg_sq weighs what is new" in proof.difference
 
 
 def test_a_bound_that_is_a_part_of_the_step_is_never_out_of_reach(tmp_path: Path) -> None:

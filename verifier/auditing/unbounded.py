@@ -28,7 +28,7 @@ def unbounded(
         near = claimed.relation(again, proof, {}, (), options)
         where = f"with {bound} out of reach"
         if near is not None and near.wrong is not None:
-            said = f"{where} the code is {claimed.sentence(near)}"
+            said = f"the code {where} is {claimed.sentence(near)}"
             return said, [Read("forloop", near.rule.name, "refuted", said, near.wrong.name)]
         if near is not None:
             return f"{where}, {claimed.sentence(near)}", []
