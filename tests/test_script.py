@@ -58,6 +58,7 @@ STANDS_IN: dict[str, type[Any]] = {
     "acting_switches": seldom.KeepsMaximum,
     "whole_models": seldom.ClipsByAll,
     "single_numbers": DividesByNorm,
+    "empty_parameters": seldom.Slows,
     "bounds": vanishing.Clips,
     "evaluation": vanishing.Evaluates,
     "BoundsTheSumOfLengths": vanishing.BoundsAllTogether,

@@ -176,6 +176,15 @@ CONTRACTS = (
         signatures=True,
     ),
     Row(
+        "empty_parameters",
+        "A parameter without elements changes no later step of the others, where it does not change their first.",
+        "steps=(3, 5), tensors=1",
+        ("check.adds_nothing_empty(subject, case)",),
+        because="It adds nothing to a norm: what it changes was counted, or written into a group, for every parameter.",
+        about="parameters",
+        signatures=True,
+    ),
+    Row(
         "single_numbers",
         "A parameter of one number moves alike whether it has no dimension, or one.",
         "steps=(1, 4), tensors=1",

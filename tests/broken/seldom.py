@@ -197,6 +197,24 @@ class SwapsInItsConstructor(Right):
         super().__init__(params, lr=lr, momentum=weight_decay, weight_decay=momentum)
 
 
+class Slows(Right):
+    """Every step writes a smaller rate into its groups."""
+
+    def step(self, closure: Any = None) -> Any:
+        loss = super().step(closure)
+        for group in self.param_groups:
+            group["lr"] *= 0.875
+        return loss
+
+
+class SlowsWithEveryParameter(Right):
+    """Every step writes a smaller rate into its groups, once for each parameter."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        group["lr"] *= 0.875
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (DescendsOnceLoaded, "resume"),
     (ReadsTensorRateOnce, "tensor_lr"),
@@ -211,5 +229,6 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (TakesTwinsForOne, "implementations"),
     (LeaksTwoOptions, "groups"),
     (SwapsInItsConstructor, "groups"),
+    (SlowsWithEveryParameter, "empty_parameters"),
 )
 """Each mistake, and a contract that must reject it."""

@@ -60,7 +60,7 @@ from verifier.check.steps import can_step, decays
 from verifier.check.surroundings import leaves_surroundings
 from verifier.check.switches import acts, decides_of_decay
 from verifier.check.symmetry import permuted, same_state, scaled
-from verifier.check.together import acts_on_single_numbers, reads_all_tensors
+from verifier.check.together import acts_on_single_numbers, adds_nothing_empty, reads_all_tensors
 from verifier.check.transposed import reorders_matrices
 from verifier.check.unread import reads_options
 from verifier.check.vanishing import (
@@ -76,6 +76,7 @@ __all__ = [
     "acts",
     "acts_on_all",
     "acts_on_single_numbers",
+    "adds_nothing_empty",
     "as_reals",
     "ascends",
     "begins_in_groups",

@@ -77,6 +77,35 @@ def _one_answer(subject: Subject, plain: Case, kind: str) -> None:
                 decided(what, Judgement.OTHERWISE if told else Judgement.UNKNOWN, found)
 
 
+def adds_nothing_empty(subject: Subject, case: Case) -> None:
+    """A parameter without elements, after the others, changes none of their later steps if it changes not the first.
+
+    It adds nothing to a norm or a sum over a model. Where its place or their number count, as for rates that differ
+    from layer to layer, the first step tells so. What shows later was counted, or written into a group, once for every
+    parameter: a rate that decays in the loop over parameters decays faster, the more of them there are.
+    """
+    if getattr(subject.rule, "exempt", {}).get("order") != COUPLES:
+        current().notes["parameters do not move each other: other laws ask of empty ones"] += 1
+        return
+    plain = case.with_(groups=(), schedule={}, absent=frozenset(), events={})
+    other = plain.with_(shapes=(*plain.shapes, (0,)))
+    expected = Trajectory(run(subject, plain).theta)
+    try:
+        seen = Trajectory(run(subject, other).theta)
+    except Violation as found:
+        if found.what != RAISED:
+            raise
+        current().violation = None  # whether it can be stepped at all is another law's
+        current().notes["a step of a parameter without elements raises"] += 1
+        return
+    if not same_bits(seen.theta[1], expected.theta[1]).all():
+        current().notes["its steps depend on how many parameters there are, from the first on"] += 1
+        return
+    with compared(other, plain):
+        what = "a parameter without elements, beside the others, changes their later steps"
+        alike(what, subject, other, seen, expected, plain=plain)
+
+
 def acts_on_single_numbers(subject: Subject, case: Case) -> None:
     """A parameter of one number moves alike whether it has no dimension, or one; whole numbers and words as usual.
 

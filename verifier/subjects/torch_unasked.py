@@ -26,7 +26,7 @@ def unasked(signature: Signature, exempt: Mapping[str, str]) -> dict[str, str]:
     if "sizes" not in exempt:
         found["uniform_tensors"] = "an element's step reads no other"
     if exempt.get("order") != COUPLES:
-        found["whole_models"] = "its parameters do not move each other"
+        found |= dict.fromkeys(("whole_models", "empty_parameters"), "its parameters do not move each other")
     if exempt.get("all_parameters", DRAWS) == DRAWS:
         found["single_numbers"] = "it is asked whether all parameters are treated alike, or it draws random numbers"
     return {name: why for name, why in found.items() if name not in exempt}
