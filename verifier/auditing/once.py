@@ -13,11 +13,13 @@ ONCE = frozenset({
 """What is refused, kept, cleared, written to a file, or read at all: `resume` is asked in every format."""
 
 KEPT = frozenset({
-    "absent_gradients", "added_group", "closure", "evaluation", "groups", "idle_step", "late_parameters",
-    "memory_of_steps", "neighbours", "no_graph", "options_read", "order", "own_state", "purity", "resume_across",
-    "resume_over_others", "schedule", "skipped_first_step", "skipped_step", "written_memory",
+    "absent_gradients", "acting_rates", "acting_switches", "added_group", "closure", "empty_parameters",
+    "evaluation", "groups", "idle_step", "late_parameters", "memory_of_steps", "neighbours", "no_graph",
+    "options_read", "order", "own_state", "purity", "read_options", "resume_across", "resume_over_others",
+    "schedule", "scheduled_lr", "skipped_first_step", "skipped_step", "switched_on", "tensor_lr",
+    "written_memory",
 })  # fmt: skip
-"""Which parameter, group, option or tensor of state a step takes: runs that agree, whatever their numbers are.
+"""Which parameter, group, option or tensor of state a step takes, and whether it takes it, whatever its numbers are.
 
 They are asked in float32, and where the for-loop may keep a master copy, which is in bfloat16.
 """
