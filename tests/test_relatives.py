@@ -407,7 +407,9 @@ def test_hyperparameters_may_go_by_other_names(name: str, own: dict[str, str]) -
     rule = rules.get(name)
     wrong = next(m for m in mutants(rule) if m.name.endswith("__lr_squared"))
 
-    plain, mistaken = (related(_named(one, own)) for one in (rule, wrong))
+    decay = {own["weight_decay"]: 0.01} if "weight_decay" in own else {}
+
+    plain, mistaken = (related(_named(one, own), **decay) for one in (rule, wrong))
 
     assert plain is not None and (name, None) == (plain.of, plain.wrong)
     assert mistaken is not None and mistaken.wrong is not None

@@ -34,17 +34,17 @@ class KeepsItsShareIdly(Right):
         super().one(p, {**group, "momentum": 0.75 * group["momentum"]})
 
 
-class NeverReadsAlpha(Right):
-    """A share has the name of an argument of torch's functions, by which no step reads it."""
+class NeverReadsSlope(Right):
+    """A slope has the name of an argument of a function of torch's, by which no step reads it."""
 
-    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, alpha: float = 0.75) -> None:
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, negative_slope: float = 0.75) -> None:
         super().__init__(params, lr, momentum)
-        self.defaults["alpha"] = alpha
+        self.defaults["negative_slope"] = negative_slope
         for group in self.param_groups:
-            group.setdefault("alpha", alpha)
+            group.setdefault("negative_slope", negative_slope)
 
     def gradient(self, p: Any, group: Any) -> Any:
-        return super().gradient(p, group).add(0.75 * p.sign(), alpha=0.5)
+        return torch.nn.functional.leaky_relu(super().gradient(p, group), negative_slope=1.0)
 
 
 class TakesNoDampening(Right):
@@ -84,7 +84,7 @@ HELD: tuple[tuple[type[Optimizer], str], ...] = ((ReadsByList, "read_options"),)
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (NeverAsksItsSwitch, "read_options"),
     (KeepsItsShareIdly, "read_options"),
-    (NeverReadsAlpha, "read_options"),
+    (NeverReadsSlope, "read_options"),
     (TakesNoDampening, "acting_rates"),
 )
 """Each mistake, and a contract that must reject it."""
