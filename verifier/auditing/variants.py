@@ -29,7 +29,7 @@ Switches = Mapping[str, float]
 """Values of the switches that are turned."""
 
 PATIENCE = 5.0
-"""Seconds of a core that reading a class with one switch turned may take; most take one."""
+"""Seconds of a core that reading a class with one switch turned, or a bound out of reach, may take; most take one."""
 
 
 @dataclass
@@ -122,8 +122,9 @@ class Reader:
         if self.declared is not None or read is None or found.said or found.near is not None or proved:
             return
         lifting = functools.partial(reading.lift, self.known, "forloop", self.literal, {}, dict(self.args))
-        found.unbounded, wrong = unbounded(read, lambda bound: lifting(beyond=bound), self._numbers)
-        found.over = found.over or wrong
+        with contextlib.suppress(TooLong), limited(PATIENCE):  # what was read with the bound stays
+            found.unbounded, wrong = unbounded(read, lambda bound: lifting(beyond=bound), self._numbers)
+            found.over = found.over or wrong
 
     @property
     def _numbers(self) -> dict[str, float]:

@@ -159,7 +159,7 @@ def _outright(fitting: Iterable[tuple[Rule, Lift]]) -> Iterator[tuple[str, Candi
         known: Lines = Lines()
         points = list(points_of(given, rule, ()))[:1]  # what agrees at one point is compared at more
         plain = [Candidate(rule)]
-        written = [c for aspect in ASPECTS for c in edited(given, plain, aspect) if c.slip is None]
+        written = [c for aspect in ASPECTS for c in edited(given, plain, aspect, slips=False)]
         slipped = (c for aspect in ASPECTS for c in edited(given, [*plain, *written], aspect) if c.slip is not None)
         agreeing = (c for c in slipped if points and agrees(c.lines, points, known))
         yield from ((rule.name, c, given) for c in agreeing)
@@ -273,7 +273,7 @@ def _wider(lifted: Lift, survivors: list[Candidate], pending: Sequence[Aspect], 
 
 
 def _fewest(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The first of those with the fewest edits."""
+    """The first few, those with fewer edits before others; none with a mistake beside one without."""
     ordered = sorted(candidates, key=lambda c: c.edits)
     return [c for c in ordered if c.edits[0] == ordered[0].edits[0]][:8]
 
