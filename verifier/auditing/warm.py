@@ -33,11 +33,11 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from verifier.auditing import known
+from verifier.subjects import torch_dynamo
 from verifier.subjects.torch_sandbox import end_with_parent, limit_memory
 
 FIRST = (
     "torch",
-    "torch._dynamo",  # the first optimizer that is built imports it
     "sympy.tensor.tensor",  # the first sum that is built imports it
     "verifier.lift.lifted",
     "verifier.lift.matching",
@@ -343,6 +343,7 @@ def main(arguments: Sequence[str]) -> None:
     listening = socket.socket(fileno=int(arguments[0]))
     _adopt()
     gc.disable()  # imports leave little garbage, and looking for it takes a tenth of their time
+    torch_dynamo.sleep()
     for name in FIRST:
         importlib.import_module(name)
     import torch

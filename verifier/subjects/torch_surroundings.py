@@ -55,6 +55,9 @@ HOOKS: tuple[tuple[str, dict[Any, Any]], ...] = tuple(
 _OURS = frozenset({"_"})
 """`builtins._` belongs to the interactive prompt."""
 
+_TORCHS = frozenset({"TORCHINDUCTOR_CACHE_DIR"})
+"""What torch itself adds to `os.environ` when somebody compiles."""
+
 
 def reseeds(subject: Any, case: Any) -> bool:
     """Whether a run leaves torch's random number generator in one state, whatever state it was in before."""
@@ -94,7 +97,7 @@ class Surroundings:
         ]
         if now.filters != self.filters:
             found.append("warnings.filters")
-        if now.environment != self.environment:
+        if {name for name, _ in now.environment.items() ^ self.environment.items()} - _TORCHS:
             found.append("os.environ")
         found += sorted({what for (what, _), old, new in zip(HOOKS, self.hooks, now.hooks, strict=True) if old != new})
         for (where, _), before, after in zip(NAMESPACES, self.names, now.names, strict=True):
