@@ -16,6 +16,12 @@ optimizer.step()
 optimizer.load_state_dict(optimizer.state_dict())
 optimizer.zero_grad()
 """,
+    "settings": """
+torch_dynamo.set_deterministic(True, warn_only=True)
+assert torch.are_deterministic_algorithms_enabled() and torch.is_deterministic_algorithms_warn_only_enabled()
+before.restore()
+assert not torch.are_deterministic_algorithms_enabled()
+""",
     "looks through all modules": "inspect.getmodule(inspect.currentframe())",
     "decorates": "assert torch.compiler.disable(len)([1]) == 1",
     "makes a decorator": "assert torch.compiler.disable(recursive=False)(lambda: 3)() == 3",
@@ -33,7 +39,7 @@ import torch._dynamo.utils
 assert torch._dynamo.config is own
 """,
 }
-AWAKE = frozenset(ASKED) - {"steps", "looks through all modules", "decorates"}
+AWAKE = frozenset(ASKED) - {"steps", "settings", "looks through all modules", "decorates"}
 
 TOLD = """
 import inspect, json, os, sys

@@ -73,3 +73,13 @@ def sleep() -> None:
     asleep = _Asleep(NAME)
     asleep.__file__ = found.origin
     sys.modules[NAME] = asleep
+
+
+def set_deterministic(mode: bool, *, warn_only: bool) -> None:
+    """`torch.use_deterministic_algorithms`, which tells the compiler too, and imports it for that."""
+    import torch
+
+    if "torch._inductor" in sys.modules:
+        torch.use_deterministic_algorithms(mode, warn_only=warn_only)
+    else:
+        torch._C._set_deterministic_algorithms(mode, warn_only=warn_only)

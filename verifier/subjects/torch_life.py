@@ -35,6 +35,7 @@ from torch import Tensor
 from verifier import record
 from verifier.case import Case, Group, Trajectory
 from verifier.floats import Array, Format
+from verifier.subjects.torch_dynamo import set_deterministic
 from verifier.subjects.torch_layouts import has_graph, like, place
 from verifier.subjects.torch_scaling import announced, refuses, scale_of
 from verifier.subjects.torch_travel import loss_of, numbers, pickled, refusals, same, shared, sparse, tensors, travel
@@ -389,11 +390,11 @@ class Life:
         if threads:
             torch.set_num_threads(threads[0])
         if "filled" in self.whole:  # torch then fills every tensor of `torch.empty` with NaN
-            torch.use_deterministic_algorithms(True, warn_only=True)
+            set_deterministic(True, warn_only=True)
         try:
             yield
         finally:
             if threads:
                 torch.set_num_threads(before)
             if "filled" in self.whole:
-                torch.use_deterministic_algorithms(strict, warn_only=warn)
+                set_deterministic(strict, warn_only=warn)

@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.subjects.torch_dynamo import set_deterministic
+
 NAMESPACES: tuple[tuple[str, Any], ...] = (
     ("torch", torch),
     ("torch.Tensor", torch.Tensor),
@@ -139,7 +141,7 @@ class Surroundings:
         if torch.get_num_threads() != settings["the number of threads"]:
             torch.set_num_threads(settings["the number of threads"])
         strict, warn = settings["deterministic algorithms"]
-        torch.use_deterministic_algorithms(strict, warn_only=warn)
+        set_deterministic(strict, warn_only=warn)
         torch.set_grad_enabled(settings["grad mode"])
         torch.autograd.set_detect_anomaly(settings["anomaly mode"])
         if str(torch.get_default_device()) != settings["the default device"]:
