@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
 
 from tests.broken.optimizers import Right
 from tests.test_audit_power import learnt, said
+from verifier.case import Case
+from verifier.subjects.torch_signature import signature
+from verifier.subjects.torch_stumbles import Stumbles
 
 
 class RaisesInForeach(Right):
@@ -45,3 +49,18 @@ def test_right_optimizer_stumbles_nowhere() -> None:
     assert found.signature is not None
 
     assert {} == found.signature.stumbles
+
+
+def test_where_the_child_ends_without_an_answer_this_process_asks_again() -> None:
+    """What ended the child is met here, as it would be without one."""
+    here, asked = os.getpid(), []
+
+    def error(_case: Case, implementation: str = "forloop", dtype: str = "") -> None:
+        if os.getpid() != here:
+            os._exit(3)
+        asked.append((implementation, dtype))
+
+    known = signature("torch.optim:AdamW", {})
+    with Stumbles(error, (5,)).begun(known, error) as told:
+        assert told() == ({}, ())
+    assert ("foreach", "bfloat16") in asked

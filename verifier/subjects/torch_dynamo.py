@@ -73,6 +73,7 @@ def sleep() -> None:
     asleep = _Asleep(NAME)
     asleep.__file__ = found.origin
     sys.modules[NAME] = asleep
+    vars(sys.modules["torch"])["_dynamo"] = asleep  # which torch otherwise looks up at every step
 
 
 def set_deterministic(mode: bool, *, warn_only: bool) -> None:

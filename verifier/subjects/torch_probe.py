@@ -85,15 +85,16 @@ class Probe:
         self._shapes()
         self._availability()
         self._interface()
-        self._source()
-        self._couplings()
-        self._counting()
-        self._rewriting()
-        self._skipping()
-        self.notes += habits(self.signature, self.shape, self._taken)
-        self.exempt |= unasked(replace(self.signature, notes=tuple(self.notes)), self.exempt)
-        stumbles = self.stumbles.elsewhere(self.signature, self.error)
-        notes, raising = tuple(dict.fromkeys(self.notes)), tuple(self.stumbles.cases.values())
+        with self.stumbles.begun(self.signature, self.error) as elsewhere:
+            self._source()
+            self._couplings()
+            self._counting()
+            self._rewriting()
+            self._skipping()
+            self.notes += habits(self.signature, self.shape, self._taken)
+            self.exempt |= unasked(replace(self.signature, notes=tuple(self.notes)), self.exempt)
+            stumbles, raising = elsewhere()
+        notes = tuple(dict.fromkeys(self.notes))
         return replace(self.signature, exempt=self.exempt, notes=notes, raising=raising, stumbles=stumbles)
 
     # -- what it takes
@@ -384,8 +385,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _short(error: Exception | None) -> str:
-    text = str(error).splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _unimplemented(error: Exception | None) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from verifier.case import Case, Group, Refused
 from verifier.floats import FORMATS
 from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_sandbox import Child
 from verifier.subjects.torch_signature import Signature
 from verifier.subjects.torch_travel import Escaped
 
@@ -25,6 +28,7 @@ BASES = 5
 MOMENTA = ("momentum", "mu")
 """Options that are also tried at zero, which is no value to draw where the default is another."""
 
+Elsewhere = dict[str, frozenset[str]]
 Errors = Callable[[Case], Exception | None]
 ErrorsAt = Callable[[Case, str, str], Exception | None]
 
@@ -59,7 +63,26 @@ class Stumbles:
             names -= {*(switches or needed)[:1]}
         return names
 
-    def elsewhere(self, signature: Signature, error: ErrorsAt) -> dict[str, frozenset[str]]:
+    @contextlib.contextmanager
+    def begun(
+        self, signature: Signature, error: ErrorsAt
+    ) -> Iterator[Callable[[], tuple[Elsewhere, tuple[Case, ...]]]]:
+        """Begins `elsewhere` in a forked child, with another core; yields what returns that, and the cases of all.
+
+        Where the child ends without an answer, this process asks again, and meets what ended it.
+        """
+
+        def asked() -> tuple[Elsewhere, tuple[Case, ...]]:
+            return self.elsewhere(signature, error), tuple(self.cases.values())
+
+        def told() -> tuple[Elsewhere, tuple[Case, ...]]:
+            answer: Any = child.answer()
+            return answer if isinstance(answer, tuple) and isinstance(answer[0], dict) else asked()
+
+        with Child(asked) as child:
+            yield told
+
+    def elsewhere(self, signature: Signature, error: ErrorsAt) -> Elsewhere:
         """Errors that combinations of options raise in other implementations or formats: kind -> where.
 
         Not where the defaults raise too: then it is no matter of options. A case of each kind is kept.
