@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import sympy
@@ -30,6 +31,15 @@ DECAYS: Mapping[str, bool] = {"coupled": True, "decoupled": False}
 """Whether the gradient is decayed, by what is said of the code's decay."""
 
 
+_NEUTRAL = """
+my our own custom simple plain basic vanilla naive manual minimal reference ref torch pytorch optimizer optim opt impl
+implementation foreach forloop fused functional compiled capturable single multi tensor test toy demo new old copy from
+scratch with class wrong bad buggy broken faulty right good correct fixed v a an the
+"""
+NEUTRAL = frozenset(_NEUTRAL.split())
+"""Words in the name of a class that make no other rule of it."""
+
+
 def slipped(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
     """The rule that the code is named after, with the one slip that makes it what the code does; None if there is none.
 
@@ -54,13 +64,16 @@ def _meant(target: str, rules: Iterable[Rule]) -> list[Rule]:
     """The rules that a class is named after: those of the longest name that its own has in it.
 
     Names that others of the catalogue are made of, such as Adam, are the start of many more: there the whole name is
-    asked for.
+    asked for, but for words that say nothing of the rule.
     """
-    own = target.rpartition(":")[2].lower().replace("_", "")
+    name = target.rpartition(":")[2].rpartition(".")[2]
+    own = name.lower().replace("_", "")
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    bare = "".join(word.lower() for word in words if word.lower() not in NEUTRAL)
     rules = list(rules)
-    words = {_word(rule) for rule in rules}
-    common = {word for word in words if any(word in other for other in words if other != word)}
-    found = [word for word in words if word == own or (word in own and word not in common)]
+    known = {_word(rule) for rule in rules}
+    common = {word for word in known if any(word in other for other in known if other != word)}
+    found = [word for word in known if word in (own, bare) or (word in own and word not in common)]
     longest = max(map(len, found), default=0)
     return [rule for rule in rules if _word(rule) in found and len(_word(rule)) == longest]
 
