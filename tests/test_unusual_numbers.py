@@ -35,6 +35,8 @@ learnt, said = ASKED.learnt, ASKED.said
         ("OnASphere", "BesideASphere", "shapes", "is not moved"),
         ("ByNames", "ByNamesOfTheFirst", "added_group", "moves"),
         ("RoundsBySeed", "RoundsBySeedAndDecaysMore", "step_follows", "left its enclosure"),
+        ("Unscales", "UnscalesInHalf", "step_follows", "left its enclosure"),
+        ("UnscalesAhead", "UnscalesInHalf", "as_read", "is not what the rule read out of the code gives"),
     ],
 )
 def test_what_rounding_or_chance_makes_of_a_step_is_no_mistake(right: str, wrong: str, law: str, words: str) -> None:

@@ -396,3 +396,35 @@ class AveragesByDecay(Averages):
 
     def kept(self, group: dict[str, Any]) -> Any:
         return group["weight_decay"]
+
+
+class Unscales(Loop):
+    """Gradients are divided by a number, and averaged by lerp."""
+
+    def __init__(self, params: Any, lr: float = 0.1, beta: float = 0.9, loss_scale: float = 1.0) -> None:
+        super().__init__(params, dict(lr=lr, beta=beta, loss_scale=loss_scale))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["average"] = torch.zeros_like(p)
+        self.unscaled(p.grad, group, state["average"])
+        p.sub_(state["average"], alpha=group["lr"])
+
+    def unscaled(self, grad: Tensor, group: dict[str, Any], average: Tensor) -> None:
+        average.lerp_(grad / group["loss_scale"], 1 - group["beta"])
+
+
+class UnscalesAhead(Unscales):
+    """The number is one with the weight: that is the same, and rounds otherwise."""
+
+    def unscaled(self, grad: Tensor, group: dict[str, Any], average: Tensor) -> None:
+        average.mul_(group["beta"]).add_(grad, alpha=(1 - group["beta"]) / group["loss_scale"])
+
+
+class UnscalesInHalf(Unscales):
+    """Gradients that are divided have eleven digits."""
+
+    def unscaled(self, grad: Tensor, group: dict[str, Any], average: Tensor) -> None:
+        average.lerp_((grad / group["loss_scale"]).half().to(grad.dtype), 1 - group["beta"])

@@ -188,6 +188,7 @@ _TENSOR: dict[str, Any] = {
     "minimum": lambda i, a: a[0].minimum(a[1]),
     "sum": lambda i, a: rewrites.total(a),
     "or root": lambda i, a: rewrites.or_root(*a),
+    "either": lambda i, a: a[0].hull(a[1]),
     "mix": lambda i, a: rewrites.mix(*a),
     "decay": lambda i, a: rewrites.decay(*a),
     "fold": lambda i, a: rewrites.fold(*a),

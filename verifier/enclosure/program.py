@@ -19,6 +19,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
+from verifier.enclosure.averages import average
 from verifier.rule import Rule, RuleError, shared, t
 
 
@@ -213,20 +214,15 @@ class _Builder:
         return e.xreplace({s: self.meaning[self.names[s]] for s in e.free_symbols if self.names[s] in self.meaning})
 
     def mixture(self, e: sympy.Add) -> int | None:
-        """b*x + (1-b)*y with b shared."""
+        """b*x + (1-b)*y with b shared, the terms in two products where one of them has another scalar factor."""
         if len(e.args) != 2:
             return None
-        (b, x), (w, y) = (self.coefficient(term) for term in e.args)
-        for signs in ((1, 1), (1, -1), (-1, 1)):  # sympy folds the sign of -(1 - b)*y into the coefficient
-            p, q = signs
-            if x != 1 and y != 1 and sympy.expand(self.inlined(p * b) + self.inlined(q * w) - 1) == 0:
-                b, x, w, y = p * b, p * x, q * w, q * y
-                break
-        else:
+        found = average(self.coefficient(e.args[0]), self.coefficient(e.args[1]), self.inlined)
+        if found is None:
             return None
-        if b.func is sympy.Add:  # the coefficient written 1 - b goes with y
-            b, x, w, y = w, y, b, x
-        return self.emit("mix", tuple(map(self.expression, (b, w, x, y))))
+        mixed = self.emit("mix", tuple(map(self.expression, found[:4])))
+        apart = tuple(map(self.expression, e.args)) if found.scaled else ()
+        return self.emit("either", (mixed, self.emit("add", apart))) if apart else mixed
 
     def lerp(self, e: sympy.Add) -> int | None:
         """x + w*(y - x) with w shared."""
