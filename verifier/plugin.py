@@ -237,10 +237,8 @@ def _row(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRepo
     elif report.passed and seen is not None and not seen.empty and not seen.undecided:
         row["verdict"] = "held"
     elif report.passed:
-        row |= {
-            "verdict": "inconclusive",
-            "reason": "; ".join((*seen.undecided, *seen.notes) if seen else ()) or "nothing was compared",
-        }
+        why = "; ".join((*seen.undecided, *seen.notes)) or seen.silent if seen else ""
+        row |= {"verdict": "inconclusive", "reason": why or "nothing was compared"}
     elif seen is not None and seen.violation is not None and _is_violation(error):
         row |= {
             "verdict": "violated",

@@ -88,6 +88,7 @@ class Record:
     notes: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)  # what was compared and could be told neither way
     violation: Violation | None = None
+    silent: str = ""  # why nothing is compared, where a check can tell
     firsts: dict[str, Any] = field(default_factory=dict)  # what is done for one case alone -> that case
     listed: bool = False  # known to fail, with a script that shows it: the first violation is enough
     steps: int = 0  # the optimizer's own
@@ -103,6 +104,10 @@ class Record:
         """Whether this is the first case of `what`, or that case again: for what is costly, one case must do."""
         key = (case.shapes, case.theta.tobytes(), case.grads.tobytes(), tuple(sorted(case.hyper.items())))
         return bool(self.firsts.setdefault(what, key) == key)
+
+    def says_nothing(self, why: str) -> None:
+        """Notes why a check compares nothing here, for the row that is inconclusive for it."""
+        self.silent = self.silent or why
 
     def compared(self, elements: int, vacuous: int = 0, margin: float | None = None) -> None:
         """Counts element-checks; `vacuous` of them had an unbounded enclosure and show nothing."""

@@ -13,9 +13,9 @@ from verifier.check.changes import ordinary
 from verifier.check.coarser import farther_than_rounding
 from verifier.check.direction import same_run
 from verifier.check.pairs import compared
-from verifier.check.seen import attempted
+from verifier.check.seen import asked_once, attempted
 from verifier.check.vanishing import but_for_rounding, combinations
-from verifier.floats import FP32, same_bits
+from verifier.floats import same_bits
 from verifier.record import current
 from verifier.strategies import COUPLES, idle
 
@@ -40,12 +40,13 @@ def bounds(subject: Subject, case: Case) -> None:
     With the largest eps that is tried: steps that are otherwise the same for gradients of any size then are not.
     """
     signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("bounds out of reach", case):
+    if not asked_once(subject, case, "bounds out of reach"):
         return
     felt = {o.name: max(o.values) for o in signature.options if o.name.startswith("eps") and o.kind == "float"}
-    for option in signature.options:
-        if option.kind != "float" or not BOUNDS.search(option.name):
-            continue
+    bounded = [o for o in signature.options if o.kind == "float" and BOUNDS.search(o.name)]
+    if not bounded:
+        current().says_nothing("no option is a bound on gradients")
+    for option in bounded:
         for hyper in (signature.defaults, *signature.plain):
             plain = ordinary(subject, case.with_(hyper={**case.hyper, **hyper, **felt}))
             one, other = (plain.with_(hyper={**plain.hyper, option.name: high}) for high in HIGH)

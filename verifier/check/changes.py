@@ -15,8 +15,8 @@ from verifier.check.bits import same_trajectory
 from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import Judgement, decided
 from verifier.check.pairs import compared
-from verifier.check.seen import RAISED, run
-from verifier.floats import FP32, Array, Mask, same_bits
+from verifier.check.seen import RAISED, asked_once, run
+from verifier.floats import Array, Mask, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
@@ -36,7 +36,7 @@ def acts_at_once(subject: Subject, case: Case) -> None:
     options that has the fewest zeros.
     """
     signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("options that change", case):
+    if not asked_once(subject, case, "options that change"):
         return
     hyper = fullest(signature)
     for name in sorted(n for n in signature.group_options if n.startswith(WRITTEN)):

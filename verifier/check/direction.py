@@ -14,8 +14,8 @@ from verifier.case import Case, Subject, Trajectory
 from verifier.check.alike import breach, during
 from verifier.check.judged import in_format
 from verifier.check.pairs import compared
-from verifier.check.seen import attempted
-from verifier.floats import FP32, same_bits
+from verifier.check.seen import asked_once, attempted
+from verifier.floats import same_bits
 from verifier.record import current
 from verifier.strategies import RATES, idle
 
@@ -45,7 +45,7 @@ def descends(subject: Subject, case: Case) -> None:
     at, nor such as compute in 16 bits.
     """
     signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("which way steps go", case):
+    if not asked_once(subject, case, "which way steps go"):
         return
     still = {**case.hyper, **signature.defaults, **dict.fromkeys(signature.decays, 0.0)}
     switches = [o.name for o in signature.options if o.kind == "switch"]
@@ -72,9 +72,10 @@ def rates_act(subject: Subject, case: Case) -> None:
     did nothing when the class was looked at, in other runs.
     """
     signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("rates that act", case):
+    if not asked_once(subject, case, "rates that act"):
         return
     _small_ones_act(subject, case)
+    current().says_nothing("every rate was seen to change a step")
     for option in signature.options:
         values = [v for v in option.values if v != 0][-2:]
         if option.name not in idle(signature.notes) & set(RATES) or option.kind != "float" or len(values) < 2:

@@ -11,8 +11,8 @@ from verifier.case import Case, Subject
 from verifier.check.alike import breach
 from verifier.check.direction import LOOKS, STEPS, beside
 from verifier.check.pairs import compared
-from verifier.check.seen import attempted
-from verifier.floats import FP32, same_bits
+from verifier.check.seen import asked_once, attempted
+from verifier.floats import same_bits
 from verifier.record import current, show
 
 FAINT = 2.0**-80
@@ -30,7 +30,7 @@ def fades(subject: Subject, case: Case) -> None:
     its rates to norms where it decays.
     """
     signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("decay that all but vanishes", case):
+    if not asked_once(subject, case, "decay that all but vanishes"):
         return
     for name, large in signature.decays.items():
         for base in itertools.islice((signature.defaults, *signature.configurations), LOOKS):

@@ -24,6 +24,8 @@ def follows_master(subject: Subject, case: Case) -> None:
     a run of the same values in float32: no average of rounded parameters has the bits of that run after every step.
     """
     signature: Any = subject.rule
+    if subject.format.precision >= FP32.precision:
+        current().says_nothing("asked of parameters in 16 bits")
     if subject.format.precision >= FP32.precision or not current().first("a copy of more digits", case):
         return
     on = {o.name: 1.0 for o in signature.options if o.kind == "switch" and "master" in o.name}

@@ -25,6 +25,14 @@ def rule_of(subject: Subject, case: Case) -> Rule:
 _climbing = functools.lru_cache(maxsize=256)(maximized)  # the same rule each time, so that what is kept of it is found
 
 
+def asked_once(subject: Subject, case: Case, what: str) -> bool:
+    """Whether this is the case that is asked `what`: one of a format wide enough to tell it from rounding."""
+    if subject.format.precision < FP32.precision:
+        current().says_nothing("asked in float32 and float64 alone: narrower formats round away what it looks for")
+        return False
+    return current().first(what, case)
+
+
 def run(subject: Subject, case: Case, *, stumbling: bool = False) -> Trajectory:
     """The subject's trajectory on `case`, counted; an exception of the optimizer is a violation.
 

@@ -11,7 +11,7 @@ from verifier.check.alike import breach
 from verifier.check.changes import alike_so_far, ordinary
 from verifier.check.direction import leaves_out
 from verifier.check.pairs import compared
-from verifier.check.seen import attempted
+from verifier.check.seen import asked_once, attempted
 from verifier.floats import FP32, same_bits
 from verifier.record import current
 from verifier.strategies import ACTING, OF_DECAY, idle
@@ -103,7 +103,9 @@ def acts(subject: Subject, case: Case) -> None:
     """
     signature: Any = subject.rule
     names = [o.name for o in signature.options if o.name in ACTING and o.kind == "switch"]
-    if subject.format.precision < FP32.precision or not names or not current().first("switches that act", case):
+    if not names:
+        current().says_nothing("it has no amsgrad, centered or nesterov")
+    if not names or not asked_once(subject, case, "switches that act"):
         return
     rates = {"lr": 0.5} if "lr" in case.hyper and 0.5 in signature.option("lr").values else {}
     bases = [{**signature.defaults, **rates}, *sorted(signature.configurations, key=lambda c: _zeros(signature, c))]

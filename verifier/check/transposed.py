@@ -27,6 +27,8 @@ def reorders_matrices(subject: Subject, case: Case) -> None:
     rounding: as far as the next coarser format takes a run. Where they do for no shape, the order is meant to matter.
     """
     least, most = (getattr(subject.rule, f"{end}_dimensions", default) for end, default in (("least", 0), ("most", 5)))
+    if subject.format is not FP32:
+        current().says_nothing("asked in float32 alone")
     if subject.format is not FP32 or not least <= 2 <= most or not current().first("rows in another order", case):
         return
     answers: dict[tuple[int, int], tuple[Case, Case, Index, Trajectory, Trajectory] | None] = {}

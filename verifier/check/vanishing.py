@@ -14,7 +14,7 @@ from verifier.check.coarser import coarser_run, farther_than_rounding
 from verifier.check.direction import GRAD, LOOKS, beside, same_run
 from verifier.check.judged import Judgement
 from verifier.check.pairs import compared
-from verifier.check.seen import attempted
+from verifier.check.seen import asked_once, attempted
 from verifier.floats import FP32, same_bits
 from verifier.record import Pair, Violation, current, place_of, show
 
@@ -35,10 +35,12 @@ def remembers(subject: Subject, case: Case) -> None:
     state, under the defaults or another combination of options. Large gradients come before a small one that turns.
     """
     signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("what steps remember", case):
+    if not asked_once(subject, case, "what steps remember"):
         return
     options = [o for o in signature.options if o.kind == "float" and o.name.startswith(AVERAGES)]
     names = [o.name for o in options if o.default < 1]  # what is kept of an average is less than all of it
+    if not names:
+        current().says_nothing("it has no beta and no momentum")
     forgetful: list[tuple[Case, Case]] = []
     for hyper in combinations(signature):
         if not any(hyper[name] for name in names):
@@ -142,7 +144,7 @@ def vanishes(subject: Subject, case: Case) -> None:
     """
     signature: Any = subject.rule
     names = [o.name for o in signature.options if o.name == "momentum" and o.kind == "float"]
-    if subject.format.precision < FP32.precision or not names or not current().first("little momentum", case):
+    if not names or not asked_once(subject, case, "little momentum"):
         return
     for hyper in (signature.defaults, *signature.plain):
         without = ordinary(subject, case.with_(hyper={**case.hyper, **hyper, "momentum": 0.0}))
@@ -237,7 +239,7 @@ def decays_matrices(subject: Subject, case: Case) -> None:
     names = [name for name in ("weight_decay", "wd") if name in signature.decays]
     if signature.least_dimensions > 1 or signature.most_dimensions < 2 or not names:
         return
-    if subject.format.precision < FP32.precision or not current().first("matrices that decay", case):
+    if not asked_once(subject, case, "matrices that decay"):
         return
     draw = np.random.default_rng(3)
     theta, grads = draw.uniform(0.25, 1, 12), draw.uniform(0.25, 1, (2, 12))
@@ -268,7 +270,7 @@ def reads_parameters(subject: Subject, case: Case) -> None:
     sizes, in state to the bit, and in parameters but for what is lost where they are larger. Of its defaults.
     """
     signature: Any = subject.rule
-    if subject.format.precision < FP32.precision or not current().first("decay that reads parameters", case):
+    if not asked_once(subject, case, "decay that reads parameters"):
         return
     on = {**case.hyper, **signature.defaults, **signature.decays}
     off = {**on, **dict.fromkeys(signature.decays, 0.0)}
@@ -276,6 +278,7 @@ def reads_parameters(subject: Subject, case: Case) -> None:
     resting = [beside(subject, case, hyper, np.zeros((8, 4))) for hyper in (on, off)]
     with_decay, without = (attempted(subject, one) for one in resting)
     if with_decay is None or without is None or not same_bits(with_decay.theta, without.theta).all():
+        current().says_nothing("weight decay moves parameters that have gradients of zero: it reads them")
         return
     effects = []
     for factor in (1.0, -LARGER):
@@ -300,6 +303,8 @@ def reads_parameters(subject: Subject, case: Case) -> None:
 def formats_agree(subject: Subject, case: Case) -> None:
     """A run in float64 is that in float32, but for rounding: no farther from it than 16 bits take it."""
     signature: Any = subject.rule
+    if subject.format is not FP32:
+        current().says_nothing("float32 is compared with float64, once")
     if subject.format is not FP32 or not current().first("two formats", case):
         return
     if signature.unavailable.get("float64") or signature.unavailable.get(f"{subject.implementation} float64"):
