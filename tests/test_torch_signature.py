@@ -195,3 +195,44 @@ def test_classes_of_one_file_can_both_be_pickled(tmp_path: Path) -> None:
     made = [resolve(f"{path}:{name}")[1]([torch.nn.Parameter(torch.ones(2))]) for name in ("One", "Two")]
 
     assert ["One", "Two"] == [type(pickle.loads(pickle.dumps(one))).__name__ for one in made]
+
+
+class Optional(torch.optim.Optimizer):
+    """No weight decay is None, as Keras has it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float | None = None) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if group["weight_decay"] is not None:
+                    p.sub_(p * group["weight_decay"] * group["lr"])
+                p.sub_(p.grad, alpha=group["lr"])
+
+
+class Automatic(Optional):
+    """A weight decay of None is a tenth."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float | None = None) -> None:
+        super().__init__(params, lr, 0.1 if weight_decay is None else weight_decay)
+
+
+class Firm(Optional):
+    """Its weight decay cannot be a number."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: str | None = None) -> None:
+        if weight_decay is not None and not isinstance(weight_decay, str):
+            raise TypeError(weight_decay)
+        super().__init__(params, lr)
+
+
+def test_weight_decay_of_none_is_read_and_drawn_where_none_stands_for_nought() -> None:
+    """A default of None that steps as 0 does is 0; one that stands for something else stays, and so do words."""
+    drawn = {c.__name__: signature(f"{__name__}:{c.__name__}", {}).defaults for c in (Optional, Automatic, Firm)}
+
+    assert 0.0 == drawn["Optional"]["weight_decay"]
+    assert not {"weight_decay"} & (set(drawn["Automatic"]) | set(drawn["Firm"]))
+    assert "coupled" == lift(Optional).weight_decay
+    assert "none" == lift(Firm).weight_decay

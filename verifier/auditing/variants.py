@@ -18,7 +18,7 @@ from verifier.auditing import claimed, reading, whole
 from verifier.auditing.read import Read
 from verifier.auditing.reading_time import TooLong, limited
 from verifier.auditing.unbounded import unbounded
-from verifier.lift import construct
+from verifier.lift import keywords
 from verifier.rule import Rule, t
 from verifier.subjects.torch_sandbox import Child
 
@@ -60,7 +60,7 @@ class Reader:
     def literal(self) -> list[str]:
         """The options that are zero by default, and read as symbols nevertheless."""
         names = [o.name for o in self.known.options if o.kind == "float" and o.default == 0]
-        return [name for name in names if name not in construct.DECAY_NAMES]
+        return [name for name in names if name not in keywords.DECAY_NAMES]
 
     def all(self, *, thorough: bool) -> Iterator[tuple[Switches, Variant]]:
         """Every setting that is read, the defaults first, and alone: the others share what comparing them computed."""

@@ -18,11 +18,8 @@ from typing import Any
 import torch
 
 from verifier.errors import UsageError, nearest
-from verifier.lift.keywords import REQUIRED, by_keyword, required
+from verifier.lift.keywords import DECAY_NAMES, REQUIRED, completed, required
 from verifier.lift.nested import importing
-
-DECAY_NAMES = ("weight_decay", "wd", "l2", "weight_decay_rate", "weight_decay_coefficient", "l2_reg", "decay")
-"""Arguments that switch weight decay on; they are symbolic even where their default is 0."""
 
 PAIRS: dict[str, tuple[str, ...]] = {
     "etas": ("etaminus", "etaplus"),
@@ -173,7 +170,7 @@ def recipe(
             if option not in known and option not in pairs:
                 raise UsageError(f"{name} has no option {option!r}", given=option, accepted=[*known, *sorted(pairs)])
     first = next((p.name for p in parameters if p.name in _PARAMS), known[0] if known else "params")
-    parameters += by_keyword(build, first, parameters, required(parameters, first) | args)
+    parameters = completed(build, first, parameters, required(parameters, first) | args)
     hypers: list[Hyper] = []
     fixed: dict[str, Any] = {}
     literal: dict[str, float] = {}

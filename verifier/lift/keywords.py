@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,8 +22,41 @@ REQUIRED: dict[str, Any] = {
 }  # fmt: skip
 """What arguments may be that have no default, by name."""
 
+DECAY_NAMES = ("weight_decay", "wd", "l2", "weight_decay_rate", "weight_decay_coefficient", "l2_reg", "decay")
+"""Arguments that switch weight decay on; they are symbolic even where their default is 0."""
+
 _NONE = frozenset({"params", "param_names", "step", "steps", "t", "k", "initial_lr", *SWITCHES})
 """What groups hold besides options of the step."""
+
+
+def completed(
+    build: Callable[..., Any], first: str, named: Sequence[inspect.Parameter], given: Mapping[str, Any]
+) -> list[inspect.Parameter]:
+    """The constructor's arguments `named`, those that **kwargs set, and 0 for a weight decay of None that is none."""
+    named = [*named, *by_keyword(build, first, named, given)]
+    return [p.replace(default=0.0) if _is_no_decay(build, first, p, given) else p for p in named]
+
+
+def _is_no_decay(build: Callable[..., Any], first: str, p: inspect.Parameter, given: Mapping[str, Any]) -> bool:
+    """Whether the argument is a weight decay whose default of None steps as 0 does, and which may be another number."""
+    if p.default is not None or p.name not in DECAY_NAMES or p.name in given:
+        return False
+    moved = [_moved(build, first, {**given, p.name: value}) for value in (None, 0.0, 0.5)]
+    none, nought, half = moved
+    return none is not None and nought is not None and half is not None and torch.equal(none, nought)
+
+
+def _moved(build: Callable[..., Any], first: str, given: Mapping[str, Any]) -> torch.Tensor | None:
+    """Where two steps lead; None where they cannot be taken."""
+    parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64))
+    try:
+        made = build(**{first: [parameter]}, **given)
+        for sign in (1, -1):
+            parameter.grad = sign * torch.tensor([0.5, 0.25, -1.0], dtype=torch.float64)
+            made.step()
+    except Exception:  # foreign code, given what it may not take
+        return None
+    return parameter.detach()
 
 
 def by_keyword(

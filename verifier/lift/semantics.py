@@ -9,8 +9,8 @@ from typing import NamedTuple
 import sympy
 
 from verifier.lift import expr
-from verifier.lift.construct import DECAY_NAMES
 from verifier.lift.expr import Node
+from verifier.lift.keywords import DECAY_NAMES
 from verifier.lift.same import comparable, differ, same
 from verifier.lift.symbolic import to_sympy
 from verifier.lift.trajectory import Untranslatable, from_sympy

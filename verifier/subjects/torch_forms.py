@@ -14,7 +14,7 @@ from typing import Any
 
 from sympy import Add, Basic, Expr, Mul, Ne, Rational, Symbol, sympify, true
 
-from verifier.lift import construct, induction, schedule
+from verifier.lift import induction, keywords, schedule
 from verifier.lift import lifted as lifts
 from verifier.rule import Rule, RuleError, shared
 from verifier.subjects.torch_signature import Signature
@@ -110,7 +110,7 @@ class Forms:
             read = lifts.lift(
                 known.build,
                 "foreach" if implementation == "foreach" else "forloop",
-                symbolic=sorted(off - zeros - set(construct.DECAY_NAMES)),
+                symbolic=sorted(off - zeros - set(keywords.DECAY_NAMES)),
                 shapes=shapes,
                 args=self._args,
                 name=known.name,

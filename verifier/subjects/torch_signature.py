@@ -16,8 +16,8 @@ from sympy import FiniteSet, Symbol
 
 from verifier.case import Case
 from verifier.errors import UsageError
-from verifier.lift.construct import DECAY_NAMES, Question, _parts, arguments, resolve
-from verifier.lift.keywords import REQUIRED, SWITCHES, by_keyword, required
+from verifier.lift.construct import Question, _parts, arguments, resolve
+from verifier.lift.keywords import DECAY_NAMES, REQUIRED, SWITCHES, completed, required
 from verifier.strategies import HYPER, is_eps
 from verifier.subjects.torch_keys import keys_of
 from verifier.subjects.torch_words import words
@@ -200,7 +200,7 @@ def signature(target: str | Callable[..., Any], args: Mapping[str, Any] | None =
     if (unknown := sorted(set(given) - set(known))) and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         raise UsageError(f"has no option {unknown[0]!r}", where=name, given=unknown[0], accepted=known)
     first = next((p.name for p in parameters if p.name in PARAMETERS), known[0] if known else "params")
-    parameters += by_keyword(build, first, parameters, required(parameters, first) | given)
+    parameters = completed(build, first, parameters, required(parameters, first) | given)
     options: list[Option] = []
     fixed: dict[str, Any] = dict(given)
     unexamined: dict[str, str] = {}
