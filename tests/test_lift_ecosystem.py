@@ -267,9 +267,34 @@ class ClippedCoupled(Decaying):
         return p - lr * g / (1 + g.norm())
 
 
+class Rising(Decaying):
+    """A decay that is scaled with the rate, and part of the gradient all the same."""
+
+    def decayed(self, p, g, lr, wd):
+        g = g + wd / (1 + lr) * p
+        return p - lr * g / (1 + g.abs())
+
+
+class Halved(Decaying):
+    """Half of the decay is seen by one use of the gradient."""
+
+    def decayed(self, p, g, lr, wd):
+        return p - lr * (g + wd / 2 * p) / (1 + (g + wd * p).abs())
+
+
+class Blind(Decaying):
+    """One use of the gradient sees no decay."""
+
+    def decayed(self, p, g, lr, wd):
+        return p - lr * (g + wd / 2 * p) / (1 + g.abs())
+
+
 @pytest.mark.parametrize(
     ("cls", "kind", "words"),
     [
+        (Rising, "other", "coupled, at a rate of its own: weight_decay / (1 + lr) of the parameter is added"),
+        (Halved, "other", "entangled"),
+        (Blind, "other", "entangled"),
         (Before, "decoupled", "decoupled: the parameter shrinks by lr * weight_decay of itself"),
         (After, "decoupled", "after the update"),
         (Fully, "fully-decoupled", "whatever lr is"),

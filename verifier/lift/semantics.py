@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -28,6 +29,7 @@ _RATES = ("lr", "learning_rate", "eta", "alpha")
 _PROVABLE = 300  # operations, shared ones as often as written, up to which several elements are compared by algebra
 _SHORT = 40  # operations up to which a rate is written out
 _STAGED = 4 * _SHORT  # of one that steps in stages have, once as they are and once without decay
+_STAGES = 4  # questions of the step's number or of options, as where a schedule ends, up to which each answer is tried
 _AT_POINTS = "; as far as random points show"
 
 
@@ -158,6 +160,9 @@ def _otherwise(step: _Step) -> str:
     share = _share(step)
     if share:
         return f"decoupled, at a rate of its own: the parameter shrinks by {share} of itself"
+    added = _added(step)
+    if added:
+        return f"coupled, at a rate of its own: {added} of the parameter is added to the gradient"
     if not step.agrees(step.without, step.states):
         moved = [n.partition(" ")[0] for n in step.states if not step.equal(step.new[n], step.without[n])]
         seen = ", ".join(dict.fromkeys(moved))
@@ -166,6 +171,52 @@ def _otherwise(step: _Step) -> str:
         if node.op == "sqrt" and len({s.args[1] for s in expr.symbols(node) if s.args[0] == "theta"}) > 1:
             return "inside a trust ratio: decay and update are scaled together, by the parameters' norm among others"
     return "entangled: the decay acts on the parameter together with the update, not on it alone nor on the gradient"
+
+
+def _added(step: _Step) -> str:
+    """The share of every parameter that is added to its gradient, where nothing else is computed from that gradient."""
+    roots = list(step.new.values())
+    tested = [c for node in expr.postorder(roots) if node.op == "where" for c in node.args[:1]]
+    stages = [c for c in dict.fromkeys(tested) if all(map(_of_all, expr.symbols(c)))]
+    if len(stages) > _STAGES:
+        return ""
+    shares: dict[Node, None] = {}
+    for truths in itertools.product((expr.TRUE, expr.FALSE), repeat=len(stages)):
+        found = _one_added(expr.rebuild(roots, dict(zip(stages, truths, strict=True))), step.decay)
+        if found is None:
+            return ""
+        shares[found] = None
+    texts = [to_text(_cancelled(to_sympy([share])[0])) for share in shares if expr.size(share) <= _SHORT]
+    return " or ".join(texts) if len(texts) == len(shares) else ""
+
+
+def _one_added(roots: list[Node], decay: Node) -> Node | None:
+    """The only share of parameters that joins gradients, if gradients and `decay` are nowhere else in the results."""
+    joined: dict[Node, Node] = {}
+    shares = set()
+    for node in expr.postorder(roots):
+        for g, other in (node.args, node.args[::-1]) if node.op == "add" else ():
+            index = _gradient(g)
+            factors = other.args if other.op == "mul" else ()
+            theta = expr.sym("theta", index) if index is not None else None
+            if theta in factors:
+                share = factors[1 - factors.index(theta)]
+                joined[node] = expr.sym("joined", index)
+                shares.add(share)
+    rest = expr.symbols(*expr.rebuild(roots, joined))
+    alone = len(shares) == 1 and decay not in rest and not any(s.args[0] == "g" for s in rest)
+    return shares.pop() if alone and all(map(_of_all, expr.symbols(*shares))) else None
+
+
+def _gradient(node: Node) -> tuple[int, int] | None:
+    """The place of the element whose gradient, or the negated one, the node is."""
+    node = node.args[1] if node.op == "mul" and node.args[0] is expr.MINUS_ONE else node
+    return node.args[1] if node.op == "sym" and node.args[0] == "g" else None
+
+
+def _of_all(symbol: Node) -> bool:
+    """Whether a symbol is no element's: a hyperparameter, or the number of the step."""
+    return symbol.args[1] is None or symbol.args[1][0] == -1
 
 
 def _share(step: _Step) -> str:
