@@ -121,13 +121,16 @@ def _small_ones_act(subject: Subject, case: Case) -> None:
             continue
         large = max(option.values)
         for base in itertools.islice((signature.defaults, *signature.configurations), LOOKS):
-            values = (0.0, SMALL * large, large)
+            values = (0.0, SMALL * large, large, SMALL / 2 * large)
             cases = [beside(subject, case, {**case.hyper, **base, option.name: value}, grads) for value in values]
-            none, small, much = (attempted(subject, one) for one in cases)
+            none, small, much = (attempted(subject, one) for one in cases[:3])
             if none is None or small is None or much is None or small.facts.get("coarse_state"):
                 continue
             current().compared(small.theta.size)
             if np.isfinite(much.theta).all() and _same_seen(small, none) and not _same_seen(much, none):
+                less = attempted(subject, cases[3])
+                if less is None or not _same_seen(less, small):
+                    continue  # it acts in state that is not kept without it, which signs and bounds may hide
                 fine = [contextvars.copy_context().run(_in_double, subject, one) for one in cases[:2]]
                 if fine[0] is not None and fine[1] is not None and not _same_seen(fine[1], fine[0]):
                     current().notes["what is small is lost in the digits of this format"] += 1

@@ -50,7 +50,7 @@ class Option:
     place: int | None
     kind: str  # float, int, switch, word
     values: tuple[float, ...]
-    words: tuple[str, ...] = ()
+    words: tuple[str | None, ...] = ()
     whole: bool = False  # whether the default of a float is written as a whole number, and so passed on
 
     @property
@@ -284,10 +284,10 @@ def _options(p: inspect.Parameter) -> list[Option]:
 
 
 def _words(build: Callable[..., Any], p: inspect.Parameter) -> list[Option]:
-    """The option of one argument that is a word, where the code of the class compares it with others."""
-    if not isinstance(p.default, str):
+    """The option of one argument that is a word, or None, where the code of the class compares it with words."""
+    if not isinstance(p.default, str | None):
         return []
-    ordered = (p.default, *(word for word in words(build, p.name) if word != p.default))
+    ordered: tuple[str | None, ...] = (p.default, *(word for word in words(build, p.name) if word != p.default))
     places = tuple(float(k) for k in range(len(ordered)))
     return [Option(p.name, p.name, None, "word", places, ordered)] if len(ordered) > 1 else []
 

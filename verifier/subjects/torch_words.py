@@ -13,8 +13,8 @@ from typing import Any
 def words(build: Any, name: str) -> tuple[str, ...]:
     """The words that an option called `name` is compared with, or looked up in, by a class or those it is made of.
 
-    In the order of the code, each once; words of a tuple, set or dictionary of the module too. Classes of torch, whose
-    options are documented with `Literal` or checked by name, are not read.
+    In the order of the code, each once; words of a tuple, set or dictionary of the module or the class too. Classes of
+    torch, whose options are documented with `Literal` or checked by name, are not read.
     """
     found: dict[str, None] = {}
     for one in getattr(build, "__mro__", (build,)):
@@ -26,7 +26,7 @@ def words(build: Any, name: str) -> tuple[str, ...]:
         except (OSError, TypeError, SyntaxError):
             continue
         for node in ast.walk(tree):
-            found |= dict.fromkeys(_of(node, name, vars(module)))
+            found |= dict.fromkeys(_of(node, name, {**vars(module), **vars(one)}))
     return tuple(found)
 
 
@@ -63,8 +63,11 @@ def _in(nodes: Iterable[ast.AST], known: dict[str, Any]) -> Iterator[str]:
             yield from _in(node.elts, known)
         elif isinstance(node, ast.Dict):
             yield from _in([key for key in node.keys if key is not None], known)
-        elif isinstance(node, ast.Name) and isinstance(
-            value := known.get(node.id), tuple | list | set | frozenset | dict
-        ):
+        elif isinstance(value := known.get(_called(node)), tuple | list | set | frozenset | dict):
             ordered = sorted(value, key=str) if isinstance(value, set | frozenset) else value
             yield from (one for one in ordered if isinstance(one, str))
+
+
+def _called(node: ast.AST) -> str:
+    """The name of the module's, or of the class's where it is an attribute, that an expression is."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
