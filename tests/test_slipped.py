@@ -78,6 +78,47 @@ def test_a_number_in_the_place_of_another_is_told() -> None:
     assert "0.9 stands in mu where" in related.wrong.says
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        "sign(exp_avg) stands in theta where exp_avg should",
+        "exp_avg + g stands in theta where exp_avg should",
+        "sqrt(t) * the_step stands in theta where the_step should",
+    ],
+)
+def test_what_a_word_in_the_name_may_mean_is_told_where_there_is_none(says: str) -> None:
+    """A class called AdamW, or nothing at all, that is AdamW but for one place; SignAdamW may mean its sign."""
+    rule = rules.get("adamw")
+    wrong = made(rule, next(one.edit for one in slips_anywhere(rule, far=True) if one.edit.says == says))
+
+    for name in ("AdamW", "MyAdamW3", "Opt7", "Optimizer"):
+        related = found(wrong, name)
+        assert related is not None and related.wrong is not None
+        assert says == related.wrong.says
+    for name in ("SignAdamW", "Momentum", "Trainer"):
+        assert found(wrong, name) is None
+
+
+def test_a_class_of_no_name_must_have_all_options_of_a_rule_of_many() -> None:
+    """Few options are those of many rules: nothing says that SGD is meant."""
+    rule = rules.get("sgd")
+    wrong = made(rule, next(one.edit for one in slips_anywhere(rule)))
+
+    assert found(wrong, "SGD") is not None
+    assert found(wrong, "Opt7") is None
+
+
+def test_a_number_in_the_place_of_the_count_of_steps_is_told() -> None:
+    """Bias corrections that are those of the second step, whatever the step."""
+    rule = rules.get("adamw")
+    wrong = made(rule, next(iter(numbers_anywhere(rule, [], [sympy.Integer(2)]))).edit)
+
+    related = found(wrong, "AdamW")
+
+    assert related is not None and related.wrong is not None
+    assert "2 stands in" in related.wrong.says and related.wrong.says.endswith("where t should")
+
+
 def test_what_somebody_does_on_purpose_is_no_slip() -> None:
     """RAdam rectified from rho > 4 on is published so, whatever stands where."""
     rule = rules.get("radam")
@@ -97,7 +138,7 @@ def test_a_name_that_begins_many_others_is_asked_for_whole() -> None:
     step[line] = (step[line][0], step[line][1].xreplace({sympy.Symbol("d", real=True): moment}))
     wrong = replace(rule, step=tuple(step))
 
-    for other in ("AdaMomentum", "AdamPlus", "FastAdam", "AdamP", "My"):
+    for other in ("AdaMomentum", "AdamPlus", "FastAdam", "AdamP", "Mine"):
         assert found(wrong, other) is None
     for name in ("Adam", "MyAdam", "BuggyAdam2", "adam_optimizer", "Nested.AdamFromScratch"):
         related = found(wrong, name)

@@ -53,15 +53,19 @@ class _Line:
     rates: tuple[Symbol, ...]
     scalars: tuple[Symbol, ...]
     varying: tuple[Symbol, ...]
+    far: bool  # what a word in a class's name may mean, too: signs, sizes, sums with a gradient, powers of t
 
 
-def slips_anywhere(rule: Rule) -> Iterator[Slip]:
-    """Every line but those of weight decay, changed in one place."""
+def slips_anywhere(rule: Rule, *, far: bool = False) -> Iterator[Slip]:
+    """Every line but those of weight decay, changed in one place.
+
+    `far`: also by what might be meant by code of another name, as signs are by SignAdam.
+    """
     apart = (coupling(rule), shrinking(rule))
     for i, (target, e) in enumerate(rule.step):
         if i in apart:
             continue
-        line, value = _line(rule, i), sympy.sympify(e)
+        line, value = _line(rule, i, far), sympy.sympify(e)
         more = [*_without(value, line), *_scaled(rule, value, line)] if i == stepping(rule) else []
         for old, new, whole in (*_of_line(value, line), *more):
             yield Slip(i, target, (old, new), with_line(rule, i, whole))
@@ -89,10 +93,16 @@ def _branched(rule: Rule) -> Iterator[Slip]:
             yield Slip(i, rule.step[i][0], (old, new), everywhere(rule, put({old: new})))
 
 
-def numbers_anywhere(rule: Rule, numbers: Iterable[Rational]) -> Iterator[Slip]:
-    """Lines that are the same for all elements, with one of `numbers` in the place of a number of theirs."""
+def numbers_anywhere(rule: Rule, numbers: Iterable[Rational], counts: Iterable[Rational] = ()) -> Iterator[Slip]:
+    """Lines that are the same for all elements, with one of `numbers` in the place of a number of theirs.
+
+    And lines that have one of `counts` for the number of steps.
+    """
     for i, (target, e) in enumerate(rule.step):
         value = sympy.sympify(e)
+        for count in counts if value.has(t) else ():
+            yield Slip(i, target, (t, count), with_line(rule, i, value.xreplace({t: count})))
+            yield from _of_one_power(rule, i, count)
         if value.free_symbols - shared(rule) - {t}:
             continue
         own = sorted((n for n in value.atoms(Rational) if abs(n) not in (0, 1)), key=str)
@@ -101,7 +111,16 @@ def numbers_anywhere(rule: Rule, numbers: Iterable[Rational]) -> Iterator[Slip]:
             yield Slip(i, target, (old, new), everywhere(rule, put({old: new})))
 
 
-def _line(rule: Rule, i: int) -> _Line:
+def _of_one_power(rule: Rule, i: int, count: Rational) -> Iterator[Slip]:
+    """A line in which one of several powers of t counts otherwise."""
+    target, value = rule.step[i][0], sympy.sympify(rule.step[i][1])
+    powers = sorted((p for p in value.atoms(Pow) if p.exp == t), key=str)
+    for power in powers if len(powers) > 1 else ():
+        other = power.base**count
+        yield Slip(i, target, (power, other), with_line(rule, i, value.xreplace({power: other})))
+
+
+def _line(rule: Rule, i: int, far: bool = False) -> _Line:
     constant = frozenset(shared(rule)) | {t}
     rates = tuple(h for h in rule.hyper if h.name not in ("lr", "eps", "weight_decay"))
     before = [x for x, _ in rule.step[:i]]
@@ -109,7 +128,7 @@ def _line(rule: Rule, i: int) -> _Line:
     lr = hyper(rule, "lr")
     named = dict.fromkeys([*([lr] if lr is not None else []), *(x for x in known if x in constant)])
     varying = tuple(dict.fromkeys(x for x in known if x not in constant))
-    return _Line(rule.step[i][0], constant, rates, tuple(named), varying)
+    return _Line(rule.step[i][0], constant, rates, tuple(named), varying, far)
 
 
 def _changed(e: sympy.Basic, line: _Line) -> Iterator[Whole]:
@@ -197,6 +216,7 @@ def _of_power(e: Pow, alike: bool, line: _Line) -> Iterator[Expr]:
     elif exponent == 2 and base in line.varying:
         yield from (base * other for other in line.varying if other != base)
         yield base
+        yield from (Abs(base), Abs(base) ** 3) if line.far else ()
     elif abs(exponent) == Rational(1, 2):
         yield base ** (2 * exponent)
         yield base ** (exponent / 2)
@@ -216,7 +236,10 @@ def _of_symbol(e: Symbol, line: _Line) -> Iterator[Expr]:
             decays = [r for r in line.rates if r.name.startswith("beta")]
             yield from (1 - e, *(e * x for x in others), *decays, *(r**t for r in decays))
     elif e in line.varying:
-        yield from (x for x in line.varying if x != e)
+        others = [x for x in line.varying if x != e]
+        yield from others
+        if line.far:
+            yield from (sympy.sign(e), Abs(e), e**2, *(e + x for x in others), *(e - x for x in others))
     elif e == t:
         yield from (t - 1, t + 1)
 
@@ -259,6 +282,8 @@ def _scaled(rule: Rule, value: Expr, line: _Line) -> Iterator[Whole]:
     """A step by a factor that belongs elsewhere: a rate, a bias correction that is made nowhere, a second division."""
     made = {p.base for _, e in rule.step for p in sympy.sympify(e).atoms(Pow) if p.exp == t}
     factors: list[Expr] = [1 / x for x in line.varying if value.has(1 / x)]
+    if line.far:
+        factors += [t, sympy.sqrt(t), *([1 / t] if made else [])]  # gradients alone are stepped by 1/t on purpose
     for rate in line.rates:
         factors += [rate, 1 - rate]
         if made and rate.name.startswith("beta") and rate not in made:
