@@ -129,9 +129,12 @@ class Surroundings:
             sys.modules.update(self.modules)
         for places, known in zip(_paths(), self.paths, strict=True):
             places[:] = [*known, *(place for place in places if place not in known)]
-        if os.environ != self.environment:
-            os.environ.clear()
-            os.environ.update(self.environment)
+        now = dict(os.environ)
+        for name in {name for name, _ in now.items() ^ self.environment.items()}:  # few: pytest's own, in every test
+            if name in self.environment:
+                os.environ[name] = self.environment[name]
+            else:
+                del os.environ[name]
         self.restore_settings()
 
     def restore_settings(self) -> None:
