@@ -71,3 +71,44 @@ def test_scripted_function_is_read_as_it_was_written() -> None:
 
     assert ("lifted", True) == (found.status, "1 - mu^t" in found.formula)
     assert before is scripted_step
+
+
+class KeepsTen(Averaged):
+    """Corrections are kept by the number of the step modulo ten, for the next parameter of the same step."""
+
+    def __init__(self, params: Any, lr: float = 1e-2, mu: float = 0.9) -> None:
+        super().__init__(params, lr, mu)
+        self.kept: list[list[Any]] = [[None, None] for _ in range(10)]
+
+    def move(self, p: torch.Tensor, m: torch.Tensor, rate: float, mu: float, correction: float) -> None:
+        count = self.state[p]["step"]
+        kept = self.kept[int(count % 10)]
+        if not self.there(kept, count):
+            kept[:] = [count, correction if count * mu >= 5 else 1.0]
+        super().move(p, m, rate, mu, kept[1])
+
+    def there(self, kept: list[Any], count: int) -> bool:
+        return bool(kept[0] == count)
+
+
+class KeepsTenForGood(KeepsTen):
+    """What was kept ten steps ago is taken again."""
+
+    def there(self, kept: list[Any], count: int) -> bool:
+        return kept[0] is not None
+
+
+def test_what_is_kept_by_the_number_of_its_step_is_read_as_it_is_computed() -> None:
+    """A number that each step writes before it reads it is none the step begins with, on both sides of a branch."""
+    found = lift(KeepsTen)
+
+    assert ("lifted", ()) == (found.status, found.path_conditions)
+    assert "1 - mu^t" in found.formula and "mu * t < 5" in found.formula
+    assert found.rule is not None and ["m"] == [s.name for s in found.rule.state]
+
+
+def test_what_is_kept_from_ten_steps_ago_is_not_read_as_this_steps() -> None:
+    """No formula is shown where steps read a number that an earlier one, and not the first, has left."""
+    found = lift(KeepsTenForGood)
+
+    assert ("partial", None) == (found.status, found.rule)

@@ -26,6 +26,13 @@ class NeverDecouples(WithDecoupled):
         super().one(p, {**group, "decoupled_weight_decay": False})
 
 
+class DecaysDecoupledAlone(WithDecoupled):
+    """What should be added to the gradient where the decay is coupled is added to nothing."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group if group["decoupled_weight_decay"] else {**group, "weight_decay": 0.0})
+
+
 class CountsToThree(Right):
     """Steps are counted up to three."""
 
@@ -253,6 +260,7 @@ HELD: tuple[tuple[type[Optimizer], str], ...] = (
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (TakesLittleMomentumForNone, "acting_rates"),
     (NeverDecouples, "decay_switches"),
+    (DecaysDecoupledAlone, "decay_switches"),
     (CountsToThree, "counted_steps"),
     (NeverReadsPower, "read_options"),
     (DampensWithoutMomentum, "vanishing_momentum"),

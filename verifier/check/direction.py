@@ -131,7 +131,7 @@ def _small_ones_act(subject: Subject, case: Case) -> None:
                 less = attempted(subject, cases[3])
                 if less is None or not _same_seen(less, small):
                     continue  # it acts in state that is not kept without it, which signs and bounds may hide
-                fine = [contextvars.copy_context().run(_in_double, subject, one) for one in cases[:2]]
+                fine = [contextvars.copy_context().run(in_double, subject, one) for one in cases[:2]]
                 if fine[0] is not None and fine[1] is not None and not _same_seen(fine[1], fine[0]):
                     current().notes["what is small is lost in the digits of this format"] += 1
                     continue
@@ -140,7 +140,7 @@ def _small_ones_act(subject: Subject, case: Case) -> None:
                     raise breach(what, subject, cases[1], "the steps without it", "other steps", STEPS)
 
 
-def _in_double(subject: Subject, case: Case) -> Trajectory | None:
+def in_double(subject: Subject, case: Case) -> Trajectory | None:
     """The run of the same class in float64; None where it takes none. In a context with a record of its own."""
     record.start()
     try:

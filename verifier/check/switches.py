@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextvars
+import re
 from typing import Any
 
 import numpy as np
 
 from verifier.case import Case, Subject
 from verifier.check.alike import breach
-from verifier.check.changes import alike_so_far, ordinary
-from verifier.check.direction import leaves_out
+from verifier.check.changes import alike_so_far, fullest, ordinary
+from verifier.check.direction import GRAD, beside, in_double, leaves_out
 from verifier.check.pairs import compared
 from verifier.check.seen import asked_once, attempted
 from verifier.floats import FP32, same_bits
 from verifier.record import current
 from verifier.strategies import ACTING, OF_DECAY, idle
+
+HOW = re.compile(r"decoupl|^fixed_decay$")
+"""What switches are called that say how weight decay acts, and not whether, on what or when."""
 
 LONG = 12
 """Steps that are enough for what is rectified, or corrected, from the sixth or so on."""
@@ -42,6 +47,34 @@ def decides_of_decay(subject: Subject, case: Case) -> None:
             alike_so_far(what, subject, turned, seen, expected)
         if name in idle(signature.notes):
             _acts_on_decay(subject, case, name)
+        elif HOW.search(name):
+            _decays_either_way(subject, case, name)
+
+
+def _decays_either_way(subject: Subject, case: Case, name: str) -> None:
+    """Weight decay that acts with the switch as it is acts with it turned: the switch says how it does, not whether.
+
+    Of a large one, which turns signs; and in double precision, where a decay by a rate of a millionth is seen.
+    """
+    signature: Any = subject.rule
+    if subject.format.precision < FP32.precision:
+        return
+    large = {decay: max(signature.option(decay).values) for decay in signature.decays}
+    for base in (signature.defaults, fullest(signature)):
+        on = beside(subject, case, {**case.hyper, **base, **large}, np.outer(np.resize((1.0, -0.5), LONG), GRAD))
+        ways = [on.with_(hyper={**on.hyper, name: value}) for value in (on.hyper[name], 1.0 - on.hyper[name])]
+        acts = [_decays(subject, way) for way in ways if attempted(subject, way) is not None]
+        if sorted(acts) != [False, True] or leaves_out(subject, name, ways):
+            continue
+        idly = ways[acts.index(False)]
+        still = idly.with_(hyper={**idly.hyper, **dict.fromkeys(signature.decays, 0.0)})
+        fine = [contextvars.copy_context().run(in_double, subject, one) for one in (idly, still)]
+        if fine[0] is None or fine[1] is None or not same_bits(fine[0].theta, fine[1].theta).all():
+            current().notes["what decays is lost in the digits of this format"] += 1
+            continue
+        with compared(idly, still, unlike=True):
+            what = f"with {name} = {bool(idly.hyper[name])} nothing decays, though it does with {name} turned"
+            raise breach(what, subject, idly, "the steps without weight decay", "other steps", idly.steps)
 
 
 def _acts_on_decay(subject: Subject, case: Case, name: str) -> None:

@@ -14,7 +14,7 @@ from verifier.lift.construct import Hyper, Recipe
 from verifier.lift.evaluate import holds
 from verifier.lift.expr import Node
 from verifier.lift.generic_state import Overflows, T
-from verifier.lift.observe import MANY, Observation, Stuck, observe
+from verifier.lift.observe import MANY, NATURAL, Observation, Stuck, observe
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition
 
@@ -129,6 +129,8 @@ def _points(recipe: Recipe, flip: Flip, source: Observation) -> list[dict[str, A
         return [{**base, "perturb": False}, {**base, "seed": base["seed"] + 2}, {**base, "t": 2, "perturb": False}]
     found = []
     for settings in _candidates(node, hypers, source):
+        if source.missed and settings["t"] <= NATURAL + 1:
+            continue  # what is kept by the number of a step is there for those that were taken
         point = {expr.sym(n): v for n, v in settings["values"].items()} | {T: float(settings["t"])}
         if holds(node, point) is side and all(holds(n, point) in (s, None) for n, s in flip[:-1]):
             found.append(settings)

@@ -143,7 +143,7 @@ def symbolise(
             point.update(point_of(name, owner, slot.value))
         else:
             node = expr.sym(name, (owner, 0))
-            value = _bare(slot.value)
+            value = bare(slot.value)
             if draw is not None and isinstance(value, float):
                 value *= 1 + 0.2 * draw.random()
             value = force.get(node, value)
@@ -153,7 +153,8 @@ def symbolise(
     return named
 
 
-def _bare(value: Any) -> Any:
+def bare(value: Any) -> Any:
+    """A plain number without what it is known to be."""
     if isinstance(value, TaggedInt):
         return int(value)
     return plain(value) if isinstance(value, TaggedFloat) else value
@@ -170,3 +171,13 @@ def _set(memory: Memory, slot: Slot, value: float, node: Node) -> None:
         memory.write(slot.value, node)
     elif slot.put is not None:
         slot.put(memory.trace.tag(int(value) if isinstance(slot.value, int | TaggedInt) else value, node))
+
+
+def number_node(memory: Memory, slot: Slot) -> Nodes:
+    """The expressions of a slot's elements, flat; of a plain number that is none, not a number."""
+    if slot.is_tensor:
+        return memory.read(slot.value).reshape(-1).copy()
+    node = memory.trace.node(slot.value)
+    made: Nodes = np.empty(1, dtype=object)
+    made[0] = node if node is not None else expr.NAN
+    return made

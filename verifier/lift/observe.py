@@ -10,20 +10,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from verifier.lift import construct, expr, schedule
+from verifier.lift import construct, expr, late, schedule
 from verifier.lift.construct import Recipe
 from verifier.lift.expr import Node
 from verifier.lift.generic_state import (
     Overflows,
     T,
     birth,
-    differ,
     flat,
     like,
+    number_node,
     point_of,
     real,
     symbolise,
@@ -33,7 +32,7 @@ from verifier.lift.memory import Memory, Nodes
 from verifier.lift.ranges import Range, ranges
 from verifier.lift.scalars import Condition, Site, Trace, call_site, own_site
 from verifier.lift.shadow import prepared, watching, widening
-from verifier.lift.slots import Slot, short_names, slots
+from verifier.lift.slots import short_names, slots
 
 GENERIC_T = 211
 """The step number a counter is set to for the generic step: a prime no code names."""
@@ -283,15 +282,6 @@ def _line_of(error: Exception) -> str:
     return str(next((site for frame in reversed(frames) if (site := own_site(frame)) is not None), "outside its code"))
 
 
-def _number_node(memory: Memory, slot: Slot) -> Nodes:
-    if slot.is_tensor:
-        return memory.read(slot.value).reshape(-1).copy()
-    node = memory.trace.node(slot.value)
-    made: Nodes = np.empty(1, dtype=object)
-    made[0] = node if node is not None else expr.NAN
-    return made
-
-
 def _steps(
     run: _Run,
     seed: int,
@@ -308,7 +298,7 @@ def _steps(
     first_point.update(_gradient_points(parameters, 10 * seed + 1))
     for k, p in enumerate(parameters):
         first_point.update(point_of("theta", k, p))
-    before = {(s.owner, s.path): (_number_node(memory, s), value_of(s)) for s in slots(run.optimizer, parameters)}
+    before = {(s.owner, s.path): (number_node(memory, s), value_of(s)) for s in slots(run.optimizer, parameters)}
     try:
         _attempt(run, 10 * seed + 1, True)
     except Stuck as refused:
@@ -323,7 +313,7 @@ def _steps(
     trace.conditions.clear()
     theta_first = [memory.read(p).reshape(-1).copy() for p in parameters]
     held = slots(run.optimizer, parameters)
-    first = {(s.owner, s.path): _number_node(memory, s) for s in held}
+    first = {(s.owner, s.path): number_node(memory, s) for s in held}
     first_concrete = [
         (node, value)
         for p, nodes in zip(parameters, theta_first, strict=True)
@@ -351,24 +341,21 @@ def _steps(
             p.mul_(1 + 0.1 * generator.random())
         memory.set_symbol(p, "theta", k)
         point.update(point_of("theta", k, p))
+    caches = late.tagged(memory, held, names, first, point, run.recipe.stateful)
     changed = schedule.change(run.optimizer, memory, chosen)
     start = trace.ops
-    still = {(s.owner, s.path): _number_node(memory, s) for s in held if (s.owner, s.path) not in found}
+    still = {(s.owner, s.path): number_node(memory, s) for s in held if (s.owner, s.path) not in found}
     _attempt(run, 10 * seed + 9, True)
     point.update(_gradient_points(parameters, 10 * seed + 9))
     after_slots = {(s.owner, s.path): s for s in slots(run.optimizer, parameters)}
-    missed = frozenset(
-        key[1] for key, nodes in still.items()
-        if key in after_slots
-        and differ(*(schedule.unchanged(n, changed) for n in (nodes, _number_node(memory, after_slots[key]))))
-    )  # fmt: skip
+    missed = late.missed(memory, still, after_slots, changed)
     variables: list[Variable] = []
     concrete: dict[str, float] = {}
     for key, (name, counter) in found.items():
         slot = after_slots.get(key)
         if slot is None or key not in first:
             continue
-        after = _number_node(memory, slot)
+        after = number_node(memory, slot)
         owner = -1 if key[0] is None else key[0]
         concrete.update({f"{name} {owner} {k}": v for k, v in enumerate(flat(slot.value))})
         initial = before[key][0] if key in before else births.get(key)
@@ -377,10 +364,20 @@ def _steps(
     theta_after = [memory.read(p).reshape(-1).copy() for p in parameters]
     for k, p in enumerate(parameters):
         concrete.update({f"theta {k} {j}": v for j, v in enumerate(flat(p))})
+    kept = {k: expr.sym(n, (-1 if k[0] is None else k[0], 0)) for k, (n, counter) in found.items() if not counter}
+    numbers = [(key, node) for key, node in (caches | kept).items() if key in after_slots]
+    left = [(node, number_node(memory, after_slots[key])[0], before[key][0] if key in before else None)
+            for key, node in numbers if not after_slots[key].is_tensor]  # fmt: skip
+    if late.revisited(trace.conditions.values(), caches | kept, history):
+        raise Stuck(f"step {t} has been taken, as a number that is kept says")
+    conditions = late.settled(list(trace.conditions.values()), left)
+    begun = late.read(
+        missed - {key[1] for key in first}, caches, [*theta_after, *(v.after for v in variables)], conditions
+    )
     made = Observation(
-        theta_first, theta_after, variables, domain, first_conditions, list(trace.conditions.values()),
+        theta_first, theta_after, variables, domain, first_conditions, conditions,
         list(trace.opaque), trace.ops - start, chosen, point, concrete, first_point, first_concrete, t,
-        tuple(tuple(p.shape) for p in parameters), missed, missed - {key[1] for key in first}, changed=changed,
+        tuple(tuple(p.shape) for p in parameters), missed, begun, changed=changed,
     )  # fmt: skip
     _rename(made, {n: (starting[n], chosen[n]) for n in changed})
     return made
