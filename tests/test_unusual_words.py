@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.asked import Asked
-from tests.unusual_words import ClipsByWord
+from tests.unusual_words import ClipsByWord, Sorts
 from verifier.subjects.torch_signature import signature
 
 ASKED = Asked("tests.unusual_words")
@@ -37,3 +37,12 @@ def test_default_of_none_is_a_word_where_the_code_compares_it_with_words() -> No
     assert (None, "value", "norm") == option.words
     assert option.plain(option.default) is None
     assert "norm" == option.plain(option.values[2])
+
+
+def test_groups_that_a_class_makes_itself_follow_schedules() -> None:
+    """A class that sorts a model into groups is no error, whatever is scheduled; one that follows no schedule is."""
+    assert signature(Sorts).sorts
+    assert not signature(ClipsByWord).sorts
+    for law in ("schedule", "added_group", "determinism", "resume", "options_read", "switched_on"):
+        assert "" == said("Sorts", law)
+    assert "an option changed in param_groups has no effect" in said("SortsOnce", "schedule")

@@ -85,3 +85,28 @@ class SignOfCentredAtLeast(SignOfCentred):
 
     def momentum(self, group: dict[str, Any]) -> float:
         return float(group["momentum"]) if group["momentum"] > 0.1 else 0.0
+
+
+class Sorts(Loop):
+    """Takes a model, whose matrices decay and whose vectors do not: groups are made of it."""
+
+    def __init__(self, model: torch.nn.Module, lr: float = 0.1, weight_decay: float = 0.1) -> None:
+        self.first = lr
+        parted = [[p for p in model.parameters() if (p.ndim < 2) is flat] for flat in (False, True)]
+        groups = [{"params": ps, "weight_decay": decay} for ps, decay in zip(parted, (weight_decay, 0.0), strict=True)]
+        super().__init__([group for group in groups if group["params"]], dict(lr=lr, weight_decay=weight_decay))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        lr = self.rate(group)
+        p.mul_(1 - lr * group["weight_decay"]).add_(p.grad, alpha=-lr)
+
+    def rate(self, group: dict[str, Any]) -> float:
+        return float(group["lr"])
+
+
+class SortsOnce(Sorts):
+    """The rate is that of the construction."""
+
+    def rate(self, group: dict[str, Any]) -> float:
+        return self.first

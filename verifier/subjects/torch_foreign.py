@@ -21,6 +21,7 @@ from verifier.subjects.torch_generators import drawing, generators, rewound
 from verifier.subjects.torch_layouts import place
 from verifier.subjects.torch_life import DTYPES, Life
 from verifier.subjects.torch_signature import Signature
+from verifier.subjects.torch_sorting import as_named, sole
 from verifier.subjects.torch_travel import contained
 
 SWITCHED: dict[str, dict[str, bool]] = {
@@ -127,13 +128,10 @@ class Foreign:
         if case.maximize:
             chosen["maximize"] = True
         given: Any = groups
-        if signature.first in ("model", "models", "module") or signature.first.startswith("named"):
+        if sole(signature.first):
             if len(groups) > 1 or len(groups[0]) > 1:
                 raise Refused(f"takes {signature.first}, so it has one group")
-            holder = _Holder(groups[0]["params"])
-            given = (
-                holder if "model" in signature.first or "module" in signature.first else list(holder.named_parameters())
-            )
+            given = as_named(signature.first, groups[0]["params"])
         elif len(groups) == 1 and len(groups[0]) == 1:
             given = groups[0]["params"]
         made = signature.build(**{signature.first: given}, **{**plain, **chosen})
@@ -144,15 +142,6 @@ class Foreign:
 
 def _equal(a: Any, b: Any) -> bool:
     return bool(a == b)
-
-
-class _Holder(torch.nn.Module):
-    """A model that holds parameters and nothing else."""
-
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
-        super().__init__()
-        for k, p in enumerate(parameters):
-            self.register_parameter(f"weight{k}", torch.nn.Parameter(p) if not isinstance(p, torch.nn.Parameter) else p)
 
 
 class Seen:

@@ -35,6 +35,7 @@ from torch import Tensor
 from verifier import record
 from verifier.case import Case, Group, Trajectory
 from verifier.floats import Array, Format
+from verifier.subjects import torch_sorting
 from verifier.subjects.torch_dynamo import set_deterministic
 from verifier.subjects.torch_layouts import has_graph, like, place
 from verifier.subjects.torch_scaling import announced, refuses, scale_of
@@ -246,6 +247,7 @@ class Life:
         self.optimizer = fresh
 
     def _join(self, number: int, step: int) -> None:
+        torch_sorting.takes_groups(self.subject)
         group = self.case.all_groups[number]
         own, plain = self.subject.options(self.case.hyper_at(step, group)), self.subject.options(self.case.hyper)
         said = getattr(getattr(self.subject, "signature", None), "keys", {})
@@ -284,11 +286,9 @@ class Life:
         """Changes the options that the case schedules for this step."""
         if step not in self.case.schedule:
             return
-        for k, live in zip(self.joined, self.optimizer.param_groups, strict=True):
-            group = self.case.all_groups[k]
-            wanted = self.subject.options(self.case.hyper_at(step, group))
-            before = self.subject.options(self.case.hyper_at(step - 1, group))
-            changed = {name: value for name, value in wanted.items() if value != before[name]}
+        for group, live in torch_sorting.paired(self.subject, self.case, self.joined, self.optimizer.param_groups):
+            before, wanted = (self.subject.options(self.case.hyper_at(at, group)) for at in (step - 1, step))
+            changed = torch_sorting.changed(self.subject, live, before, wanted)
             if isinstance(changed.get("lr"), Tensor):
                 live["lr"].fill_(changed.pop("lr"))  # as torch.optim.lr_scheduler does
             live.update(changed)

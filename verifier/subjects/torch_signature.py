@@ -20,6 +20,7 @@ from verifier.lift.construct import Question, _parts, arguments, resolve
 from verifier.lift.keywords import DECAY_NAMES, REQUIRED, SWITCHES, completed, required
 from verifier.strategies import HYPER, is_eps
 from verifier.subjects.torch_keys import keys_of
+from verifier.subjects.torch_sorting import sorts
 from verifier.subjects.torch_words import words
 
 __all__ = ["DECAY_NAMES", "Option", "Question", "Signature", "resolve", "signature"]
@@ -114,6 +115,11 @@ class Signature:
     def option(self, name: str) -> Option:
         """The option of that name."""
         return next(option for option in self.options if option.name == name)
+
+    @functools.cached_property
+    def sorts(self) -> bool:
+        """Whether it sorts what it is given into groups of its own, whose options are then its affair."""
+        return sorts(self.build, self.first, self.arguments(self.defaults))
 
     @property
     def defaults(self) -> dict[str, float]:
