@@ -51,6 +51,13 @@ def test_what_the_code_says_of_whole_tensors_is_believed_where_runs_seldom_show_
     assert "depends on how elements are cut" in said("MaskedBySize", "partition")
 
 
+def test_an_element_that_rests_for_its_place_reads_no_other() -> None:
+    """A step that depends on places and on no other element is asked all that steps of single elements are."""
+    assert "partition" not in ASKED.signature("InFours").exempt
+    assert said("InChunks", "sizes") == ""
+    assert "an element of a tensor of 17 moves otherwise" in said("InFours", "sizes")
+
+
 def test_the_decay_of_an_average_is_no_weight_decay() -> None:
     """An option that is called decay and is nearly one is not looked for in the gradient; weight_decay is."""
     assert [proof.mutant for proof in learnt("Averages").proofs if proof.mutant] == []

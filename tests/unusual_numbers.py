@@ -428,3 +428,31 @@ class UnscalesInHalf(Unscales):
 
     def unscaled(self, grad: Tensor, group: dict[str, Any], average: Tensor) -> None:
         average.lerp_((grad / group["loss_scale"]).half().to(grad.dtype), 1 - group["beta"])
+
+
+class InChunks(Loop):
+    """Elements are stepped in chunks of a flat copy, the last one as far as it goes."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9) -> None:
+        super().__init__(params, dict(lr=lr, momentum=momentum))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["velocity"] = p.new_zeros(p.numel())
+        flat, grad, end = p.reshape(-1).clone(), p.grad.reshape(-1), self.end(p.numel())
+        for k in range(0, end, 8):
+            chunk = slice(k, min(k + 8, end))
+            flat[chunk] -= group["lr"] * state["velocity"][chunk].mul_(group["momentum"]).add_(grad[chunk])
+        p.copy_(flat.view(p.shape))
+
+    def end(self, count: int) -> int:
+        return count
+
+
+class InFours(InChunks):
+    """What is left of the elements after the last four stays where it is, where there are four."""
+
+    def end(self, count: int) -> int:
+        return count - count % 4 or count

@@ -86,7 +86,8 @@ _CLOSURE = frozenset({"loss", *(f"{n}{k}" for n in ("g", "loss") for k in range(
 def coupled_by(main: Observation, explored: Explored, apart: bool = False) -> str:
     """Whether an element's step reads other elements: '' if not, else 'elements' or 'tensors'.
 
-    `apart`: tensors are in groups of their own and may follow different rules.
+    'places' where it reads none, and what it does depends on where in the tensor it stands. `apart`: tensors are in
+    groups of their own and may follow different rules.
     """
     for v in main.variables:
         shape = main.shapes[v.owner or 0]
@@ -94,8 +95,9 @@ def coupled_by(main: Observation, explored: Explored, apart: bool = False) -> st
             return "elements"
     early = [n for nodes in main.theta_first for n in nodes]
     early += [n for v in main.variables for nodes in (v.first, v.initial) if nodes is not None for n in nodes]
-    if any(len({s.args[1] for s in expr.symbols(n) if s.args[0] in ("theta", "g")}) > 1 for n in early):
+    if any(map(_of_several, early)):
         return "elements"  # at the first step
+    places = False
     reference: dict[str, Node] = {}
     for i, nodes in enumerate(main.theta_after):
         if apart:
@@ -114,8 +116,15 @@ def coupled_by(main: Observation, explored: Explored, apart: bool = False) -> st
                 if foreign:
                     return "tensors" if any(s.args[1][0] not in (i, -1) for s in foreign) else "elements"
                 if reference.setdefault(name, node) is not node and not same(reference[name], node):
-                    return "elements"
-    return ""
+                    places = True
+    if not places:
+        return ""
+    return "elements" if any(_of_several(c.node) for c in (*explored.assumed, *main.first_conditions)) else "places"
+
+
+def _of_several(node: Node) -> bool:
+    """Whether an expression has parameters or gradients of more than one element in it."""
+    return len({s.args[1] for s in expr.symbols(node) if s.args[0] in ("theta", "g")}) > 1
 
 
 def check_other_shapes(recipe: Recipe, explored: Explored, generic: Any) -> tuple[str, int]:

@@ -86,6 +86,8 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _without_rule(found: Lift) -> str:
+    if found.coupled == "places":
+        return "lifted, but no rule of one element: a step depends on where in its tensor an element stands"
     if found.coupled:
         return f"lifted, but no rule of one element: a step reads other {found.coupled} as well"
     return f"{'partly' if found.status == 'partial' else 'not'} lifted: {found.stopped_by}"

@@ -57,7 +57,7 @@ class Lift:
     formula: str = ""
     checked: int = 0  # values of the real code the lift was compared with
     scope: str = ""  # parameters the rule holds for, where it does not hold for all
-    coupled: str = ""  # '', 'elements' or 'tensors': what else an element's step reads
+    coupled: str = ""  # '', 'elements' or 'tensors': what else an element's step reads; 'places': see `coupled_by`
     seconds: float = 0.0
     domain: Mapping[Symbol, sympy.Set] = field(default_factory=dict)
     captured: tuple[str, ...] = ()  # rates of which the step reads the value from construction, as <name>_initial
