@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -456,3 +457,141 @@ class InFours(InChunks):
 
     def end(self, count: int) -> int:
         return count - count % 4 or count
+
+
+class Normed(Loop):
+    """Steps of the length of their parameter, which no rule of single elements has."""
+
+    def __init__(self, params: Any, lr: float = 0.1, eps: float = 1e-8) -> None:
+        super().__init__(params, dict(lr=lr, eps=eps))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        p.sub_(p.grad, alpha=group["lr"] * float(p.norm() / (p.grad.norm() + group["eps"])))
+
+
+class NormedUntilOneRests(Normed):
+    """The first parameter without a gradient ends its group."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        everything = [group["params"] for group in self.param_groups]
+        for group in self.param_groups:
+            group["params"] = list(itertools.takewhile(lambda p: p.grad is not None, group["params"]))
+        try:
+            return super().step(closure)
+        finally:
+            for group, params in zip(self.param_groups, everything, strict=True):
+                group["params"] = params
+
+
+class Signs(Loop):
+    """The sign of an average of gradients; where it is cautious, of elements whose gradient has that sign."""
+
+    def __init__(
+        self, params: Any, lr: float = 0.1, beta1: float = 0.9, weight_decay: float = 0.0, cautious: bool = False
+    ) -> None:
+        super().__init__(params, dict(lr=lr, beta1=beta1, weight_decay=weight_decay, cautious=cautious))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["average"] = torch.zeros_like(p)
+        if self.decays(group):
+            p.mul_(1 - group["lr"] * group["weight_decay"])
+        step = state["average"].mul_(group["beta1"]).add_(p.grad, alpha=1 - group["beta1"]).sign()
+        p.sub_(step * self.chosen(step * p.grad) if group["cautious"] else step, alpha=group["lr"])
+
+    def chosen(self, along: Tensor) -> Tensor:
+        return (along > 0).to(along.dtype)
+
+    def decays(self, group: dict[str, Any]) -> bool:
+        return True
+
+
+class SignsAgainst(Signs):
+    """Cautious steps are those against the sign of the gradient."""
+
+    def chosen(self, along: Tensor) -> Tensor:
+        return (along < 0).to(along.dtype)
+
+
+class SignsOrDecays(Signs):
+    """Cautious steps do not decay."""
+
+    def decays(self, group: dict[str, Any]) -> bool:
+        return not group["cautious"]
+
+
+class WithMaster(Loop):
+    """Parameters of 16 bits are the roundings of a copy in float32."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["master"] = p.float()
+        p.copy_(self.narrow(state["master"].sub_(p.grad.float(), alpha=group["lr"])))
+
+    def narrow(self, master: Tensor) -> Tensor:
+        return master
+
+
+class WithMasterThroughHalf(WithMaster):
+    """What is copied back into bfloat16 has been a half."""
+
+    def narrow(self, master: Tensor) -> Tensor:
+        given = self.param_groups[0]["params"][0].dtype
+        return master.half() if given == torch.bfloat16 else master
+
+
+class Clamps(Loop):
+    """Every element of a gradient is bounded."""
+
+    def __init__(self, params: Any, lr: float = 0.1, clip_value: float = 1.0) -> None:
+        super().__init__(params, dict(lr=lr, clip_value=clip_value))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        p.sub_(self.bounded(p.grad, group["clip_value"]), alpha=group["lr"])
+
+    def bounded(self, grad: Tensor, most: float) -> Tensor:
+        return grad.clamp(-most, most)
+
+
+class ClampsAbove(Clamps):
+    """Positive elements are."""
+
+    def bounded(self, grad: Tensor, most: float) -> Tensor:
+        return grad.clamp(max=most)
+
+
+class MovesWithAverage(Loop):
+    """Steps of a point beside the parameter, which is the average of where that has been."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, dict(lr=lr))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["point"], state["count"] = self.begun(p), 0
+        state["point"].sub_(p.grad, alpha=group["lr"])
+        state["count"] += 1
+        if group["lr"]:
+            p.lerp_(state["point"], 1 / state["count"])
+
+    def begun(self, p: Tensor) -> Tensor:
+        return p.clone()
+
+
+class MovesFromZero(MovesWithAverage):
+    """The point begins at zero, wherever the parameter is."""
+
+    def begun(self, p: Tensor) -> Tensor:
+        return torch.zeros_like(p)

@@ -55,7 +55,7 @@ OPTIONS = (
         "acting_rates",
         "lr, beta1, momentum, dampening and rates of decay change some step, whatever else is chosen; small ones, too.",
         "steps=1, tensors=1",
-        ("check.rates_act(subject, case)",),
+        ("check.rates_act(subject, case)", "check.decays_either_way(subject, case)"),
         because="A rate that is taken and not used leaves whoever sets it with another optimizer than asked for.",
         about="options",
         signatures=True,
@@ -118,7 +118,7 @@ OPTIONS = (
     ),
     Row(
         "bounds",
-        "A bound on gradients that nothing reaches changes nothing; one that all exceed does, however they are cut.",
+        "A bound on gradients that nothing reaches changes nothing; one that all exceed does, whatever sign or cut.",
         "steps=1, tensors=1",
         ("check.bounds(subject, case)",),
         because="Clipping is for gradients that are too large; what is below the bound is left as it is.",

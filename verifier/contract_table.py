@@ -229,7 +229,7 @@ CONTRACTS = (
     ),
     Row(
         "resting_rate",
-        "With a learning rate of zero and no weight decay, parameters stay where they are.",
+        "With no learning rate and no weight decay, parameters stay where they are; with next to none, all but.",
         "steps=4, tensors=1",
         ("check.rests_without_rate(subject, case)",),
         because="Warm-ups begin, and schedules end, with a learning rate of zero.",

@@ -178,10 +178,13 @@ def of_direction(
     shape: Sequence[int],
     theta: Sequence[float],
     grad: Sequence[float],
-    steps: int,
+    shares: Sequence[float],
     trains: bool,
 ) -> list[str]:
-    """The run and the ending of a script that asks which way the first step goes that moves anything."""
+    """The run and the ending of a script that asks which way the first step goes that moves anything.
+
+    `shares`: what each step's gradient is of `grad`.
+    """
     reshaped = f".reshape({tuple(shape)!r})" if len(shape) > 1 else ""
     return [
         f"p = [torch.nn.Parameter(torch.tensor({list(theta)!r}, dtype=torch.{dtype}){reshaped})]",
@@ -189,11 +192,11 @@ def of_direction(
         f"opt = {building}",
         *(["opt.train()"] if trains else []),
         "before = p[0].detach().clone()",
-        f"for _ in range({steps}):",
+        f"for share in {list(shares)!r}:",
         "    if torch.equal(p[0], before):",
-        "        p[0].grad = grad.clone()",
+        "        p[0].grad = grad * share",
         "        opt.step()",
-        "along = ((p[0].detach() - before) * grad).sum().item()",
+        "along = ((p[0].detach() - before) * p[0].grad).sum().item()",
         "print('the product of the gradient and the first step that moves anything:', along)",
         "raise SystemExit(along > 0)",
     ]

@@ -68,7 +68,8 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         building = built(scene, case, case.hyper, [0])
         grad = [float(x) for x in case.grads[0]]
         start = [float(x) for x in case.theta]
-        lines = facts_of.of_direction(building, scene.dtype, case.shapes[0], start, grad, case.steps, scene.trains)
+        shares = [float(x) for x in case.grads[:, 0] / case.grads[0, 0]]
+        lines = facts_of.of_direction(building, scene.dtype, case.shapes[0], start, grad, shares, scene.trains)
         texts = [_text(scene, told, lines, [])]
     elif law == "whole_tensors":
         building = built(scene, case, case.hyper, [0])

@@ -62,6 +62,7 @@ from verifier.check.switches import acts, decides_of_decay
 from verifier.check.symmetry import permuted, same_state, scaled
 from verifier.check.together import acts_on_single_numbers, adds_nothing_empty, reads_all_tensors
 from verifier.check.transposed import reorders_matrices
+from verifier.check.turned import decays_either_way
 from verifier.check.unread import reads_options
 from verifier.check.vanishing import (
     decays_matrices,
@@ -86,6 +87,7 @@ __all__ = [
     "can_step",
     "counts_on",
     "decays",
+    "decays_either_way",
     "decays_matrices",
     "decides_of_decay",
     "descends",

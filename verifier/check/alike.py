@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from verifier.case import Case, Subject, Trajectory
 from verifier.check.bits import same_trajectory
 from verifier.check.coarser import farther_than_rounding
@@ -92,8 +94,8 @@ def alike_where(
                 raise
             _inside(found, subject, (case, seen), (plain, expected))
             return
-        parts = (Trajectory(one.theta[:, where]) for one in (seen, expected))
-        decided(what, explained(subject, case, plain, *parts), found)
+        there = Trajectory(np.where(where, expected.theta, seen.theta))  # whole, as the run in a coarser format is
+        decided(what, explained(subject, case, plain, Trajectory(seen.theta), there), found)
 
 
 def explained(subject: Subject, case: Case, plain: Case | None, seen: Trajectory, expected: Trajectory) -> Judgement:

@@ -57,6 +57,7 @@ def bounds(subject: Subject, case: Case) -> None:
             but_for_rounding(what, subject, (one, seen), (other, expected))
         if option.name in idle(signature.notes):
             _acts(subject, case, option.name)
+        _either_sign(subject, case, option.name)
         if signature.exempt.get("order") == COUPLES:
             _cut(subject, case, option.name)
 
@@ -100,3 +101,24 @@ def _acts(subject: Subject, case: Case, name: str) -> None:
         with compared(*without[0], unlike=True):
             what = f"{name} changes no step, however low it is"
             raise breach(what, subject, without[0][0], "the steps of no bound", "other steps", 1)
+
+
+def _either_sign(subject: Subject, case: Case, name: str) -> None:
+    """A bound that changes steps of gradients of one sign changes those of the other, beside the defaults."""
+    signature: Any = subject.rule
+    plain = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults}))
+    acts: dict[float, tuple[Case, Case, bool]] = {}
+    for sign in (1.0, -1.0):
+        mine = plain.with_(grads=sign * np.abs(plain.grads))
+        one, other = (mine.with_(hyper={**mine.hyper, name: bound}) for bound in (LOW, HIGH[0]))
+        seen, expected = attempted(subject, one), attempted(subject, other)
+        if seen is None or expected is None:
+            return
+        current().compared(seen.theta.size)
+        acts[sign] = one, other, not same_run(seen, expected)
+    if acts[1.0][2] != acts[-1.0][2]:
+        one, other, _ = acts[-1.0 if acts[1.0][2] else 1.0]
+        with compared(one, other, unlike=True):
+            which = "negative" if acts[1.0][2] else "positive"
+            what = f"{name} bounds no {which} gradient, and others it does"
+            raise breach(what, subject, one, "the steps of no bound", "other steps", 1)

@@ -25,6 +25,9 @@ GRAD = (2.0, 4.0, -0.25, 2.0)
 
 STEPS = 4
 
+TURNING = (64.0, -0.5, 32.0, -0.25)
+"""Shares of gradients that turn, of which averages keep the sign of the large ones."""
+
 LOOKS = 6
 """Combinations of the other options beside which steps are looked at."""
 
@@ -58,11 +61,29 @@ def descends(subject: Subject, case: Case) -> None:
         seen = ran.theta
         moved = [k for k in range(1, len(seen)) if not same_bits(seen[k], seen[k - 1]).all()]
         current().compared(seen.shape[1])
+        if not moved:
+            _goes_up_what_varies(subject, plain, grad)
         along = [float((seen[k] - seen[k - 1]) @ grad) for k in moved]
         if along and min(along) > 0:
             what = "every step goes up a gradient that stays the same"
             told = f"a product of {along[0]:.3g} of the first step and the gradient"
             raise breach(what, subject, plain, told, "a negative one", moved[0])
+
+
+def _goes_up_what_varies(subject: Subject, plain: Case, grad: np.ndarray[Any, Any]) -> None:
+    """What no gradient moves that stays the same is moved down some gradient that turns, where it is moved at all."""
+    case = plain.with_(grads=np.outer(TURNING, grad))
+    ran = attempted(subject, case)
+    if ran is None or not np.isfinite(ran.theta).all():
+        return
+    along = np.sum(np.diff(ran.theta, axis=0) * case.grads, axis=1)
+    moved = np.flatnonzero(~same_bits(ran.theta[1:], ran.theta[:-1]).all(axis=1))
+    current().compared(ran.theta.shape[1])
+    if len(moved) and (along[moved] > 0).all():
+        step = int(moved[0]) + 1
+        what = "every step that moves a parameter goes up its gradient, and one that stays the same moves none"
+        told = f"a product of {along[step - 1]:.3g} of the step and its gradient"
+        raise breach(what, subject, case, told, "a negative one", step)
 
 
 def rates_act(subject: Subject, case: Case) -> None:

@@ -30,6 +30,20 @@ def follows_master(subject: Subject, case: Case) -> None:
         return
     on = {o.name: 1.0 for o in signature.options if o.kind == "switch" and "master" in o.name}
     plain = ordinary(subject, case.with_(hyper={**case.hyper, **signature.defaults, **on}))
+    if not _is_rounded(subject, plain):
+        _named_so(subject, beside(subject, plain, plain.hyper, np.outer((1.0, 0.5, 0.25), GRAD)))
+        current().notes["no state moves as the parameter does in float32"] += 1
+    elif subject.format.name == "bfloat16":
+        rates = {o.name: max(o.values) for o in signature.options if o.name == "lr"}  # steps that tell in large numbers
+        _is_rounded(subject, plain.with_(theta=plain.theta * BEYOND_HALF, hyper={**plain.hyper, **rates}))
+
+
+BEYOND_HALF = 2.0**18
+"""A factor of ordinary numbers beyond which float16 has none, and bfloat16 has."""
+
+
+def _is_rounded(subject: Subject, plain: Case) -> bool:
+    """Whether some state moves as the parameter does in float32; the parameter of 16 bits is that state, rounded."""
     try:
         seen, wide = run(subject, plain), in_format(subject, "float32")(plain).theta
     except (Refused, Violation) as no:
@@ -37,7 +51,7 @@ def follows_master(subject: Subject, case: Case) -> None:
             raise
         current().violation = None
         current().notes["raises here, or has no such format"] += 1
-        return
+        return True
     moved = not same_bits(wide[1:], wide[:-1]).all()
     masters = [name for name, rows in sorted(seen.state.items()) if moved and same_bits(rows[1:], wide[1:]).all()]
     for name in masters:
@@ -53,9 +67,7 @@ def follows_master(subject: Subject, case: Case) -> None:
             what = f"the parameter is not {name}, rounded, though that moves as it does in float32"
             observed, expected = show(float(theta[step, where])), show(float(rounded[step, where]))
             raise breach(what, subject, plain, observed, expected, step + 1, tensor=tensor, element=element)
-    if not masters:
-        _named_so(subject, beside(subject, plain, plain.hyper, np.outer((1.0, 0.5, 0.25), GRAD)))
-        current().notes["no state moves as the parameter does in float32"] += 1
+    return bool(masters)
 
 
 MASTER = re.compile(r"master|^(p|param|weight)s?_?(fp)?32$|^fp32_(p|param|weight)")

@@ -6,15 +6,19 @@ import numpy as np
 
 from verifier.case import Case, Refused, Subject, Trajectory
 from verifier.check.alike import alike, breach, during
+from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import in_format
 from verifier.check.pairs import compared
-from verifier.check.seen import keeps_norm, run
+from verifier.check.seen import attempted, keeps_norm, run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
 SLOWER = 2.0**-20
 """What a learning rate is multiplied with so that a step under it must be another one."""
+
+NEXT_TO_NONE = 2.0**-70
+"""What it is multiplied with so that no step under it is seen beside ordinary numbers, in float64 either."""
 
 
 def scheduled_lr(subject: Subject, case: Case) -> None:
@@ -113,6 +117,22 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
     still = _ordinary(subject, case).with_(hyper={**case.hyper, **defaults, **off})
     if _rests(subject, name, still, still.with_(hyper={**still.hyper, name: 0.0})):
         _rests(subject, name, still, still.with_(schedule={1: {name: 0.0}}), matters=True)  # as a warm-up begins
+        _creeps(subject, name, still.with_(hyper={**still.hyper, name: still.hyper[name] * NEXT_TO_NONE}))
+
+
+def _creeps(subject: Subject, name: str, slow: Case) -> None:
+    """With next to no rate, parameters that rest without one are moved by no more than rounding."""
+    seen = attempted(subject, slow)
+    if seen is None or not np.isfinite(seen.theta).all():
+        return
+    there = np.repeat(seen.theta[:1], len(seen.theta), axis=0)
+    far = farther_than_rounding(subject, slow, seen, there)
+    if far is None or not far.any():
+        return
+    step, element = (int(k) for k in np.argwhere(far)[0])
+    value, before = (repr(float(seen.theta[k, element])) for k in (step, 0))
+    what = f"parameters move although {name} is next to nothing, and nothing decays"
+    raise breach(what, subject, slow, value, before, step, tensor=0, element=element)
 
 
 def _rests(subject: Subject, name: str, still: Case, resting: Case, *, matters: bool = False) -> bool:
