@@ -41,6 +41,7 @@ learnt, said = ASKED.learnt, ASKED.said
         ("WithMaster", "WithMasterThroughHalf", "master_weights", "the parameter is not master, rounded"),
         ("Clamps", "ClampsAbove", "bounds", "clip_value bounds no negative gradient"),
         ("MovesWithAverage", "MovesFromZero", "resting_rate", "although lr is next to nothing"),
+        ("LowersItsRate", "LowersItsRateInHalf", "step_follows", "left its enclosure"),
         ("Unscales", "UnscalesInHalf", "step_follows", "left its enclosure"),
         ("UnscalesAhead", "UnscalesInHalf", "as_read", "is not what the rule read out of the code gives"),
     ],

@@ -595,3 +595,27 @@ class MovesFromZero(MovesWithAverage):
 
     def begun(self, p: Tensor) -> Tensor:
         return torch.zeros_like(p)
+
+
+class LowersItsRate(Loop):
+    """Each step lowers the learning rate of its group, and then takes it."""
+
+    def __init__(self, params: Any, lr: float = 0.1, lrd: float = 1.0) -> None:
+        super().__init__(params, dict(lr=lr, lrd=lrd))
+
+    def begin(self, k: int, group: dict[str, Any]) -> None:
+        group["lr"] *= group["lrd"]
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        self.moved(p, p.grad, group["lr"])
+
+    def moved(self, p: Tensor, grad: Tensor, lr: float) -> None:
+        p.sub_(grad, alpha=lr)
+
+
+class LowersItsRateInHalf(LowersItsRate):
+    """The gradient it takes has eleven digits."""
+
+    def moved(self, p: Tensor, grad: Tensor, lr: float) -> None:
+        p.sub_(grad.half().to(grad.dtype), alpha=lr)

@@ -248,7 +248,8 @@ def _rule_modules(found: Any, profile: str) -> list[ModuleType]:
     made = []
     for held in found.held:
         names = {s.name for s in held.rule.hyper}
-        free = "groups=True, schedule=True, " if names <= signature.group_options and not held.at_rest else ""
+        written = "schedule" not in signature.exempt  # what steps write themselves is state, and nobody else's to write
+        free = f"groups=True, schedule={written}, " if names <= signature.group_options and not held.at_rest else ""
         arguments = f"steps=(3, 8), {free}absent={found.counts_each}, maximize={signature.can_maximize}"
         source = (
             "def test_step_follows(subject, case):\n"
