@@ -41,8 +41,8 @@ def test_default_of_none_is_a_word_where_the_code_compares_it_with_words() -> No
 
 def test_groups_that_a_class_makes_itself_follow_schedules() -> None:
     """A class that sorts a model into groups is no error, whatever is scheduled; one that follows no schedule is."""
-    assert signature(Sorts).sorts
-    assert not signature(ClipsByWord).sorts
+    assert signature(Sorts).sorted_out().sorts
+    assert not signature(ClipsByWord).sorted_out().sorts
     for law in ("schedule", "added_group", "determinism", "resume", "options_read", "switched_on"):
         assert "" == said("Sorts", law)
     assert "an option changed in param_groups has no effect" in said("SortsOnce", "schedule")

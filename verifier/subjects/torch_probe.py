@@ -80,7 +80,7 @@ class Probe:
     def examined(self) -> Signature:
         """The signature with everything found out."""
         self._first_step()
-        self.stumbles.shape = self.shape
+        self.stumbles.shape, self.signature = self.shape, self.signature.sorted_out()
         self._configurations()
         self._shapes()
         self._availability()

@@ -8,7 +8,7 @@ import itertools
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -101,6 +101,7 @@ class Signature:
     asleep: tuple[str, ...] = ()  # options, off by default, that alone make steps mix elements or tensors
     widest: str = "float64"  # the format in which it is looked at: float32 where it takes no float64
     lerps: bool = False  # whether averages are formed by lerp from the new value to the old
+    sorts: bool = False  # whether it makes several groups of what it is given, whose options are then its affair
     forms: Any = None  # `torch_forms.Forms`: the rules read out of the code, where somebody may ask for them
 
     theta = Symbol("theta", real=True)
@@ -116,10 +117,9 @@ class Signature:
         """The option of that name."""
         return next(option for option in self.options if option.name == name)
 
-    @functools.cached_property
-    def sorts(self) -> bool:
-        """Whether it sorts what it is given into groups of its own, whose options are then its affair."""
-        return sorts(self.build, self.first, self.arguments(self.defaults))
+    def sorted_out(self) -> Signature:
+        """The signature that knows whether the class makes several groups of what it is given: it is built for that."""
+        return replace(self, sorts=sorts(self.build, self.first, self.arguments(self.defaults)))
 
     @property
     def defaults(self) -> dict[str, float]:
