@@ -180,3 +180,10 @@ def test_stages_that_options_set_are_decoupled_and_no_number_of_the_codes_own() 
     words = "takes other steps from about step 13 on, a number that is no option"
     assert words in [said for _, said in signature_of("InStagesOfItsOwn").notes]
     assert not [said for _, said in signature_of("InStages").notes if "a number that is no option" in said]
+
+
+def test_who_waits_for_a_parameter_without_a_gradient_is_found_where_no_rule_is_read() -> None:
+    """A coarser run tells rounding from steps that are not taken, of the elements that are compared alone."""
+    assert "" == ASKED.said("LongAsItsParameter", "absent_gradients")
+    assert "because another parameter has no gradient" in ASKED.said("StopsAtNone", "absent_gradients", ("float64",))
+    assert "because another parameter has no gradient" in ASKED.said("StopsAtNone", "absent_gradients", ("float32",))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from tests.unusual import TwoAdditions
+
 
 class Loop(Optimizer):
     """Steps each parameter that has a gradient; `begin` is called for its group before, with the group's number."""
@@ -478,3 +480,24 @@ class InStagesOfItsOwn(InStages):
 
     def left(self, p: Tensor, rate: float, weight_decay: float) -> Any:
         return 1 - rate * weight_decay * p.abs()
+
+
+class LongAsItsParameter(TwoAdditions):
+    """A step is as long as its parameter is, as in LARS: no rule of one element is read."""
+
+    def one(self, p: Any, group: Any) -> None:
+        p.sub_(p.grad * (p.norm() / (p.grad.norm() + 1e-8)), alpha=group["lr"])
+
+
+class StopsAtNone(LongAsItsParameter):
+    """Whoever comes after a parameter without a gradient waits for the next step."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    break
+                self.one(p, group)
+        return loss

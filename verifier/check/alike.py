@@ -95,7 +95,7 @@ def alike_where(
             _inside(found, subject, (case, seen), (plain, expected))
             return
         there = Trajectory(np.where(where, expected.theta, seen.theta))  # whole, as the run in a coarser format is
-        decided(what, explained(subject, case, plain, Trajectory(seen.theta), there), found)
+        decided(what, explained(subject, case, plain, seen, there), found)
 
 
 def explained(subject: Subject, case: Case, plain: Case | None, seen: Trajectory, expected: Trajectory) -> Judgement:
