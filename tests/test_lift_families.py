@@ -188,6 +188,23 @@ def test_what_is_of_no_family_is_not_told_to_be() -> None:
     assert ("", []) == claimed.over_tensors(reads, {}, "MuonInName")
 
 
+def test_steps_of_a_length_are_muon_of_nobody_but_who_says_so() -> None:
+    """A gradient over its norm is a step of its own; a class that names Muon should make matrices orthogonal."""
+
+    class Normalised(Muon):
+        def quintic(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+        def factor(self, p: torch.Tensor) -> float:
+            return 1.0
+
+    reads = [lift(Normalised, shapes=[shape]) for shape in SHAPES]
+    said = recognised(reads, {}, "MuonNormalised")
+
+    assert recognised(reads, {}, "Normalised") is None
+    assert said is not None and said.wrong is not None and said.wrong.name == "not_iterated"
+
+
 def test_every_way_of_a_slot_is_told_apart_by_words() -> None:
     """A mistake has words of its own, and a state variable's slot has a way in use."""
     for family in FAMILIES:

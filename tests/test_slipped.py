@@ -99,6 +99,11 @@ def test_what_a_word_in_the_name_may_mean_is_told_where_there_is_none(says: str)
         assert found(wrong, name) is None
 
 
+def test_a_name_written_out_is_the_rule_s() -> None:
+    """RectifiedAdam is RAdam."""
+    assert found(slip("radam", "rho_inf - 3 stands in rect where rho_inf - 4 should"), "RectifiedAdam") is not None
+
+
 def test_a_class_of_no_name_must_have_all_options_of_a_rule_of_many() -> None:
     """Few options are those of many rules: nothing says that SGD is meant."""
     rule = rules.get("sgd")

@@ -29,6 +29,6 @@ def recognised(reads: Sequence[Lift], options: Mapping[str, Any], said: str) -> 
     named = [family for family in FAMILIES if family.rule in words]
     for family in (*named, *(other for other in _UNMISTAKABLE if other not in named)):
         found = form(family, reads, options)
-        if found is not None:
+        if found is not None and (family in named or found.wrong is None or not found.wrong.named):
             return found
     return None

@@ -187,7 +187,7 @@ def _orthogonal() -> Slot:
         yield wrong("step_long", "the iteration takes a step too many", lambda n: iterated(n, steps(n) + 1))
         for name, (says, once) in _SLIPS.items():
             yield wrong(name, says, slipped(once))
-        yield wrong("not_iterated", "the matrix is not made orthogonal", lambda n: n.unit)
+        yield wrong("not_iterated", "the matrix is not made orthogonal", lambda n: n.unit, named=True)
 
     return Slot("orthogonal", tuple(ways()))
 

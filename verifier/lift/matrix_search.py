@@ -60,7 +60,8 @@ class Way:
     """One way to write a slot. `says` is what it is called in a sentence, '' for the published way; `wrong`: a mistake.
 
     `first` is the slot's value in the first step, where that is another; `unless` an option that must not be on, and
-    `needs` one that must not be off; `stateless`: the slot is no state variable, written so.
+    `needs` one that must not be off; `stateless`: the slot is no state variable, written so; `named`: a mistake of code
+    that names the family alone, which other code means.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Way:
     unless: str = ""
     needs: str = ""
     stateless: bool = False
+    named: bool = False
 
     def against(self, options: Mapping[str, Any]) -> str:
         """The option that the code does not follow, and how, if it is written so; '' where it follows all."""

@@ -45,6 +45,15 @@ scratch with class wrong bad buggy broken faulty right good correct fixed v a an
 NEUTRAL = frozenset(_NEUTRAL.split())
 """Words in the name of a class that make no other rule of it."""
 
+WRITTEN_OUT = {
+    "rectifiedadam": "radam",
+    "nesterovadam": "nadam",
+    "momentumsgd": "sgd",
+    "sgdmomentum": "sgd",
+    "sgdm": "sgd",
+}
+"""Other names of rules, in use as much as theirs."""
+
 
 def slipped(lifted: Lift, rules: Iterable[Rule]) -> Relative | None:
     """The rule that the code is named after, with the one slip that makes it what the code does; None if there is none.
@@ -75,13 +84,8 @@ def _meant(target: str, rules: Iterable[Rule]) -> list[Rule]:
     Names that others of the catalogue are made of, such as Adam, are the start of many more: there the whole name is
     asked for, but for words that say nothing of the rule.
     """
-    name = target.rpartition(":")[2].rpartition(".")[2]
-    own = name.lower().replace("_", "")
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
-    bare = "".join(word.lower() for word in words if word.lower() not in NEUTRAL)
+    own, bare = _name(target).lower().replace("_", ""), _bare(target)
     rules = list(rules)
-    if not bare:
-        return rules
     known = {_word(rule) for rule in rules}
     common = {word for word in known if any(word in other for other in known if other != word)}
     found = [word for word in known if word in (own, bare) or (word in own and word not in common)]
@@ -96,7 +100,8 @@ def _name(target: str) -> str:
 def _bare(target: str) -> str:
     """The name of a class without the words that say nothing of its rule; empty where it has no others."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", _name(target))
-    return "".join(word.lower() for word in words if word.lower() not in NEUTRAL)
+    bare = "".join(word.lower() for word in words if word.lower() not in NEUTRAL)
+    return WRITTEN_OUT.get(bare, bare)
 
 
 def _all_of(given: Lift, rule: Rule) -> bool:
