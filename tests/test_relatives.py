@@ -115,6 +115,8 @@ def test_a_known_mistake_is_found_in_code_that_follows_no_rule(name: str, mistak
         ("adamw", ("eps_hat",)),
         ("adamw", ("decay_after",)),
         ("adamw", ("eps_hat", "decay_after")),
+        ("radam", ("eps_corrected",)),
+        ("radam_decoupled", ("eps_corrected", "threshold_included")),
         ("adamw", ("uncorrected", "eps_inside_root", "decay_without_lr")),
         ("adamw", ("decay_implicit_after",)),
         ("sgd_momentum", ("averaged_momentum_from_zero",)),

@@ -126,6 +126,7 @@ def shipped(name: str) -> str:
 
 
 OTHERS: Mapping[str, str] = {
+    "eps_corrected": "optax.radam, whose eps is added to the corrected root",
     "eps_hat": "Kingma & Ba 2015, section 2; TensorFlow and Hugging Face transformers",
     "eps_under_corrected_root": "eps_root of optax.adam",
     "eps_inside_and_outside": "Zhuang et al. 2020, AdaBelief",
@@ -175,12 +176,24 @@ def _eps_elsewhere(rule: Rule) -> Iterator[Edit]:
                 lines = list(with_line(rule, i, line))
                 lines[squares] = (root.base, sympy.sympify(rule.step[squares][1]) + eps)
                 yield Edit("eps_accumulated", "eps is added to the average of squares", tuple(lines))
+        yield from _eps_corrected(rule, i, eps)
         added = [a for a in line.atoms(sympy.Add) if eps in a.args and a.has(Abs)]
         if isinstance(line, Max) and added and x in rule.state:
             lines = list(with_line(rule, i, line.xreplace({a: a - eps for a in added})))
             last = stepping(rule)
             lines[last] = (rule.theta, sympy.sympify(lines[last][1]).xreplace({1 / x: 1 / (x + eps)}))
             yield Edit("eps_after_maximum", "eps is added to the maximum", tuple(lines))
+
+
+def _eps_corrected(rule: Rule, i: int, eps: sympy.Symbol) -> Iterator[Edit]:
+    """eps added to what was corrected, where a rule corrects the sum of both, as torch's RAdam does."""
+    line = sympy.sympify(rule.step[i][1])
+    corrections = [p for p in line.atoms(Pow) if p.exp == Rational(1, 2) and p.base.has(t) and not p.base.has(eps)]
+    sums = [a for a in line.atoms(sympy.Add) if eps in a.args and not a.has(t) and a.free_symbols & set(rule.state)]
+    if len(corrections) == 1 and len(sums) == 1:
+        (correction,), (added,) = corrections, sums
+        value = line.xreplace({added: added - eps + eps * correction})
+        yield Edit("eps_corrected", "eps is added after the bias is corrected", with_line(rule, i, value))
 
 
 def _root(value: Expr) -> Expr:
