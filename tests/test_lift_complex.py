@@ -74,12 +74,12 @@ def test_code_for_reals_serves_pairs() -> None:
     assert Status.PROVED == prove(lift(Elementwise, is_complex=True, name="sgd"), lift(Elementwise).rule).status
 
 
-@pytest.mark.parametrize("kind", [RealPart, Swapped])
-def test_parts_that_are_treated_apart_are_no_rule(kind: type[Elementwise]) -> None:
-    """Code whose parts move differently, or read each other, has no rule of one element."""
+@pytest.mark.parametrize(("kind", "coupled"), [(RealPart, "places"), (Swapped, "elements")])
+def test_parts_that_are_treated_apart_are_no_rule(kind: type[Elementwise], coupled: str) -> None:
+    """Code whose parts move differently, by their places, or read each other, has no rule of one element."""
     found = lift(kind, is_complex=True)
 
-    assert ("elements", None) == (found.coupled, found.rule)
+    assert (coupled, None) == (found.coupled, found.rule)
 
 
 @pytest.mark.parametrize(("kind", "op"), [(Squared, "aten.mul.Tensor"), (Shifted, "aten.add_.Tensor")])
