@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.broken import aimless, apart, idle, lines, matrix, more, seldom, vanishing
@@ -20,7 +21,10 @@ from verifier import record
 from verifier.auditing import collect, explain, running, script
 from verifier.auditing.cases import plain
 from verifier.auditing.laws import Laws
-from verifier.auditing.scene import Scene
+from verifier.auditing.scene import Scene, lines_of
+from verifier.floats import FORMATS
+from verifier.subjects.torch_conventions import case_of
+from verifier.subjects.torch_foreign import Foreign, run
 
 OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle)
 
@@ -256,3 +260,26 @@ def test_first_line_of_a_script_is_whole() -> None:
     assert line.startswith("Lamb: raises 'x' and goes on")
     assert line.endswith(("about it ...", "about ...", "on ...", "goes ...", "and ..."))
     assert script.LONGEST >= len(line)
+
+
+class DoublesGradients(broken.Right):
+    """Writes into its gradients after it has used them: whoever hands over the same tensor again hands over another."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, group)
+        p.grad.mul_(2)
+
+
+def test_gradients_that_repeat_are_fresh_in_every_step() -> None:
+    """A script steps along what the law stepped along, though the steps write into their gradients."""
+    known = learnt(f"{__name__}:DoublesGradients").signature
+    assert known is not None
+    case = case_of(known, [(2,)], known.defaults, 6)
+    case = case.with_(grads=np.full_like(case.grads, 2.0))
+    place: dict[str, Any] = {}
+
+    text = "\n".join(f"    {x}" for x in lines_of(Scene(known, "forloop", "float64", {}), case))
+    exec(f"import torch\nfrom {__name__} import DoublesGradients\ndef run():\n{text}", place)
+
+    assert "] * 6" in text
+    assert place["run"]().tolist() == run(Foreign(known, FORMATS["float64"]), case).theta[-1].tolist()

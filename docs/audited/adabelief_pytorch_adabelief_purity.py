@@ -1,4 +1,4 @@
-"""adabelief_pytorch.AdaBelief:AdaBelief: .grad was changed by the step at step 1, tensor 0, element 0"""
+"""AdaBelief: .grad was changed by the step at step 1, tensor 0, element 0"""
 import torch
 from adabelief_pytorch.AdaBelief import AdaBelief
 

@@ -1,4 +1,4 @@
-"""pytorch_optimizer.optimizer.laprop:LaProp: a gradient that stays the same makes a parameter NaN at step 24, te"""
+"""LaProp: a gradient that stays the same makes a parameter NaN at step 24, tensor 0, element 0"""
 import torch
 from pytorch_optimizer.optimizer.laprop import LaProp
 
@@ -8,7 +8,7 @@ def run():
     opt = build(p)
     rows = [[torch.tensor([0.553986441450703], dtype=torch.float32)]] * 24
     for step, grads in enumerate(rows, 1):
-        for x, g in zip(p, grads): x.grad = g
+        for x, g in zip(p, grads): x.grad = g.clone()
         opt.step()
     return opt, p, build
 

@@ -124,7 +124,8 @@ def lines_of(
         told.append(("seen", "seen = []"))
     if "sparse" in whole:
         told.append(("sparse", SPARSE))
-    told.append(("rows", f"rows = {_rows([_row(scene, case, step) for step in range(1, case.steps + 1)])}"))
+    rows = _rows([_row(scene, case, step) for step in range(1, case.steps + 1)])
+    told.append(("rows", f"rows = {rows}"))
     told.append(("for", "for step, grads in enumerate(rows, 1):"))
     dirt = [n.partition(":")[2] for n in whole if n.startswith("dirty")]
     told += [
@@ -143,6 +144,10 @@ def lines_of(
             told.append(("scaled", f"    grads = [g if g is None else {scale} * g for g in grads]"))
             told.append(("scaled", f"    opt.grad_scale, opt.found_inf = torch.tensor({scale}.), torch.tensor(0.)"))
         told += [("grads", "    for x, g in zip(p, grads): x.grad = g"), ("step", "    opt.step()")]
+    if (
+        "] * " in rows and "None" not in rows and case.grad_layout == "contiguous"
+    ):  # a step may write into its gradients
+        told = [(part, line.replace("x.grad = g", "x.grad = g.clone()")) for part, line in told]
     return Lines((*told, ("return", f"return {returned or _returned(elements, state)}")))
 
 
