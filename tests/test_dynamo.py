@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 ASKED = {
     "steps": """
 p = torch.nn.Parameter(torch.ones(3))
@@ -70,7 +68,6 @@ def told(asked: dict[str, str], *, asleep: bool) -> dict[str, tuple[bool, list[s
     return {name: (real, changes) for name, real, changes in map(json.loads, run.stdout.splitlines())}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_only_who_needs_it_imports_it_and_then_nothing_around_it_changes() -> None:
     """An optimizer that is the first to need it is not blamed for what its import replaces."""
     seen = told(ASKED, asleep=True)
@@ -78,7 +75,6 @@ def test_only_who_needs_it_imports_it_and_then_nothing_around_it_changes() -> No
     assert {name: changes for name, (_, changes) in seen.items() if changes} == {}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_without_it_a_step_imports_all_and_changes_the_process() -> None:
     """What it is for: if torch ever stops, it can go."""
     real, changes = told({"steps": ASKED["steps"]}, asleep=False)["steps"]

@@ -11,16 +11,18 @@ from verifier.case import Case, Subject
 from verifier.check.alike import breach
 from verifier.check.direction import GRAD, beside, leaves_out, same_run
 from verifier.check.pairs import compared
-from verifier.check.seen import attempted
-from verifier.floats import FP32
+from verifier.check.seen import asked_once, attempted
 from verifier.record import current
 from verifier.strategies import OF_DECAY
 
 STEPS = 12
 """Steps of which the last are rectified, and decay with that: in published code the first five may not."""
 
-HOW = re.compile(r"decoupl|no_prox|^(fixed|cautious|stable)_decay$")
-"""What switches are called that say how weight decay acts, and not on what: it acts either way."""
+HOW = re.compile(r"no_prox|^(cautious|stable)_decay$")
+"""What switches are called that say when or in which order weight decay acts, and not on what: it acts either way.
+
+Those that decouple it are asked of by the contract `decay_switches`.
+"""
 
 Told = tuple[Case, Case, bool]
 """A case with weight decay, the same without, and whether they differ."""
@@ -35,7 +37,7 @@ def decays_either_way(subject: Subject, case: Case) -> None:
     names = [name for name in ("weight_decay", "wd") if name in signature.decays]
     switches = [o.name for o in signature.options if o.kind == "switch"]
     switches = [name for name in switches if HOW.search(name) or not OF_DECAY.search(name)]
-    if subject.format.precision < FP32.precision or not names or not current().first("decay beside switches", case):
+    if not names or not asked_once(subject, case, "decay beside switches"):
         return
     seen = {name: _told(subject, case, names[0], {name: 1.0 - signature.defaults[name]}) for name in switches}
     usual = _told(subject, case, names[0], {})
