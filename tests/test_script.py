@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.broken import aimless, apart, idle, lines, matrix, more, seldom, vanishing
+from tests.broken import aimless, apart, idle, kept, lines, matrix, more, seldom, vanishing
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -26,7 +26,7 @@ from verifier.floats import FORMATS
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import Foreign, run
 
-OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle)
+OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle, kept)
 
 WRONG = dict.fromkeys(
     [
@@ -69,6 +69,7 @@ STANDS_IN: dict[str, type[Any]] = {
     "DampensWithoutMomentum": idle.Dampens,
     "KeepsWhatItShouldDampen": idle.Dampens,
     "ForgetsSquares": idle.RemembersSquares,
+    "ForeachAveragesBackwards": kept.KeepsItsAverage,
     "LeavesItsMaster": idle.KeepsItsMaster,
     "RoundsItsMaster": idle.KeepsItsMaster,
 }

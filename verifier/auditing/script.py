@@ -221,8 +221,8 @@ def _of_a_pair(scene: Scene, told: Told, pair: Pair) -> Iterator[str]:
     if pair.reach:
         ending = (COMPARED[0], f"wrong = (observed - expected).abs() > {pair.reach!r}  # rounding", *COMPARED[2:])
     named = re.search(r" \((\w+)\)$", told.found.what)  # a state variable, where the parameters are alike
-    states: list[bool | str] = [False] if pair.here or pair.there or pair.unlike else [False, True]
-    states += [named[1]] if named and (pair.here or pair.there) else []
+    states: list[bool | str] = [False, *([named[1]] if named else [])]
+    states += [] if pair.here or pair.there or pair.unlike else [True]
     for state in states:
         for length in lengths:
             one, other = (_trimmed(c, length) if same_steps else c for c in (pair.observed, pair.expected))

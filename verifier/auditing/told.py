@@ -219,6 +219,7 @@ PLACE = (("step", "step"), ("parameter", "tensor"), ("element", "element"))
 TITLES: tuple[tuple[str, str], ...] = (
     (r"^raises (?:Escaped: )?(.*)$", r"a step raises \1"),
     (r"^differs from the for-loop$", r"the {implementation} implementation steps otherwise than the for-loop"),
+    (r"^differs from the for-loop in what it keeps \((\w+)\)$", r"{implementation} keeps another \1 than the for-loop"),
     (r"^the (\w+) code does not perform the rule (\S+)$", r"the \1 code is not the update rule \2"),
     (r"^(\w+) (?:\(group \d+\) )?is not what the rule read out of the code gives$",
      r"\1 is not what the optimizer's own update rule makes it, as read out of its code"),

@@ -21,7 +21,6 @@ from verifier.check.changes import ascends
 from verifier.check.complexes import as_reals
 from verifier.check.contracts import (
     acts_on_all,
-    implementations_agree,
     in_company,
     layout_free,
     partitioned,
@@ -38,6 +37,7 @@ from verifier.check.enclosed import exact, follows, state_follows, steps_enclose
 from verifier.check.faint import fades
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
 from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on, unscales
+from verifier.check.loops import implementations_agree
 from verifier.check.masters import follows_master
 from verifier.check.paths import paths_agree, paths_enclosed
 from verifier.check.rates import leaves_zero, rests_without_rate, scheduled_lr, tensor_lr

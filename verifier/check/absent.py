@@ -8,7 +8,7 @@ from verifier.case import Case, Group, Subject, Trajectory
 from verifier.check.alike import alike, alike_where, middle
 from verifier.check.bits import same_trajectory
 from verifier.check.pairs import compared
-from verifier.check.seen import bits, run
+from verifier.check.seen import bits, run, state_there
 
 
 def skips_absent(subject: Subject, case: Case) -> None:
@@ -27,7 +27,8 @@ def skips_absent(subject: Subject, case: Case) -> None:
         bits("moved although its .grad is None", subject, case, after, before, step, mask)
         for name, values in sorted(trajectory.state.items()):
             what = f"{name} moved although its .grad is None"
-            bits(what, subject, case, values[step], values[step - 1], step, mask)
+            made = mask & state_there(case, trajectory, name)[step - 1]  # not what is first made in this step
+            bits(what, subject, case, values[step], values[step - 1], step, made)
     missing = {tensor for _, tensor in case.absent}
     beside = np.ones(case.theta.shape, dtype=bool)
     for tensor in missing:

@@ -7,9 +7,7 @@ import math
 import numpy as np
 
 from verifier.case import Case, Group, Refused, Subject, Trajectory
-from verifier.check.alike import alike, breach, during, explained
-from verifier.check.bits import same_trajectory
-from verifier.check.changes import fullest, ordinary
+from verifier.check.alike import alike, breach, during
 from verifier.check.coarser import farther_than_rounding
 from verifier.check.enclosed import steps_enclosed
 from verifier.check.judged import Judgement, decided, judged, leaves_coarse
@@ -281,34 +279,6 @@ def layout_free(subject: Subject, case: Case) -> None:
         what = f"depends on the memory layout (parameters {layout}, gradients {grad_layout})"
         with compared(other, dense):
             alike(what, subject, other, run(subject, other), plain, plain=dense)
-
-
-def implementations_agree(subject: Subject, case: Case) -> None:
-    """Every implementation computes what the for-loop does: the same bits, or roundings of the rule read out of it.
-
-    See `judged`. Where no rule could be read, they differ if they are farther apart than rounding takes a coarser run.
-    Of the first case so are tensors of one shape, which no implementation may take for one another.
-    """
-    if subject.implementation == "forloop":
-        current().notes["the for-loop is what the others are compared with"] += 1
-        return
-    _agree(subject, case)
-    if current().first("tensors of one shape", case):
-        found = ordinary(subject, case.with_(hyper={**case.hyper, **fullest(subject.rule)}))
-        shape = (5,) if len(found.theta) == 15 else (5, 2)
-        _agree(subject, found.with_(shapes=(shape,) * (len(found.theta) // math.prod(shape)), groups=()))
-
-
-def _agree(subject: Subject, case: Case) -> None:
-    """The run of a case is that of the for-loop."""
-    what = "differs from the for-loop"
-    loop = during(case, "implementation:forloop", 0)
-    seen, expected = run(subject, case), run(subject, loop)
-    try:
-        with compared(case, loop):
-            same_trajectory(what, subject, case, Trajectory(seen.theta), expected)
-    except Violation as found:
-        decided(what, explained(subject, case, None, seen, expected), found)
 
 
 def takes_shapes(subject: Subject, case: Case) -> None:

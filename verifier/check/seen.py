@@ -106,6 +106,15 @@ def observed(trajectory: Trajectory, rule: Rule, name: str) -> Array | None:
     return trajectory.theta if name == rule.theta.name else trajectory.state.get(name)
 
 
+def state_there(case: Case, seen: Trajectory, name: str) -> Mask:
+    """Where a state variable is there at all, and no zero stands for it. shape=(steps + 1, elements)"""
+    there = np.ones((case.steps + 1, len(case.theta)), dtype=bool)
+    for one, row, tensor in seen.facts.get("lacking_state", ()):
+        if one == name:
+            there[row, case.slices[tensor]] = False
+    return there
+
+
 def keeps_norm(ran: Trajectory) -> bool:
     """Whether the elements move and their norm does not, with float32's digits: steps go along a sphere."""
     norms = np.linalg.norm(ran.theta, axis=1).astype(np.float32)

@@ -190,19 +190,23 @@ class Seen:
             {name for row in self._state for name in row} - self._other
         )  # what the code calls otherwise cannot be read
         state = {}
+        lacking = []  # (name, row, tensor): what is not there yet
         for name in names:
             first = self._initial.get(name)
             started = torch.from_numpy(first) if first is not None else torch.zeros(sum(self._sizes), dtype=_WIDE)
             parts = torch.split(started, list(self._sizes))
             rows = []
-            for row in self._state:
+            for number, row in enumerate(self._state):
                 values = row.get(name)
+                if not isinstance(values, Tensor):
+                    lacking += [(name, number, k) for k in range(len(self._sizes)) if not values or values[k] is None]
                 if isinstance(values, list):
                     values = _copied([p if v is None else v for v, p in zip(values, parts, strict=True)])
                 rows.append(started if values is None else values)
             state[name] = _array(rows)
-        facts = {"coarse_state": self._coarse, "coded_state": self._coded}
-        return Trajectory(theta, state, grads, facts={name: (True,) for name, found in facts.items() if found})
+        flags = {"coarse_state": self._coarse, "coded_state": self._coded}
+        facts: dict[str, tuple[Any, ...]] = {name: (True,) for name, found in flags.items() if found}
+        return Trajectory(theta, state, grads, facts={**facts, "lacking_state": tuple(lacking)})
 
 
 _WIDE = torch.float64
