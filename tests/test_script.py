@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.broken import aimless, apart, idle, kept, lines, matrix, more, seldom, vanishing
+from tests.broken import aimless, apart, idle, kept, lines, matrix, more, seldom, turns, vanishing
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -26,7 +26,7 @@ from verifier.floats import FORMATS
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import Foreign, run
 
-OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle, kept)
+OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle, kept, turns)
 
 WRONG = dict.fromkeys(
     [
@@ -70,6 +70,8 @@ STANDS_IN: dict[str, type[Any]] = {
     "KeepsWhatItShouldDampen": idle.Dampens,
     "ForgetsSquares": idle.RemembersSquares,
     "ForeachAveragesBackwards": kept.KeepsItsAverage,
+    "CountsParametersForSteps": turns.MovesInTurns,
+    "LeavesTheSecond": turns.MovesAllAtOnce,
     "LeavesItsMaster": idle.KeepsItsMaster,
     "RoundsItsMaster": idle.KeepsItsMaster,
 }

@@ -14,13 +14,19 @@ from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import Judgement, decided, judged
 from verifier.check.pairs import compared
 from verifier.check.seen import run
+from verifier.check.turns import unless_in_turns
 from verifier.floats import same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
 
 def reordered(subject: Subject, case: Case) -> None:
-    """The order of the parameters in the list does not matter: each tensor moves as it did."""
+    """The order of the parameters in the list does not matter: each tensor moves as it did, unless they take turns."""
+    unless_in_turns(_reordered, subject, case)
+
+
+def _reordered(subject: Subject, case: Case) -> None:
+    """The case with its parameters in the opposite order."""
     order = list(range(len(case.shapes)))[::-1]
     index = np.concatenate([np.arange(s.start, s.stop) for s in (case.slices[k] for k in order)])
     place = {old: new for new, old in enumerate(order)}

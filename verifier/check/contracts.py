@@ -14,6 +14,7 @@ from verifier.check.judged import Judgement, decided, judged, leaves_coarse
 from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, bits, keeps_norm, run
 from verifier.check.sizes import squared
+from verifier.check.turns import unless_in_turns
 from verifier.floats import FP32, FP64, Array, same_bits
 from verifier.record import Violation, current, show
 from verifier.rule import Rule
@@ -58,7 +59,12 @@ def _reads_gradient(subject: Subject, case: Case, step: int, element: int, plain
 
 
 def partitioned(subject: Subject, case: Case) -> None:
-    """How the same elements are cut into tensors does not matter: shapes, 0-dim tensors, empty ones in between."""
+    """How elements are cut into tensors does not matter: 0-dim ones, empty ones in between; unless they take turns."""
+    unless_in_turns(_partitioned, subject, case)
+
+
+def _partitioned(subject: Subject, case: Case) -> None:
+    """The case with every tensor cut into pieces."""
     shapes: list[tuple[int, ...]] = []
     place: dict[int, list[int]] = {}
     for k, size in enumerate(case.sizes):
@@ -88,8 +94,13 @@ def _pieces(size: int, *, empty: bool) -> list[tuple[int, ...]]:
 def acts_on_all(subject: Subject, case: Case) -> None:
     """Every parameter of a group is treated alike, whatever its shape: weights, biases and single numbers.
 
-    All elements get the value and the gradients of the first, so all must move as one.
+    All elements get the value and the gradients of the first, so all must move as one, unless tensors take turns.
     """
+    unless_in_turns(_acts_on_all, subject, case)
+
+
+def _acts_on_all(subject: Subject, case: Case) -> None:
+    """The first element in tensors of several shapes."""
     shapes = ((3, 2), (4,), (), (1, 1, 2), (1,))
     theta, grads = np.full(14, case.theta[0]), np.repeat(case.grads[:, :1], 14, axis=1)
     other = case.with_(shapes=shapes, theta=theta, grads=grads, groups=(), absent=frozenset())
