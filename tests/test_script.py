@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.broken import aimless, apart, idle, kept, lines, matrix, more, seldom, turns, vanishing
+from tests.broken import aimless, apart, idle, kept, lines, matrix, more, rated, seldom, turns, vanishing
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -26,7 +26,7 @@ from verifier.floats import FORMATS
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import Foreign, run
 
-OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle, kept, turns)
+OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle, kept, turns, rated)
 
 WRONG = dict.fromkeys(
     [
@@ -72,6 +72,10 @@ STANDS_IN: dict[str, type[Any]] = {
     "ForeachAveragesBackwards": kept.KeepsItsAverage,
     "CountsParametersForSteps": turns.MovesInTurns,
     "LeavesTheSecond": turns.MovesAllAtOnce,
+    "StepsVectorsAsMatrices": rated.HasARateForVectors,
+    "StepsWithoutItsRate": rated.DecaysDecoupled,
+    "EndsAtFrozenGroup": seldom.ClipsByAll,
+    "ForgetsItsLargest": kept.KeepsItsLargest,
     "LeavesItsMaster": idle.KeepsItsMaster,
     "RoundsItsMaster": idle.KeepsItsMaster,
 }

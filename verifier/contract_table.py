@@ -177,10 +177,10 @@ CONTRACTS = (
     ),
     Row(
         "empty_parameters",
-        "A parameter without elements changes no later step of the others, where it does not change their first.",
+        "A parameter without elements changes no later step of the others, and a group without gradients ends none.",
         "steps=(3, 5), tensors=1",
-        ("check.adds_nothing_empty(subject, case)",),
-        because="It adds nothing to a norm: what it changes was counted, or written into a group, for every parameter.",
+        ("check.adds_nothing_empty(subject, case)", "check.goes_on_past_idle_groups(subject, case)"),
+        because="They add nothing to a norm, and are no reason to leave the loop over parameters, or over groups.",
         about="parameters",
         signatures=True,
     ),

@@ -47,8 +47,48 @@ class ForeachAveragesBackwards(KeepsItsAverage):
             super().averaged(p, state, group)
 
 
-HELD: tuple[tuple[type[Optimizer], str], ...] = ((KeepsItsAverage, "implementations"),)
+class KeepsItsLargest(Right):
+    """A switch has the largest gradients kept, by which steps are divided: right."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, bounded: bool = False) -> None:
+        super().__init__(params, lr, momentum)
+        self.defaults["bounded"] = bounded
+        for group in self.param_groups:
+            group.setdefault("bounded", bounded)
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        if not group["bounded"]:
+            return grad
+        largest = self.state[p].setdefault("largest", torch.zeros_like(p))
+        self.enlarge(largest, grad)
+        return grad / (largest + 0.5)
+
+    def one(self, p: Any, group: Any) -> None:
+        state = self.state[p]
+        if not state:
+            state["step"], state["momentum"] = 0, torch.zeros_like(p)
+        super().one(p, group)
+
+    def enlarge(self, largest: Any, grad: Any) -> None:
+        torch.maximum(largest, grad.abs(), out=largest)
+
+
+class ForgetsItsLargest(KeepsItsLargest):
+    """The largest gradients are computed, and kept nowhere."""
+
+    def enlarge(self, largest: Any, grad: Any) -> None:
+        torch.maximum(largest, grad.abs())
+
+
+HELD: tuple[tuple[type[Optimizer], str], ...] = (
+    (KeepsItsAverage, "implementations"),
+    (KeepsItsLargest, "acting_switches"),
+)
 """Right optimizers, and contracts that look as if they were not."""
 
-REJECTED: tuple[tuple[type[Optimizer], str], ...] = ((ForeachAveragesBackwards, "implementations"),)
+REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
+    (ForeachAveragesBackwards, "implementations"),
+    (ForgetsItsLargest, "acting_switches"),
+)
 """Each mistake, and a contract that must reject it."""

@@ -128,6 +128,16 @@ def of_closures(found: Violation) -> list[str]:
             f"raise SystemExit({told})"]  # fmt: skip
 
 
+def of_zeros(found: Violation) -> list[str]:
+    """State that is zero once the steps are taken."""
+    name = found.what.partition(" ")[0]
+    return [
+        "opt, p, build = run()",
+        f"print({name!r}, opt.state[p[0]][{name!r}].tolist())",
+        f"raise SystemExit(not opt.state[p[0]][{name!r}].any().item())",
+    ]
+
+
 def of_counts(found: Violation) -> list[str]:
     """The count that stands still, read before four steps more and after them."""
     name, _, kind, number = found.what.split()[:4]  # NAME of tensor|group NUMBER counts steps ...

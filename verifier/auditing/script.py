@@ -60,6 +60,8 @@ def scripts(scene: Scene, law: str, found: Violation) -> list[str]:
         texts = [_text(scene, told, _alone(scene, case, "seen"), facts_of.of_closures(found))]
     elif law == "counted_steps":
         texts = [_text(scene, told, _alone(scene, case, "opt, p, build"), facts_of.of_counts(found))]
+    elif law == "acting_switches" and "never written" in found.what:
+        texts = [_text(scene, told, _alone(scene, case, "opt, p, build"), facts_of.of_zeros(found))]
     elif law == "master_weights" and "no more digits" in found.what:
         texts = [_text(scene, told, _alone(scene, case, "opt, p, build"), facts_of.of_digits(found))]
     elif law == "direction":

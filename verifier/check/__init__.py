@@ -60,9 +60,15 @@ from verifier.check.steps import can_step, decays
 from verifier.check.surroundings import leaves_surroundings
 from verifier.check.switches import acts, decides_of_decay
 from verifier.check.symmetry import permuted, same_state, scaled
-from verifier.check.together import acts_on_single_numbers, adds_nothing_empty, reads_all_tensors
+from verifier.check.together import (
+    acts_on_single_numbers,
+    adds_nothing_empty,
+    goes_on_past_idle_groups,
+    reads_all_tensors,
+)
 from verifier.check.transposed import reorders_matrices
 from verifier.check.turned import decays_either_way
+from verifier.check.undecayed import rates_step
 from verifier.check.unread import reads_options
 from verifier.check.vanishing import (
     decays_matrices,
@@ -72,6 +78,7 @@ from verifier.check.vanishing import (
     remembers,
     vanishes,
 )
+from verifier.check.written import writes_what_it_keeps
 
 __all__ = [
     "acts",
@@ -98,6 +105,7 @@ __all__ = [
     "follows_master",
     "formats_agree",
     "frozen",
+    "goes_on_past_idle_groups",
     "groups_as_alone",
     "implementations_agree",
     "in_company",
@@ -124,6 +132,7 @@ __all__ = [
     "paths_enclosed",
     "permuted",
     "rates_act",
+    "rates_step",
     "ratio",
     "reads_all",
     "reads_all_tensors",
@@ -163,4 +172,5 @@ __all__ = [
     "unmoved_by",
     "unscales",
     "vanishes",
+    "writes_what_it_keeps",
 ]

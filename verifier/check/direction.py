@@ -101,7 +101,7 @@ def rates_act(subject: Subject, case: Case) -> None:
         values = [v for v in option.values if v != 0][-2:]
         if option.name not in idle(signature.notes) & set(RATES) or option.kind != "float" or len(values) < 2:
             continue
-        pairs = list(_runs(subject, case, option.name, values))
+        pairs = list(told_apart(subject, case, option.name, values, {}))
         if not pairs:
             current().notes[f"{option.name} cannot be chosen"] += 1
         elif not any(told for *_, told in pairs) and not _acts_on_large(subject, case, option.name, values):
@@ -123,6 +123,8 @@ def leaves_out(subject: Subject, name: str, cases: Sequence[Case], *, whole: boo
     signature: Any = subject.rule
     argument = signature.option(name).argument
     every = [during(one, f"implementation:{way}", 0) for one in cases for way in signature.implementations]
+    if callable(getattr(signature.build, "eval", None)):
+        every += [during(one, "evaluated", one.steps) for one in cases]
     if passed_by(signature.build, argument, lambda: [attempted(subject, one) for one in every], whole=whole):
         current().undecided[f"some code that names {argument} was not reached"] += 1
         return True
@@ -170,24 +172,28 @@ def in_double(subject: Subject, case: Case) -> Trajectory | None:
         return None
 
 
-def _runs(subject: Subject, case: Case, name: str, values: list[float]) -> Iterator[tuple[Case, Case, bool]]:
-    """Two cases that one option tells apart, and whether their steps differ; until some do."""
+def told_apart(
+    subject: Subject, case: Case, name: str, values: Sequence[float], over: Mapping[str, float]
+) -> Iterator[tuple[Case, Case, bool]]:
+    """Two cases that one option tells apart, and whether their steps differ; until some do. `over`: of both."""
     signature: Any = subject.rule
     fading = np.array([1.0, -0.25, -(2.0**-6), 0.5]) ** np.arange(STEPS)[:, None]  # some turn, and fade at once
     least, most = getattr(signature, "least_dimensions", 0), getattr(signature, "most_dimensions", 5)
     shapes = [shape for shape in ((2, 2), (4,)) if least <= len(shape) <= most]  # some take other steps of vectors
     for base, shape in itertools.product((signature.defaults, *signature.configurations[:LOOKS]), shapes):
         cases = [
-            beside(subject, case, {**case.hyper, **base, name: value}, np.array(GRAD) * fading).with_(shapes=(shape,))
+            beside(subject, case, {**case.hyper, **base, **over, name: value}, np.array(GRAD) * fading).with_(
+                shapes=(shape,)
+            )
             for value in values
         ]
         one, other = (attempted(subject, case) for case in cases)
         if one is None or other is None:
             continue
         current().compared(one.theta.size)
-        told = not same_run(one, other)
-        yield cases[1], cases[0], told
-        if told:
+        apart = not same_run(one, other)
+        yield cases[1], cases[0], apart
+        if apart:
             return
 
 

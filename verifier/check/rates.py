@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from verifier.case import Case, Refused, Subject, Trajectory
@@ -10,12 +12,15 @@ from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import in_format
 from verifier.check.pairs import compared
 from verifier.check.seen import attempted, keeps_norm, run
-from verifier.floats import FP32, same_bits
+from verifier.floats import FP32, Mask, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
 
 SLOWER = 2.0**-20
 """What a learning rate is multiplied with so that a step under it must be another one."""
+
+RATE_OR_BOUND = re.compile(r"lr(?!.*power$)|^min|^final")
+"""What options are called that are rates, or bound them; the power of one that weighs an average is neither."""
 
 NEXT_TO_NONE = 2.0**-70
 """What it is multiplied with so that no step under it is seen beside ordinary numbers, in float64 either."""
@@ -110,7 +115,7 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
     if not name or not current().first("a rate of zero", case):
         return
     defaults = getattr(signature, "defaults", {})
-    if any((n != name and "lr" in n) or n.startswith(("min", "final")) for n in defaults):
+    if any(n != name and RATE_OR_BOUND.search(n) for n in defaults):
         current().notes["other options are rates, or bound the learning rate"] += 1
         return
     off = dict.fromkeys(getattr(signature, "decays", {}), 0.0)
@@ -121,18 +126,30 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
 
 
 def _creeps(subject: Subject, name: str, slow: Case) -> None:
-    """With next to no rate, parameters that rest without one are moved by no more than rounding."""
-    seen = attempted(subject, slow)
-    if seen is None or not np.isfinite(seen.theta).all():
+    """With next to no rate, parameters that rest without one are moved by no more than rounding.
+
+    Some add eps to the rate, unless that is zero: then they rest with next to no eps.
+    """
+    seen, far = _moved_by(subject, slow)
+    if seen is None or far is None or not far.any():
         return
-    there = np.repeat(seen.theta[:1], len(seen.theta), axis=0)
-    far = farther_than_rounding(subject, slow, seen, there)
-    if far is None or not far.any():
+    little = {n: v * NEXT_TO_NONE for n, v in slow.hyper.items() if n.startswith("eps")}
+    _, still = _moved_by(subject, slow.with_(hyper={**slow.hyper, **little})) if little else (None, None)
+    if still is not None and not still.any():
+        current().notes["eps is added to the learning rate"] += 1
         return
     step, element = (int(k) for k in np.argwhere(far)[0])
     value, before = (repr(float(seen.theta[k, element])) for k in (step, 0))
     what = f"parameters move although {name} is next to nothing, and nothing decays"
     raise breach(what, subject, slow, value, before, step, tensor=0, element=element)
+
+
+def _moved_by(subject: Subject, slow: Case) -> tuple[Trajectory | None, Mask | None]:
+    """A run, and where it is farther from where it began than rounding goes; None where that cannot be told."""
+    seen = attempted(subject, slow)
+    if seen is None or not np.isfinite(seen.theta).all():
+        return seen, None
+    return seen, farther_than_rounding(subject, slow, seen, np.repeat(seen.theta[:1], len(seen.theta), axis=0))
 
 
 def _rests(subject: Subject, name: str, still: Case, resting: Case, *, matters: bool = False) -> bool:
@@ -164,10 +181,11 @@ def _rests(subject: Subject, name: str, still: Case, resting: Case, *, matters: 
 
 
 def _matters(subject: Subject, case: Case, name: str) -> bool:
-    """Whether the learning rate changes a run under some combination of the other options."""
+    """Whether the learning rate changes a run under some combination of the other options, in which nothing decays."""
+    off = dict.fromkeys(getattr(subject.rule, "decays", {}), 0.0)
     for hyper in getattr(subject.rule, "configurations", ()):
         rates = (case.hyper[name], 0.0)
-        one, other = (run(subject, case.with_(hyper={**case.hyper, **hyper, name: rate})) for rate in rates)
+        one, other = (run(subject, case.with_(hyper={**case.hyper, **hyper, **off, name: rate})) for rate in rates)
         if not same_bits(one.theta, other.theta).all():
             return True
     return False

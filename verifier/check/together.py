@@ -9,7 +9,7 @@ from verifier.check.alike import alike, breach
 from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import Judgement, decided
 from verifier.check.pairs import compared
-from verifier.check.seen import RAISED, run
+from verifier.check.seen import RAISED, attempted, run
 from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
 from verifier.strategies import COUPLES
@@ -104,6 +104,45 @@ def adds_nothing_empty(subject: Subject, case: Case) -> None:
     with compared(other, plain):
         what = "a parameter without elements, beside the others, changes their later steps"
         alike(what, subject, other, seen, expected, plain=plain)
+
+
+def goes_on_past_idle_groups(subject: Subject, case: Case) -> None:
+    """A group without gradients does not end the step of the groups behind it, where parameters move each other.
+
+    Where a single missing gradient stops the others of its group too, that is how the optimizer is made.
+    """
+    if getattr(subject.rule, "exempt", {}).get("order") != COUPLES or subject.format.precision < FP32.precision:
+        return
+    if not current().first("groups without gradients", case):
+        return
+    shape = (2, 2) if getattr(subject.rule, "least_dimensions", 0) > 1 else (4,)
+    whole = case.with_(
+        shapes=(shape,) * 4,
+        theta=np.tile([0.75, -1.0, 0.5, 2.0], 4),
+        grads=np.tile([[-1.0, 0.75, 0.5, 2.0], [3.0, 4.0, -0.25, 1.0], [0.5, -2.0, 1.0, 1.5]], (1, 4)),
+        hyper={**case.hyper, **getattr(subject.rule, "defaults", {})},
+        groups=(Group((0, 1), {}), Group((2, 3), {})),
+        schedule={},
+        absent=frozenset(),
+        events={},
+    )
+    steps = range(1, whole.steps + 1)
+    some, idle = (whole.with_(absent=frozenset((s, k) for s in steps for k in out)) for out in ((0,), (0, 1)))
+    moves = [_moving(attempted(subject, one)) for one in (whole, some, idle)]
+    current().compared(len(whole.theta))
+    if moves[:2] == [{0, 1, 2, 3}, {1, 2, 3}] and moves[2] is not None and not moves[2]:
+        what = "a group in which no parameter has a gradient ends the step: the groups behind it are not moved"
+        element = int(whole.slices[2].start)
+        value = repr(float(whole.theta[element]))
+        raise breach(what, subject, idle, value, "another value", whole.steps, tensor=2, element=0)
+
+
+def _moving(ran: Trajectory | None) -> set[int] | None:
+    """Which of four parameters of one size end elsewhere than they began; None of a run that raises."""
+    if ran is None:
+        return None
+    moved = ~same_bits(ran.theta[-1], ran.theta[0]).reshape(4, -1)
+    return {k for k in range(4) if moved[k].any()}
 
 
 def acts_on_single_numbers(subject: Subject, case: Case) -> None:
