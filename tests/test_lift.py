@@ -260,3 +260,12 @@ def test_json_has_the_interface_fields() -> None:
     assert {"target", "weight_decay", "lift"} == set(entry)
     assert {"status", "formula", "stopped_by"} <= set(entry["lift"])
     assert "lifted" == entry["lift"]["status"]
+
+
+def test_line_of_state_that_a_mistake_forgets_is_left_out() -> None:
+    """State that nothing depends on is left out of a rule with every line that reads it, and the rest is compared."""
+    theta, g, lr, before, turn = (Symbol(name, real=True) for name in ("theta", "g", "lr", "before", "turn"))
+    step = ((turn, before * g), (theta, theta - lr * g), (before, g))
+    forgets = Rule("forgets", "test", theta, g, {lr: sympy.Interval(0, sympy.oo)}, {before: sympy.Integer(0)}, step)
+
+    assert Status.PROVED == prove(lifted("sgd", "forloop", weight_decay=0.0), forgets).status

@@ -112,3 +112,19 @@ def test_what_is_kept_from_ten_steps_ago_is_not_read_as_this_steps() -> None:
     found = lift(KeepsTenForGood)
 
     assert ("partial", None) == (found.status, found.rule)
+
+
+class LooksAhead(Averaged):
+    """The correction is that of the next step, of a number that `int` makes plain."""
+
+    def move(self, p: torch.Tensor, m: torch.Tensor, rate: float, mu: float, correction: float) -> None:
+        t = int(self.state[p]["step"])
+        m.mul_(mu).add_(p.grad, alpha=1 - mu)
+        p.add_(m, alpha=rate / (1 - mu ** (t + 1)))
+
+
+def test_plain_number_of_the_next_step_is_read() -> None:
+    """`int(step) + 1` in an exponent is one more than the number of the step, and no constant."""
+    found = lift(LooksAhead)
+
+    assert ("lifted", True) == (found.status, "1 - mu^(t + 1)" in found.formula)

@@ -93,11 +93,20 @@ class StepsWithTheLastRate(Right):
         return super().rate(p, {**group, "lr": last}, state)
 
 
+class OverwritesBeforeItsNorm(OverwritesWithoutDecay):
+    """Of duplicate entries of a sparse gradient (is_sparse) the last is taken, and the gradient divided by its norm."""
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        grad = super().gradient(p, group)
+        return grad / (1 + grad.norm())
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (RunningMaximumIsTheAverage, "own_state"),
     (RestartsOthers, "late_parameters"),
     (EndsAtIdleGroup, "absent_gradients"),
     (OverwritesWithoutDecay, "sparse_gradients"),
+    (OverwritesBeforeItsNorm, "sparse_gradients"),
     (ReadsFirstRow, "whole_tensors"),
     (ReadsFreshMemory, "written_memory"),
     (CallsClosureAgain, "closure"),

@@ -154,8 +154,16 @@ def _remembering(rule: Rule) -> Rule:
     if not set(rule.state) - read:
         return rule
     state = {s: e for s, e in rule.state.items() if s in read}
-    used = {s for e in (*(e for _, e in rule.step), *state.values()) for s in symbols(e)}
-    return replace(rule, state=state, hyper={s: values for s, values in rule.hyper.items() if s in used})
+    needed, step = {rule.theta, *state}, []
+    for target, value in reversed(rule.step):  # a line may read that state too, whose value nothing has a use for
+        if target in needed:
+            needed = needed - {target} | symbols(value)
+            step.append((target, value))
+    if needed & set(rule.state) - set(state):
+        return rule
+    used = {s for e in (*(e for _, e in step), *state.values()) for s in symbols(e)}
+    hyper = {s: values for s, values in rule.hyper.items() if s in used}
+    return replace(rule, state=state, step=tuple(reversed(step)), hyper=hyper)
 
 
 def _matchings(code: Rule, declared: Rule) -> Iterable[dict[str, str]]:

@@ -25,6 +25,7 @@ from verifier.lift import expr
 from verifier.lift.expr import Node
 from verifier.lift.ranges import narrow
 
+STEP = expr.sym("t")
 _SKIP = ("/torch/", "/verifier/lift/", "contextlib.py", "functools.py")
 
 
@@ -91,16 +92,14 @@ class Trace:
             return value
         if node.is_condition:
             return bool(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            result: Any = TaggedInt(value)
-            generic = abs(value) >= 50
-        else:
-            result = TaggedFloat(value)
-            generic = not float(value).is_integer() or abs(value) >= 50
-        result.node = node
-        result.trace = self
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        result: Any = TaggedInt(value) if whole else TaggedFloat(value)
+        generic = not float(value).is_integer() or abs(value) >= 50
+        result.node, result.trace = node, self
         if generic:
             self.values.setdefault(float(value), node)
+        for more in (1, -1) if generic and node == STEP else ():  # int() drops the tag before one is added
+            self.values.setdefault(float(value + more), expr.add(node, expr.const(more)))
         return result
 
     def node(self, value: Any) -> Node | None:

@@ -17,11 +17,15 @@ from verifier.case import Case
 from verifier.subjects.torch_signature import Signature
 
 ELEMENTWISE = ("nan_stays", "infinity_stays", "partition", "sizes", "large_sizes", "layouts", "all_parameters",
-               "threads", "complex_numbers", "sparse_gradients")  # fmt: skip
+               "threads", "complex_numbers")  # fmt: skip
 SHAPED = ("partition", "all_parameters", "sizes", "large_sizes", "complex_numbers", "threads")
 ACROSS_TENSORS = ("groups", "added_group", "late_parameters", "order", "mixed_dtypes", "absent_gradients")
 STRUCTURE = (*ELEMENTWISE, *ACROSS_TENSORS)
 RESUMES = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
+REPEATED = (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule", "options_read",
+            "maximize", "closure", "saving", "copying", "pickling", "direction", "written_memory", "threads",
+            "decay_toward_zero", "shapes", "sparse_gradients", *RESUMES)  # fmt: skip
+"""What is asked of two runs of the same steps, which are not the same where steps draw random numbers."""
 
 
 BASE = frozenset({"add_param_group", "load_state_dict", "state_dict", "zero_grad"})

@@ -24,9 +24,9 @@ from verifier.subjects.torch_combinations import covering
 from verifier.subjects.torch_conventions import (
     ACROSS_TENSORS,
     ELEMENTWISE,
+    REPEATED,
     RESUMES,
     SHAPED,
-    STRUCTURE,
     case_of,
     source,
     takes_closure,
@@ -293,9 +293,7 @@ class Probe:
         one = pair.with_(shapes=(shape,), theta=pair.theta[:size], grads=pair.grads[:, :size])
         if draws(self.signature, one):
             self.notes.append(("convention", f"{DRAWS}: its steps follow torch's generator"))
-            self._leave_out(DRAWS, (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule",
-                                  "options_read", "maximize", "closure", "saving", "copying", "pickling", "direction",
-                                  "written_memory", "threads", "decay_toward_zero", "shapes", *RESUMES))  # fmt: skip
+            self._leave_out(DRAWS, REPEATED)
             return
         if reads_loss(self.signature, one):
             self._couples("its steps depend on the loss")
