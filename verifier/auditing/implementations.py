@@ -7,8 +7,12 @@ so a mistake under one option of one path is found without a run that happens to
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import sympy
+from sympy import Interval, S, Symbol
 
 from verifier.auditing.read import Read
 from verifier.auditing.reading_time import TooLong, limited
@@ -184,16 +188,27 @@ def _by_elements(loop: Any, other: Any, name: str, rule: str, setting: str) -> R
     names = {s.args for k in parameters for s in expr.symbols(mine[k])}
     if names != {s.args for k in parameters for s in expr.symbols(theirs[k])}:
         return None  # state of other names: nothing says which is which
+    space, words = _averaging(loop.domain)
     for key in parameters:
-        if mine[key] is not theirs[key] and same.differ(mine[key], theirs[key]) is not None:
+        if mine[key] is not theirs[key] and same.differ(mine[key], theirs[key], domain=space) is not None:
             told = f"in {key.split(' ')[0]}, the code has another expression over all elements than the for-loop"
             return Read(name, f"of the for-loop{setting}", "refuted", told)
     proved = all(
-        mine[k] is theirs[k]
-        or (expr.size(mine[k], theirs[k]) <= LARGEST and same.same(mine[k], theirs[k], dict(loop.domain)))
+        mine[k] is theirs[k] or (expr.size(mine[k], theirs[k]) <= LARGEST and same.same(theirs[k], mine[k], space))
         for k in parameters
     )
-    return Read(name, f"of the for-loop{setting}", "proved" if proved else "undecided", f"expressions of {rule}")
+    told = f"expressions of {rule}{words}"
+    return Read(name, f"of the for-loop{setting}", "proved" if proved else "undecided", told)
+
+
+def _averaging(domain: Mapping[Symbol, sympy.Set]) -> tuple[dict[Symbol, sympy.Set], str]:
+    """The domain with the decay rates of averages below one, where no constructor sees to that; and those, in words.
+
+    With others an average is none, and code that divides by 1 - beta**t under a root is another one.
+    """
+    free = [s for s in domain if re.fullmatch(r"beta\d*", s.name) and domain[s].sup == S.Infinity]
+    words = f", where {', '.join(sorted(s.name for s in free))} < 1" if free else ""
+    return {**domain, **{s: Interval.Ropen(0, 1) for s in free}}, words
 
 
 __all__ = ["Read", "apart", "proofs", "worst"]

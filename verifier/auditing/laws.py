@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ from verifier.auditing.request import Request
 from verifier.case import Case, Group, Refused, Subject
 from verifier.check.seen import RAISED
 from verifier.errors import UsageError
+
+ROUNDS = 3
+"""How often all is tried that may make a case plainer: what was needed in one round may not be in the next."""
 
 
 class Laws:
@@ -96,13 +99,17 @@ class Laws:
             return case
         if law.endswith(".life"):
             return history.smaller(self.found, history.History.from_case(case)).to_case()
-        for other in simpler(case, defaults):
-            plainer = other(case)
-            if plainer is case:
-                continue
-            found = self.violation(law, subject, plainer)
-            if _kind(found) == wanted and of_itself(law, found, plainer):
-                case = plainer
+        for _ in range(ROUNDS):
+            before = case
+            for other in simpler(case, defaults):
+                plainer = other(case)
+                if _same(plainer, case):
+                    continue
+                found = self.violation(law, subject, plainer)
+                if _kind(found) == wanted and of_itself(law, found, plainer):
+                    case = plainer
+            if case is before:
+                break  # what one round took away may have been all that needed the rest
         return case
 
     def matters(self, law: str, subject: str, case: Case, signature: Any) -> tuple[list[str], list[str]]:
@@ -226,6 +233,14 @@ def of_itself(law: str, found: record.Violation | None, case: Case) -> bool:
     if found is None or law.rpartition(".")[2] not in CHOOSING:
         return found is not None
     return made.groups == case.groups and all(made.hyper.get(name) == value for name, value in case.hyper.items())
+
+
+def _same(case: Case, other: Case) -> bool:
+    """Whether two cases give an optimizer the same."""
+    if case is other:
+        return True
+    pairs = [(getattr(case, f.name), getattr(other, f.name)) for f in fields(case)]
+    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
 
 
 def simpler(case: Case, defaults: Mapping[str, float]) -> Iterator[Any]:

@@ -187,14 +187,23 @@ def reads_all(subject: Subject, case: Case) -> None:
         current().notes["an element's step reads no other element, or this format hides what it reads"] += 1
         return
     most, least = (getattr(subject.rule, f"{end}_dimensions", default) for end, default in (("most", 5), ("least", 0)))
+    switches = [o.name for o in getattr(subject.rule, "options", ()) if o.kind == "switch"]
+    told = ["", *(f" where {name} = {case.hyper.get(name)}" for name in switches)]
+    fresh = any([current().first(f"whole tensors{setting}", case) for setting in told])  # of every one, not up to one
+    moved = False
     for part in (5, 160):
         shapes = [shape for shape in ((8 * part,), (8 * part // 5, 5)) if least <= len(shape) <= most]
+        if not fresh:
+            shapes = shapes[:1] if part == 5 else []
+        elif part > 5 and not moved:
+            current().notes["no part of a tensor of 40 moves the rest: none of more than 40 is asked"] += 1
+            break
         for shape in shapes:
             try:
                 if part > 5 and squared(subject, case, (40,) if len(shape) == 1 else (8, 5)):
                     current().notes["its state grows by the square of a tensor: none of more than 40 is asked"] += 1
                     continue
-                _reads_all_of(subject, case, shape, part)
+                moved |= _reads_all_of(subject, case, shape, part)
             except Violation as found:
                 if found.what != RAISED:
                     raise
@@ -202,8 +211,8 @@ def reads_all(subject: Subject, case: Case) -> None:
                 current().notes["a step of a tensor made of equal parts raises"] += 1
 
 
-def _reads_all_of(subject: Subject, case: Case, shape: tuple[int, ...], part: int, steps: int = 2) -> None:
-    """`reads_all` of one shape, eight parts of `part` elements, of larger gradients and of larger parameters.
+def _reads_all_of(subject: Subject, case: Case, shape: tuple[int, ...], part: int, steps: int = 2) -> bool:
+    """`reads_all` of one shape, eight parts of `part` elements; whether anything moves what is outside of it.
 
     What two steps show, five must show as well, and they are asked where two show nothing: where the second is the
     first that is taken, and as long for every gradient, nothing but rounding is seen in it.
@@ -220,32 +229,41 @@ def _reads_all_of(subject: Subject, case: Case, shape: tuple[int, ...], part: in
         absent=frozenset(),
     )
     source, moved = run(subject, plain), False
-    expected = source.theta[-1]
     for kind in ("gradients", "parameters"):
-        answers, others = [], []
-        for number in range(8):
-            inside = np.arange(8 * part) // part == number
-            if kind == "gradients":
-                last = np.arange(steps)[:, None] == steps - 1
-                other = plain.with_(grads=plain.grads * np.where(inside & last, 64.0, 1.0))
-            else:
-                other = plain.with_(theta=plain.theta * np.where(inside, 64.0, 1.0))
-            others.append(run(subject, other).theta)
-            answers.append(bool((~same_bits(others[-1][-1], expected) & ~inside).any()))
+        halves = [_larger(plain, kind, np.arange(8 * part) // part // 4 == half) for half in (0, 1)]
         current().compared(8 * part)
-        moved |= any(answers)
-        if len(set(answers)) > 1:
-            if steps == 2:
-                moved = False
-                break
-            if not any(_moved(subject, plain, source, o, k, part) for k, o in enumerate(others) if answers[k]):
-                current().undecided["parts of a tensor move the rest of it by no more than rounding"] += 1
-                return
-            where = ", ".join(f"{k * part}-{(k + 1) * part - 1}" for k, answer in enumerate(answers) if not answer)
-            what = f"a step reads some elements of a tensor of {8 * part}, and not others"
-            raise breach(what, subject, plain, f"{kind} of {where} move nothing else", "what others do, these do")
-    if steps == 2 and not moved:
-        _reads_all_of(subject, case, shape, part, steps=5)
+        if not any(_outside(subject, other, source, inside)[1] for other, inside in halves):
+            continue  # nothing reads across the middle: a part for each of eight is for those of whom something does
+        asked = [_larger(plain, kind, np.arange(8 * part) // part == number) for number in range(8)]
+        seen = [_outside(subject, other, source, inside) for other, inside in asked]
+        answers = [answer for _, answer in seen]
+        if all(answers) or not any(answers):
+            moved |= any(answers)
+            continue
+        if steps == 2:
+            moved = False
+            break
+        if not any(_moved(subject, plain, source, theta, k, part) for k, (theta, answer) in enumerate(seen) if answer):
+            current().undecided["parts of a tensor move the rest of it by no more than rounding"] += 1
+            return True
+        where = ", ".join(f"{k * part}-{(k + 1) * part - 1}" for k, answer in enumerate(answers) if not answer)
+        what = f"a step reads some elements of a tensor of {8 * part}, and not others"
+        raise breach(what, subject, plain, f"{kind} of {where} move nothing else", "what others do, these do")
+    return moved or (steps == 2 and _reads_all_of(subject, case, shape, part, steps=5))
+
+
+def _larger(plain: Case, kind: str, inside: Array) -> tuple[Case, Array]:
+    """The case with the gradients of its last step, or its parameters, larger where `inside`; and where that is."""
+    if kind == "parameters":
+        return plain.with_(theta=plain.theta * np.where(inside, 64.0, 1.0)), inside
+    last = np.arange(plain.steps)[:, None] == plain.steps - 1
+    return plain.with_(grads=plain.grads * np.where(inside & last, 64.0, 1.0)), inside
+
+
+def _outside(subject: Subject, other: Case, source: Trajectory, inside: Array) -> tuple[Array, bool]:
+    """The parameters of a case at every step, and whether any that is not `inside` ends otherwise than in `source`."""
+    theta = run(subject, other).theta
+    return theta, bool((~same_bits(theta[-1], source.theta[-1]) & ~inside).any())
 
 
 def _moved(subject: Subject, plain: Case, source: Trajectory, theta: Array, number: int, part: int) -> bool:

@@ -101,6 +101,7 @@ def lift(
     args: Mapping[str, Any] | None = None,
     name: str = "",
     beyond: str = "",
+    told: bool = True,
     **options: Any,
 ) -> Lift:
     """The rule that the code of `target` performs, checked numerically against that code before it is returned.
@@ -108,8 +109,9 @@ def lift(
     `target` is a class, 'pkg.mod:Class' or 'path/file.py:Class'. Options go to the constructor: a number other than
     0 makes that hyperparameter symbolic, 0, a bool or None is passed on. `symbolic` names further hyperparameters,
     `tensor` those to pass as 0-dim tensors, `args` what to pass on literally; `beyond` is one that is larger than all
-    that the step compares it with. UsageError for a target that is not
-    there or an option it does not have; construct.Question for a required argument nothing is known of.
+    that the step compares it with. Where it is not to be `told` to anybody, its decay is left unknown and its formula
+    unwritten. UsageError for a target that is not there or an option it does not have; construct.Question for a
+    required argument nothing is known of.
     """
     started = time.perf_counter()
     recipe = construct.recipe(
@@ -118,15 +120,15 @@ def lift(
     if beyond:
         far = (replace(h, default=FAR) if h.name == beyond else h for h in recipe.hypers)
         recipe = replace(recipe, hypers=tuple(far), beyond=beyond)
-    return replace(lift_recipe(recipe, implementation, name), seconds=time.perf_counter() - started)
+    return replace(lift_recipe(recipe, implementation, name, told=told), seconds=time.perf_counter() - started)
 
 
-def lift_recipe(recipe: Recipe, implementation: str = "forloop", name: str = "") -> Lift:
+def lift_recipe(recipe: Recipe, implementation: str = "forloop", name: str = "", *, told: bool = True) -> Lift:
     """The lift of an optimizer built by `recipe`."""
     started = time.perf_counter()
     ranges.clear()
     try:
-        made = _lift(recipe, implementation, name)
+        made = _lift(recipe, implementation, name, told=told)
     finally:
         ranges.clear()
     return replace(made, seconds=time.perf_counter() - started)
@@ -145,7 +147,7 @@ def _explored(recipe: Recipe) -> tuple[Recipe, Explored, Any]:
     raise next((e for e in refused if not str(e).startswith("constructor")), refused[0])  # the one that came furthest
 
 
-def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
+def _lift(recipe: Recipe, implementation: str, name: str, *, told: bool) -> Lift:
     base: dict[str, Any] = {
         "target": recipe.target,
         "implementation": implementation,
@@ -200,12 +202,10 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
         if wrong:
             return Lift(**base, status="partial", rule=None, stopped_by=wrong, checked=checked + more)
         checked += more
-        still = dict(zip(explored.results, expr.rebuild(explored.results.values(), schedule.merged()), strict=True))
-        decay = weight_decay_semantics(still, base["hyper"])
-        return Lift(
-            **base, status="lifted", rule=None, coupled=coupled, checked=checked, formula=_matrix_formula(explored),
-            weight_decay=decay.kind, decay_symbol=decay.symbol, decay_words=decay.words,
-        )  # fmt: skip
+        found = Lift(**base, status="lifted", rule=None, coupled=coupled, checked=checked)
+        if not told:
+            return found
+        return replace(found, formula=_matrix_formula(explored), **_decay(explored.results, base["hyper"]))
     try:
         rule, nodes = _rule(recipe, explored, name or _rule_name(recipe))
     except RuleError as error:
@@ -222,13 +222,19 @@ def _lift(recipe: Recipe, implementation: str, name: str) -> Lift:
     more += again
     kept = schedule.kept([*nodes.values(), *(c.node for c in explored.assumed)])
     base.update(captured=kept, domain=domain(recipe, kept))
-    at_rest = dict(zip(nodes, expr.rebuild(nodes.values(), schedule.merged()), strict=True))
-    decay = weight_decay_semantics(at_rest, base["hyper"])
+    scope = checks.scope(recipe, explored, generic)
+    found = Lift(**base, status="lifted", rule=rule, checked=checked + more, nodes=nodes, scope=scope)
+    if not told:
+        return found
     formula = "; ".join(f"{s} = {to_text(e)}" for s, e in rule.step)
-    return Lift(
-        **base, status="lifted", rule=rule, weight_decay=decay.kind, decay_symbol=decay.symbol, formula=formula,
-        decay_words=decay.words, checked=checked + more, nodes=nodes, scope=checks.scope(recipe, explored, generic),
-    )  # fmt: skip
+    return replace(found, formula=formula, **_decay(nodes, base["hyper"]))
+
+
+def _decay(nodes: Mapping[str, Node], hyper: Iterable[str]) -> dict[str, str]:
+    """What a lift says of its decay, while no scheduler changes a rate."""
+    at_rest = dict(zip(nodes, expr.rebuild(nodes.values(), schedule.merged()), strict=True))
+    decay = weight_decay_semantics(at_rest, hyper)
+    return {"weight_decay": decay.kind, "decay_symbol": decay.symbol, "decay_words": decay.words}
 
 
 def _condition(node: Node) -> sympy.Basic:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
-from sympy import Symbol
+import sympy
+from sympy import Interval, Rational, S, Symbol
 
+from verifier.equality.field import Field, Full, Undefined
 from verifier.equality.normal import Domain, equal
 from verifier.lift import expr
 from verifier.lift.evaluate import values
 from verifier.lift.expr import Node
+from verifier.lift.merged import SMALL, merged
 from verifier.lift.nodes import computed
 from verifier.lift.ranges import Range, ranges
-from verifier.lift.symbolic import to_sympy
+from verifier.lift.symbolic import symbol, to_sympy
 
 _POINTS = 12  # at which expressions are compared that algebra cannot
 _TRIES = 8  # draws for each such point: some have no value, as the root of what is negative has none
 
 
-def random_point(symbols: set[Node], seed: int) -> dict[Node, float]:
-    """A value for each symbol, inside the range known of it; hyperparameters and state without one are positive.
+def random_point(symbols: set[Node], seed: int, domain: Domain | None = None) -> dict[Node, float]:
+    """A value for each symbol, inside the range known of it, while a lift runs or in a `domain`; hyperparameters and
+    state without one are positive.
 
     Every other point has them below one: nothing checks the rates of some classes, and 1 - beta**t has to be positive.
     """
@@ -29,7 +35,7 @@ def random_point(symbols: set[Node], seed: int) -> dict[Node, float]:
     draw = random.Random(seed)
     point: dict[Node, float] = {}
     for s in sorted(symbols, key=repr):
-        known = ranges.get(s, Range())
+        known = ranges.get(s) or _range((domain or {}).get(symbol(s)))
         if s.args[0] == "t":
             point[s] = float(draw.randint(2, 40))
         elif known.low is not None and known.high is not None:
@@ -41,9 +47,9 @@ def random_point(symbols: set[Node], seed: int) -> dict[Node, float]:
     return point
 
 
-def differ(a: Node, b: Node, points: int = 3) -> Mapping[Node, float] | None:
-    """A point where the two certainly differ, by more than all rounding could explain."""
-    return next((point for point, apart in _compared(a, b, points) if apart), None)
+def differ(a: Node, b: Node, points: int = 3, domain: Domain | None = None) -> Mapping[Node, float] | None:
+    """A point, of `domain` where there is one, where the two certainly differ: by more than rounding could explain."""
+    return next((point for point, apart in _compared(a, b, points, domain) if apart), None)
 
 
 def comparable(a: Node, b: Node) -> bool:
@@ -51,11 +57,13 @@ def comparable(a: Node, b: Node) -> bool:
     return any(True for _ in _compared(a, b, 1))
 
 
-def _compared(a: Node, b: Node, points: int) -> Iterator[tuple[Mapping[Node, float], bool]]:
+def _compared(
+    a: Node, b: Node, points: int, domain: Domain | None = None
+) -> Iterator[tuple[Mapping[Node, float], bool]]:
     """Points at which both have values, and whether these certainly differ."""
     symbols, found = expr.symbols(a, b), 0
     for seed in range(points * _TRIES):
-        point = random_point(symbols, seed)
+        point = random_point(symbols, seed, domain)
         (x, ex), (y, ey) = values([a, b], point)
         if not math.isfinite(x + y + ex + ey):
             continue
@@ -69,19 +77,51 @@ def same(a: Node, b: Node, domain: Domain | None = None) -> bool:
     """Whether two expressions are equal for all values; False where that could not be shown."""
     if a is b:
         return True
-    if expr.opaque_leaves(a, b) or differ(a, b) is not None:
-        return False
-    try:
-        left, right = to_sympy([a, b])
-    except ValueError:  # undefined, such as Max of a NaN
+    large = expr.size(a, b) > SMALL
+    if expr.opaque_leaves(a, b) or differ(a, b, _POINTS if large else 3, domain) is not None:
         return False
     if domain is None:
         domain = {Symbol(s.args[0], real=True): _set(ranges[s]) for s in expr.symbols(a, b) if s in ranges}
         domain = {s: d for s, d in domain.items() if s.name != "t"}
+    if large:
+        points = [point for point, _ in _compared(a, b, 3, domain)]
+        small = functools.partial(_same_of_parts, domain, {})
+        for one, two in ((a, b), (b, a)):  # a part that only the first has, and that the second's parts are made of
+            left, right = merged(one, two, points, small)
+            if left is right:
+                return True
+    return _same(a, b, domain)
+
+
+def _same(a: Node, b: Node, domain: Domain) -> bool:
+    """Whether algebra shows two expressions to be equal for all values."""
+    try:
+        left, right = to_sympy([a, b])
+    except ValueError:  # undefined, such as Max of a NaN
+        return False
     try:
         return equal(left, right, domain).proved
     except TypeError:
         return False
+
+
+def _same_of_parts(domain: Domain, known: dict[Node, sympy.Set], a: Node, b: Node, parts: Mapping[Node, Node]) -> bool:
+    """`_same` where symbols stand for `parts`, of which the signs are computed once, and are `known` then."""
+    for part in parts.values():
+        if part not in known:
+            known[part] = _signed(part, domain)
+    return _same(a, b, {**domain, **{symbol(name): known[part] for name, part in parts.items()}})
+
+
+def _signed(part: Node, domain: Domain) -> sympy.Set:
+    """The real numbers of the signs that an expression can have."""
+    try:
+        signs = Field(domain).signs(to_sympy([part])[0])
+    except (ValueError, TypeError, Full, Undefined):  # nothing is known of it
+        return S.Reals
+    low = S.NegativeInfinity if -1 in signs else S.Zero
+    high = S.Infinity if 1 in signs else S.Zero
+    return Interval(low, high, 0 not in signs, 0 not in signs)
 
 
 def same_but_for_constants(a: Node, b: Node) -> bool:
@@ -103,9 +143,15 @@ def same_but_for_constants(a: Node, b: Node) -> bool:
     return True
 
 
-def _set(known: Range) -> object:
-    from sympy import Interval, Rational, S
+def _range(known: sympy.Set | None) -> Range:
+    """The same of an interval of a domain."""
+    if not isinstance(known, Interval):
+        return Range()
+    low, high = (None if end.is_infinite else Fraction(str(Rational(end))) for end in (known.inf, known.sup))
+    return Range(low, high, bool(known.left_open), bool(known.right_open))
 
+
+def _set(known: Range) -> object:
     low = S.NegativeInfinity if known.low is None else Rational(known.low.numerator, known.low.denominator)
     high = S.Infinity if known.high is None else Rational(known.high.numerator, known.high.denominator)
     return Interval(low, high, known.low_open, known.high_open)

@@ -114,6 +114,7 @@ class Forms:
                 shapes=shapes,
                 args=self._args,
                 name=known.name,
+                told=False,
                 **given,
             )
         except (Exception, SystemExit):  # foreign code under an interpreter: nothing is read, whatever it raises
