@@ -30,16 +30,19 @@ def updates(*, folded: bool, slip: bool = False, elements: int = 3) -> Node:
 
 
 def test_a_norm_of_updates_is_proved_whose_bias_correction_is_folded() -> None:
+    """LAMB's foreach code has the correction in its step size and in eps, the for-loop in every element."""
     assert same(updates(folded=False), updates(folded=True), BELOW_ONE)
 
 
 def test_and_with_the_correction_of_eps_forgotten_it_is_not() -> None:
+    """One slip in the folding, and points show it."""
     plain, wrong = updates(folded=False), updates(folded=True, slip=True)
     assert differ(plain, wrong, domain=BELOW_ONE) is not None
     assert not same(plain, wrong, BELOW_ONE)
 
 
 def test_parts_that_agree_at_points_alone_are_not_made_one() -> None:
+    """A part takes the place of another where it is proved equal, and nowhere else."""
     x, y = expr.sym("x"), expr.sym("y")
     one, two = expr.add(expr.sqrt(x), y), expr.add(expr.sqrt(expr.add(x, expr.ZERO)), expr.absolute(y))
     points = [{x: 0.5, y: 2.0}]  # where y is its own absolute value
@@ -60,6 +63,7 @@ def test_what_is_compared_of_parts_holds_for_every_value_they_have() -> None:
 
 
 def test_points_are_of_the_domain() -> None:
+    """Where nobody goes, as decay rates above one, two expressions may differ."""
     beta = expr.sub(expr.ONE, BETA)
     one, two = expr.sqrt(expr.mul(beta, beta)), beta
     assert differ(one, two, points=24) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,10 @@ from verifier.check.seen import RAISED
 from verifier.errors import UsageError
 
 ROUNDS = 3
-"""How often all is tried that may make a case plainer: what was needed in one round may not be in the next."""
+"""How often what may make a case plainer is tried: what was needed in one round may not be in the next."""
+
+OF_WHOLE = 12
+"""How many of these, the first, are of the case as a whole: they are tried again."""
 
 
 class Laws:
@@ -99,9 +103,9 @@ class Laws:
             return case
         if law.endswith(".life"):
             return history.smaller(self.found, history.History.from_case(case)).to_case()
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             before = case
-            for other in simpler(case, defaults):
+            for other in itertools.islice(simpler(case, defaults), None if number == 0 else OF_WHOLE):
                 plainer = other(case)
                 if _same(plainer, case):
                     continue

@@ -15,7 +15,7 @@ from verifier.check.pairs import compared
 from verifier.check.seen import RAISED, bits, keeps_norm, run
 from verifier.check.sizes import squared
 from verifier.check.turns import unless_in_turns
-from verifier.floats import FP32, FP64, Array, same_bits
+from verifier.floats import FP32, FP64, Array, Mask, same_bits
 from verifier.record import Violation, current, show
 from verifier.rule import Rule
 
@@ -252,7 +252,7 @@ def _reads_all_of(subject: Subject, case: Case, shape: tuple[int, ...], part: in
     return moved or (steps == 2 and _reads_all_of(subject, case, shape, part, steps=5))
 
 
-def _larger(plain: Case, kind: str, inside: Array) -> tuple[Case, Array]:
+def _larger(plain: Case, kind: str, inside: Mask) -> tuple[Case, Mask]:
     """The case with the gradients of its last step, or its parameters, larger where `inside`; and where that is."""
     if kind == "parameters":
         return plain.with_(theta=plain.theta * np.where(inside, 64.0, 1.0)), inside
@@ -260,7 +260,7 @@ def _larger(plain: Case, kind: str, inside: Array) -> tuple[Case, Array]:
     return plain.with_(grads=plain.grads * np.where(inside & last, 64.0, 1.0)), inside
 
 
-def _outside(subject: Subject, other: Case, source: Trajectory, inside: Array) -> tuple[Array, bool]:
+def _outside(subject: Subject, other: Case, source: Trajectory, inside: Mask) -> tuple[Array, bool]:
     """The parameters of a case at every step, and whether any that is not `inside` ends otherwise than in `source`."""
     theta = run(subject, other).theta
     return theta, bool((~same_bits(theta[-1], source.theta[-1]) & ~inside).any())

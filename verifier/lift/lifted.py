@@ -230,7 +230,7 @@ def _lift(recipe: Recipe, implementation: str, name: str, *, told: bool) -> Lift
     return replace(found, formula=formula, **_decay(nodes, base["hyper"]))
 
 
-def _decay(nodes: Mapping[str, Node], hyper: Iterable[str]) -> dict[str, str]:
+def _decay(nodes: Mapping[str, Node], hyper: Iterable[str]) -> dict[str, Any]:
     """What a lift says of its decay, while no scheduler changes a rate."""
     at_rest = dict(zip(nodes, expr.rebuild(nodes.values(), schedule.merged()), strict=True))
     decay = weight_decay_semantics(at_rest, hyper)
