@@ -75,6 +75,7 @@ STANDS_IN: dict[str, type[Any]] = {
     "StepsVectorsAsMatrices": rated.HasARateForVectors,
     "StepsWithoutItsRate": rated.DecaysDecoupled,
     "EndsAtFrozenGroup": seldom.ClipsByAll,
+    "ForgetsItsBound": seldom.KeepsBound,
     "ForgetsItsLargest": kept.KeepsItsLargest,
     "LeavesItsMaster": idle.KeepsItsMaster,
     "RoundsItsMaster": idle.KeepsItsMaster,

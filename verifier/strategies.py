@@ -287,7 +287,7 @@ ROUND_STATE = frozenset({"initial_accumulator_value"})
 """Options read once, when the optimizer is built: they are per optimizer, and changing them later is not defined."""
 
 
-ACTING = ("amsgrad", "centered", "nesterov")
+ACTING = ("amsgrad", "ams_bound", "amsbound", "centered", "nesterov")
 """Switches of published optimizers that act on every step but the first, whatever else is chosen, or nearly."""
 
 RATES = ("lr", "lr_decay", "beta1", "momentum", "dampening", "weight_decay", "etaplus", "etaminus")

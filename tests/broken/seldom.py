@@ -124,6 +124,26 @@ class KeepsNoMaximum(KeepsMaximum):
         return torch.maximum(state["square"], state["square"])
 
 
+class KeepsBound(KeepsMaximum):
+    """ams_bound divides by the largest running average so far: right."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.9, ams_bound: bool = False) -> None:
+        Right.__init__(self, params, lr, momentum)
+        self.defaults["ams_bound"] = ams_bound
+        for group in self.param_groups:
+            group.setdefault("ams_bound", ams_bound)
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, {**group, "amsgrad": group["ams_bound"]})
+
+
+class ForgetsItsBound(KeepsBound):
+    """ams_bound keeps the largest running average, and divides by the last one."""
+
+    def one(self, p: Any, group: Any) -> None:
+        super().one(p, {**group, "ams_bound": False})
+
+
 class ClipsByAll(Right):
     """Gradients are divided by the norm of them all: right."""
 
@@ -221,7 +241,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (AscendsByRealParts, "complex_numbers"),
     (LagsBehindItsMaster, "master_weights"),
     (HasNoMomentumDecoupled, "decay_switches"),
-    (KeepsNoMaximum, "acting_switches"),
+    (KeepsNoMaximum, ForgetsItsBound, "acting_switches"),
     (ClipsByTheFirstGroup, "whole_models"),
     (HalvesNumbersOfNoDimension, "single_numbers"),
     (SlowsLargeOnesWithoutDecay, "large_sizes"),

@@ -130,14 +130,14 @@ STEPS, MANY = 3, 48
 
 
 def acts(subject: Subject, case: Case) -> None:
-    """amsgrad, centered and nesterov change some step, beside the defaults or another combination of options.
+    """amsgrad or ams_bound, centered and nesterov change some step, beside the defaults or another combination.
 
     The gradients of some elements fade, so that a running maximum is not the average it is of.
     """
     signature: Any = subject.rule
     names = [o.name for o in signature.options if o.name in ACTING and o.kind == "switch"]
     if not names:
-        current().says_nothing("it has no amsgrad, centered or nesterov")
+        current().says_nothing("it has no amsgrad, ams_bound, centered or nesterov")
     if not names or not asked_once(subject, case, "switches that act"):
         return
     rates = {"lr": 0.5} if "lr" in case.hyper and 0.5 in signature.option("lr").values else {}
@@ -146,7 +146,7 @@ def acts(subject: Subject, case: Case) -> None:
         remembering = [base for base in bases if any(v and n.startswith(REMEMBER) for n, v in base.items())]
         seen = _looks(subject, case, remembering[:LOOKS], name, STEPS)
         if not seen:
-            current().notes[f"{name} cannot be chosen"] += 1
+            current().notes[f"{name} cannot be chosen, or nothing moves"] += 1
         elif not _told(seen) and not _told(long := _looks(subject, case, remembering[:LOOKS], name, MANY)):
             if leaves_out(subject, name, [turned for turned, _ in long]):
                 continue
@@ -178,7 +178,10 @@ def _looks(
 def _both(
     subject: Subject, case: Case, base: Any, name: str, steps: int, fade: tuple[int, ...]
 ) -> tuple[Case, bool] | None:
-    """The case with the switch on, and whether its steps differ from those without; None where it cannot be chosen."""
+    """The case with the switch on, and whether its steps differ from those without; None where that says nothing.
+
+    Where it cannot be chosen, or nothing moves without it.
+    """
     flat = getattr(subject.rule, "most_dimensions", 5) < 2
     fades = np.minimum(np.arange(float(steps)), STEPS)[:, None]
     plain = case.with_(
@@ -195,7 +198,7 @@ def _both(
     )
     turned = plain.with_(hyper={**plain.hyper, name: 1.0})
     one, other = attempted(subject, turned), attempted(subject, plain)
-    if one is None or other is None:
+    if one is None or other is None or same_bits(other.theta[0], other.theta[-1]).all():  # as where a mask rests them
         return None
     current().compared(one.theta.size)
     return turned, not same_bits(one.theta, other.theta).all()
