@@ -241,7 +241,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (AscendsByRealParts, "complex_numbers"),
     (LagsBehindItsMaster, "master_weights"),
     (HasNoMomentumDecoupled, "decay_switches"),
-    (KeepsNoMaximum, ForgetsItsBound, "acting_switches"),
+    (KeepsNoMaximum, "acting_switches"),
     (ClipsByTheFirstGroup, "whole_models"),
     (HalvesNumbersOfNoDimension, "single_numbers"),
     (SlowsLargeOnesWithoutDecay, "large_sizes"),
