@@ -242,6 +242,7 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (LagsBehindItsMaster, "master_weights"),
     (HasNoMomentumDecoupled, "decay_switches"),
     (KeepsNoMaximum, "acting_switches"),
+    (ForgetsItsBound, "acting_switches"),
     (ClipsByTheFirstGroup, "whole_models"),
     (HalvesNumbersOfNoDimension, "single_numbers"),
     (SlowsLargeOnesWithoutDecay, "large_sizes"),
