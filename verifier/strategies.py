@@ -300,6 +300,10 @@ IDLE = "no value of {} changed anything in the runs tried"
 """The note on options that do nothing."""
 
 
+IN_SINGLE = "in float32, so that steps of float64 parameters are no better"
+"""What is noted of numbers of the state that have fewer digits than float64 parameters need."""
+
+
 def idle(notes: Iterable[tuple[str, str]]) -> set[str]:
     """The options that notes on a class say do nothing."""
     before, after = IDLE.split("{}")

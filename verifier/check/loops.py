@@ -14,8 +14,9 @@ from verifier.check.coarser import farther_than_rounding
 from verifier.check.judged import Judgement, decided
 from verifier.check.pairs import compared
 from verifier.check.seen import bits, run, state_there
-from verifier.floats import same_bits
+from verifier.floats import FP32, same_bits
 from verifier.record import Violation, current
+from verifier.strategies import IN_SINGLE
 
 
 def implementations_agree(subject: Subject, case: Case) -> None:
@@ -60,6 +61,9 @@ def _keep_alike(subject: Subject, case: Case, seen: Trajectory, expected: Trajec
     """
     if any(one.facts.get(kind) for one in (seen, expected) for kind in ("coarse_state", "coded_state")):
         return
+    notes = getattr(subject.rule, "notes", ())
+    if subject.format.precision > FP32.precision and any(IN_SINGLE in words for _, words in notes):
+        return  # a float32 rate is rounded here and there, which no float64 state can be compared with
     there = state_there(case, seen, name) & state_there(case, expected, name)
     for shape, part in zip(case.shapes, case.slices, strict=True):
         there[:, part] &= bool(shape)

@@ -12,7 +12,7 @@ import torch
 
 from verifier.case import Case, Group, Trajectory
 from verifier.floats import FORMATS, FP16, same_bits
-from verifier.strategies import is_eps
+from verifier.strategies import IN_SINGLE, is_eps
 from verifier.subjects.torch_conventions import case_of, torchs_own
 from verifier.subjects.torch_foreign import MISSPELT, Foreign
 from verifier.subjects.torch_life import Life
@@ -136,7 +136,7 @@ def _single_precision(signature: Signature, shape: tuple[int, ...], taken: Taken
     single = {n: v for n, v in state.items() if isinstance(v, torch.Tensor) and v.dtype is torch.float32}
     names = sorted(n for n, v in single.items() if v.numel() == 1 and not float(v).is_integer())
     if names:
-        yield "note", f"keeps {', '.join(names)} in float32, so that steps of float64 parameters are no better"
+        yield "note", f"keeps {', '.join(names)} {IN_SINGLE}"
     if wide := sorted(n for n, v in single.items() if v.numel() > 1 and v.shape == shape):
         yield "note", f"keeps {', '.join(wide)} of float64 parameters in float32, with the digits that has"
 
