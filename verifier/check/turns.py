@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from verifier.case import Case, Subject
-from verifier.check.direction import GRAD, THETA
+from verifier.check.direction import GRAD, beside
 from verifier.check.seen import attempted
 from verifier.floats import Array, same_bits
 from verifier.record import Violation, current
@@ -56,18 +55,7 @@ def _in_turns(subject: Subject, case: Case, hyper: dict[str, float]) -> bool:
 
 def _alike(subject: Subject, case: Case, hyper: dict[str, float], count: int, steps: int) -> Array | None:
     """The run of so many parameters that are alike. shape=(parameters, steps + 1, elements of each)"""
-    flat = getattr(subject.rule, "most_dimensions", 5) < 2
-    plain: Any = case.with_(
-        shapes=(((4,) if flat else (2, 2)),) * count,
-        theta=np.tile(THETA, count),
-        grads=np.tile(GRAD, (steps, count)),
-        hyper=dict(hyper),
-        groups=(),
-        schedule={},
-        absent=frozenset(),
-        events={},
-        layout="contiguous",
-        grad_layout="contiguous",
-    )
+    one = beside(subject, case, hyper, np.tile(GRAD, (steps, 1)))
+    plain = one.with_(shapes=one.shapes * count, theta=np.tile(one.theta, count), grads=np.tile(one.grads, (1, count)))
     ran = attempted(subject, plain)
     return None if ran is None else np.moveaxis(ran.theta.reshape(steps + 1, count, -1), 1, 0)
