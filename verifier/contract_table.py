@@ -97,6 +97,15 @@ CONTRACTS = (
         about="parameters",
     ),
     Row(
+        "many_parameters",
+        "A parameter moves alike, however many others are in its group.",
+        "steps=2, tensors=1",
+        ("check.crowded(subject, case)",),
+        because="Models have hundreds of parameters; lists are cut into pieces for speed, and no piece may be lost.",
+        about="parameters",
+        signatures=True,
+    ),
+    Row(
         "partition",
         "How the same elements are cut into tensors does not matter, empty and 0-dim tensors included.",
         "steps=(1, 5), groups=True, absent=True",

@@ -124,6 +124,14 @@ class HoldsFirstRate(Right):
         return super().rate(p, {**group, "lr": self.first.setdefault(p, group["lr"])}, state)
 
 
+class StepsAHundred(Right):
+    """A group has room for a hundred parameters: those behind it stay where they are."""
+
+    def one(self, p: Any, group: Any) -> None:
+        if any(p is other for other in group["params"][:100]):
+            super().one(p, group)
+
+
 REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (VariesAscending, "determinism"),
     (GoesSlowlyInTurns, "neighbours"),
@@ -137,5 +145,6 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (SeedsItsSteps, "surroundings"),
     (SlowsAfterVectors, "order"),
     (HoldsFirstRate, "schedule"),
+    (StepsAHundred, "many_parameters"),
 )
 """Each mistake, and a contract that must reject it."""

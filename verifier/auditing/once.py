@@ -14,8 +14,8 @@ ONCE = frozenset({
 
 KEPT = frozenset({
     "absent_gradients", "acting_rates", "acting_switches", "added_group", "closure", "empty_parameters",
-    "evaluation", "groups", "idle_step", "late_parameters", "memory_of_steps", "neighbours", "no_graph",
-    "options_read", "order", "own_state", "purity", "read_options", "resume_across", "resume_over_others",
+    "evaluation", "groups", "idle_step", "late_parameters", "many_parameters", "memory_of_steps", "neighbours",
+    "no_graph", "options_read", "order", "own_state", "purity", "read_options", "resume_across", "resume_over_others",
     "schedule", "scheduled_lr", "skipped_first_step", "skipped_step", "switched_on", "tensor_lr",
     "written_memory",
 })  # fmt: skip

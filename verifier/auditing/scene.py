@@ -108,8 +108,7 @@ def lines_of(
         told.append(("filled", "torch.use_deterministic_algorithms(True, warn_only=True)"))
     if "complex" in whole:
         returned = "torch.view_as_real(torch.cat([x.detach().flatten() for x in p])).double().flatten()"
-    parameters = ", ".join(_tensor(scene, case, k) for k in range(len(case.shapes)))
-    told.append(("p", f"p = [{parameters}]"))
+    told.append(("p", f"p = {_parameters(scene, case)}"))
     reloads = any(name.startswith("resume") for names in case.events.values() for name in names)
     building = built(scene, case, case.hyper, joined)
     wanted = returned.endswith(", build")
@@ -225,6 +224,24 @@ def _scheduled(scene: Scene, case: Case, step: int, joined: Sequence[int]) -> li
     return [f"    if step == {step}: {line}" for line in lines if "update({})" not in line]
 
 
+def _parameters(scene: Scene, case: Case) -> str:
+    """The list of all parameters; those that repeat are copies of what is written once."""
+    each = [_tensor(scene, case, k) for k in range(len(case.shapes))]
+    period, times = _repeated(each)
+    if times == 1:
+        return f"[{', '.join(each)}]"
+    again = "x.detach().clone().requires_grad_()" if scene.implementation != "differentiable" else "x.clone()"
+    return f"[{again} for x in [{', '.join(each[:period])}] * {times}]"
+
+
+def _repeated(texts: Sequence[str]) -> tuple[int, int]:
+    """How many entries there are until they repeat, and how often a long list repeats them: once, where not at all."""
+    count = len(texts)
+    whole = (n for n in range(1, 9) if count > 64 and count % n == 0 and list(texts) == list(texts[:n]) * (count // n))
+    period = next(whole, count)
+    return period, count // period if period else 1
+
+
 def _rows(rows: Sequence[str]) -> str:
     """The gradients of all steps; what repeats is written once."""
     for period in (1, 2, 4, 8):
@@ -316,7 +333,9 @@ def _tensor(scene: Scene, case: Case, k: int) -> str:
 
 
 def _row(scene: Scene, case: Case, step: int) -> str:
-    return f"[{', '.join(_grad(scene, case, step, k) for k in range(len(case.shapes)))}]"
+    each = [_grad(scene, case, step, k) for k in range(len(case.shapes))]
+    period, times = _repeated(each)
+    return f"[{', '.join(each[:period])}]" + (f" * {times}" if times > 1 else "")
 
 
 def _grad(scene: Scene, case: Case, step: int, k: int) -> str:

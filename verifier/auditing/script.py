@@ -191,7 +191,7 @@ def _either(one: str, other: str) -> str:
         when, line = ("changed", one) if one else ("not changed", other)
         step = re.match(r"if (step == \d+): (.*)", line)
         return f"{indent}if {when} and {step[1]}: {step[2]}" if step else f"{indent}if {when}: {line}"
-    for head in ("p = ", "rows = ", "opt = ", "return "):
+    for head in ("p = ", "rows = ", "opt = ", "return ", "for x, g in zip(p, grads): x.grad = "):
         if one.startswith(head) and other.startswith(head):
             return f"{indent}{head}({one.removeprefix(head)}) if changed else ({other.removeprefix(head)})"
     return f"{indent}if changed: {one}\n    {indent}else: {other}"

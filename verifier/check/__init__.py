@@ -5,7 +5,7 @@ of the same subject, related by a follow-up that is exact in binary floating poi
 """
 
 from verifier.check.absent import late, skips_absent
-from verifier.check.arranged import groups_as_alone, reordered
+from verifier.check.arranged import crowded, groups_as_alone, reordered
 from verifier.check.as_read import long_run_as_read, long_run_follows, steps_as_read
 from verifier.check.bits import (
     between,
@@ -93,6 +93,7 @@ __all__ = [
     "bounds",
     "can_step",
     "counts_on",
+    "crowded",
     "decays",
     "decays_either_way",
     "decays_matrices",

@@ -44,6 +44,28 @@ def _reordered(subject: Subject, case: Case) -> None:
         rounded_alike("depends on the order of the parameters", subject, other, seen, expected, case)
 
 
+MANY = 131
+"""Parameters of a group that are many, or one or two less: past what lists are cut at, and no multiple of it."""
+
+
+def crowded(subject: Subject, case: Case) -> None:
+    """A parameter that is there many times moves each time as where it is there once, unless they take turns."""
+    if current().first("many parameters", case):
+        unless_in_turns(_crowded, subject, case)
+
+
+def _crowded(subject: Subject, case: Case) -> None:
+    """The case with its parameters over and over."""
+    times = MANY // len(case.shapes)
+    index = np.tile(np.arange(len(case.theta)), times)
+    other = case.with_(shapes=case.shapes * times, theta=case.theta[index], grads=case.grads[:, index])
+    plain, seen = run(subject, case), run(subject, other)
+    expected = Trajectory(plain.theta[:, index])
+    with compared(other, case, there=index):
+        what = f"one of {len(other.shapes)} parameters moves otherwise than alone"
+        rounded_alike(what, subject, other, Trajectory(seen.theta), expected, case)
+
+
 def groups_as_alone(subject: Subject, case: Case) -> None:
     """Each parameter group moves as it would in an optimizer of its own (torch.optim, "Per-parameter options").
 

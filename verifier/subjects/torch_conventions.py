@@ -19,7 +19,8 @@ from verifier.subjects.torch_signature import Signature
 ELEMENTWISE = ("nan_stays", "infinity_stays", "partition", "sizes", "large_sizes", "layouts", "all_parameters",
                "threads", "complex_numbers")  # fmt: skip
 SHAPED = ("partition", "all_parameters", "sizes", "large_sizes", "complex_numbers", "threads")
-ACROSS_TENSORS = ("groups", "added_group", "late_parameters", "order", "mixed_dtypes", "absent_gradients")
+ACROSS_TENSORS = ("groups", "added_group", "late_parameters", "order", "mixed_dtypes", "absent_gradients",
+                  "many_parameters")  # fmt: skip
 STRUCTURE = (*ELEMENTWISE, *ACROSS_TENSORS)
 RESUMES = ("resume", "resume_from_file", "resume_from_pickle", "resume_from_copy", "resume_over_others")
 REPEATED = (*STRUCTURE, "neighbours", "resume_across", "idle_step", "skipped_step", "schedule", "options_read",

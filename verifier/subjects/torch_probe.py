@@ -350,7 +350,7 @@ class Probe:
             names = ", ".join(once.estimates)
             self.notes.append(("convention", f"keeps {names} for all parameters at once, made of all their gradients"))
             why = f"it keeps {names} for all parameters at once"
-            self._leave_out(why, ("late_parameters", "added_group", "groups", "options_read", "mixed_dtypes", "order"))
+            self._leave_out(why, ("options_read", *(n for n in ACROSS_TENSORS if n != "absent_gradients")))
         if once.counters and not once.each:
             why, words = once.told
             self.notes.append(("convention", words))
