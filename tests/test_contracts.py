@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.broken import idle, kept, lines, matrix, more, rated, turns, unread
+from tests.broken import idle, kept, lines, matrix, meant, more, rated, turns, unread
 from tests.broken import optimizers as broken
 from tests.broken.matrix import audited
 from verifier import contracts, record
@@ -42,7 +42,7 @@ def test_rejects_what_breaks_it_elsewhere(wrong: type, law: str) -> None:
 
 @pytest.mark.parametrize(
     ("right", "law"),
-    (*idle.HELD, *unread.HELD, *kept.HELD, *turns.HELD, *rated.HELD),
+    (*idle.HELD, *unread.HELD, *kept.HELD, *turns.HELD, *rated.HELD, *meant.HELD),
     ids=lambda one: getattr(one, "__name__", one),
 )
 def test_what_seems_idle_may_act(right: type, law: str) -> None:

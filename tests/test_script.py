@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.broken import aimless, apart, idle, kept, lines, matrix, more, rated, seldom, turns, vanishing
+from tests.broken import aimless, apart, idle, kept, lines, matrix, meant, more, rated, seldom, turns, vanishing
 from tests.broken import optimizers as broken
 from tests.test_audit_power import learnt, quick, source
 from tests.test_contracts import FAST
@@ -26,7 +26,7 @@ from verifier.floats import FORMATS
 from verifier.subjects.torch_conventions import case_of
 from verifier.subjects.torch_foreign import Foreign, run
 
-OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle, kept, turns, rated)
+OTHERS = (more, lines, apart, seldom, aimless, vanishing, idle, kept, turns, rated, meant)
 
 WRONG = dict.fromkeys(
     [
@@ -74,6 +74,11 @@ STANDS_IN: dict[str, type[Any]] = {
     "LeavesTheSecond": turns.MovesAllAtOnce,
     "StepsVectorsAsMatrices": rated.HasARateForVectors,
     "StepsWithoutItsRate": rated.DecaysDecoupled,
+    "RemembersItsRate": rated.DecaysDecoupled,
+    "CorrectsBackwards": meant.Corrects,
+    "AveragesBackwards": meant.Corrects,
+    "TakesInWhatItKeeps": meant.Corrects,
+    "DecaysNoBiases": meant.DecaysBiases,
     "EndsAtFrozenGroup": seldom.ClipsByAll,
     "ForgetsItsBound": seldom.KeepsBound,
     "ForgetsItsLargest": kept.KeepsItsLargest,

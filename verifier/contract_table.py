@@ -65,6 +65,15 @@ CONTRACTS = (
         signatures=True,
     ),
     Row(
+        "small_changes",
+        "A gradient acts with the digits of float32, where parameters have them.",
+        "steps=1, tensors=1",
+        ("check.feels_small_changes(subject, case)",),
+        because="Whoever trains in float32 means to; what is kept in 16 bits on purpose is state.",
+        about="gradients",
+        signatures=True,
+    ),
+    Row(
         "groups",
         "Each parameter group moves as it would in an optimizer of its own.",
         'steps=(1, 6), groups="always", schedule=True, absent=True, maximize=True',
@@ -238,7 +247,7 @@ CONTRACTS = (
     ),
     Row(
         "resting_rate",
-        "With no learning rate and no weight decay, parameters stay where they are; with next to none, all but.",
+        "With no learning rate, parameters stay where they are, but for decay without one; with next to none, all but.",
         "steps=4, tensors=1",
         ("check.rests_without_rate(subject, case)",),
         because="Warm-ups begin, and schedules end, with a learning rate of zero.",

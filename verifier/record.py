@@ -19,7 +19,8 @@ class Pair:
     """The two runs a violation compared: of `observed`, which should end as that of `expected` does.
 
     `here` and `there` are the flat elements of the one and the other that correspond; none: all of them, in order.
-    `unlike`: they should not end alike. `reach`: how far apart rounding may take them.
+    `unlike`: they should not end alike. `reach`: how far apart rounding may take them. `of`: a state variable that is
+    compared in the place of the parameters.
     """
 
     observed: Case
@@ -28,6 +29,7 @@ class Pair:
     there: tuple[int, ...] = ()
     unlike: bool = False
     reach: float = 0.0
+    of: str = ""
 
 
 class Violation(AssertionError):

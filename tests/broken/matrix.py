@@ -13,7 +13,21 @@ from typing import Any
 
 import hypothesis
 
-from tests.broken import aimless, apart, changes, idle, kept, lines, more, rated, seldom, turns, unread, vanishing
+from tests.broken import (
+    aimless,
+    apart,
+    changes,
+    idle,
+    kept,
+    lines,
+    meant,
+    more,
+    rated,
+    seldom,
+    turns,
+    unread,
+    vanishing,
+)
 from tests.broken import optimizers as broken
 from verifier import record
 from verifier.auditing import collect as audit_collect
@@ -25,6 +39,7 @@ FILE = Path(__file__).with_name("matrix.toml")
 MORE = (
     *more.REJECTED, *lines.REJECTED, *apart.REJECTED, *changes.REJECTED, *seldom.REJECTED, *aimless.REJECTED,
     *vanishing.REJECTED, *idle.REJECTED, *unread.REJECTED, *kept.REJECTED, *turns.REJECTED, *rated.REJECTED,
+    *meant.REJECTED,
 )  # fmt: skip
 """Those that are not made to be rejected by one contract each."""
 

@@ -8,7 +8,8 @@ from typing import Any
 
 ONCE = frozenset({
     "bad_options", "bounded_memory", "copying", "misspelt_option", "pickling", "resume_from_copy",
-    "resume_from_file", "resume_from_pickle", "saving", "surroundings", "whole_tensors", "zero_grad",
+    "resume_from_file", "resume_from_pickle", "saving", "shares", "small_changes", "surroundings", "whole_tensors",
+    "zero_grad",
 })  # fmt: skip
 """What is refused, kept, cleared, written to a file, or read at all: `resume` is asked in every format."""
 

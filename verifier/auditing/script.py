@@ -225,6 +225,7 @@ def _of_a_pair(scene: Scene, told: Told, pair: Pair) -> Iterator[str]:
     named = re.search(r" \((\w+)\)$", told.found.what)  # a state variable, where the parameters are alike
     states: list[bool | str] = [False, *([named[1]] if named else [])]
     states += [] if pair.here or pair.there or pair.unlike else [True]
+    states = [pair.of] if pair.of else states
     for state in states:
         for length in lengths:
             one, other = (_trimmed(c, length) if same_steps else c for c in (pair.observed, pair.expected))

@@ -7,6 +7,7 @@ of the same subject, related by a follow-up that is exact in binary floating poi
 from verifier.check.absent import late, skips_absent
 from verifier.check.arranged import crowded, groups_as_alone, reordered
 from verifier.check.as_read import long_run_as_read, long_run_follows, steps_as_read
+from verifier.check.averages import keeps_its_share
 from verifier.check.bits import (
     between,
     deterministic,
@@ -35,10 +36,12 @@ from verifier.check.counters import counts_on
 from verifier.check.direction import descends, rates_act
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.faint import fades
+from verifier.check.fine import feels_small_changes
 from verifier.check.functions import maximum, minimum, ratio, sign, sqrt
 from verifier.check.lasting import begins_in_groups, skips_first, stays_finite, switched_on, unscales
 from verifier.check.loops import implementations_agree
 from verifier.check.masters import follows_master
+from verifier.check.meant import corrects, decays_vectors
 from verifier.check.paths import paths_agree, paths_enclosed
 from verifier.check.rates import leaves_zero, rests_without_rate, scheduled_lr, tensor_lr
 from verifier.check.refusals import notices_misspelt_options, refuses_bad_options
@@ -92,16 +95,19 @@ __all__ = [
     "bounded_memory",
     "bounds",
     "can_step",
+    "corrects",
     "counts_on",
     "crowded",
     "decays",
     "decays_either_way",
     "decays_matrices",
+    "decays_vectors",
     "decides_of_decay",
     "descends",
     "deterministic",
     "exact",
     "fades",
+    "feels_small_changes",
     "follows",
     "follows_master",
     "formats_agree",
@@ -111,6 +117,7 @@ __all__ = [
     "implementations_agree",
     "in_company",
     "joined",
+    "keeps_its_share",
     "keeps_no_graph",
     "keeps_state_apart",
     "keeps_state_dtypes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import numpy as np
@@ -21,6 +22,12 @@ SLOWER = 2.0**-20
 
 RATE_OR_BOUND = re.compile(r"lr(?!.*power$)|^min|^final")
 """What options are called that are rates, or bound them; the power of one that weighs an average is neither."""
+
+REFERENCE = re.compile(
+    r"(?i)(initial|init_|base|max|peak|ref|start|first|built|original)[a-z _]{0,16}(lrs?\b|\brates?\b|_rates?\b)"
+    r"|\b(lrs?|rates?)_?(init|base|max|peak|ref|start|first|built|original)"
+)
+"""What code says that measures something by a learning rate of before on purpose."""
 
 NEXT_TO_NONE = 2.0**-70
 """What it is multiplied with so that no step under it is seen beside ordinary numbers, in float64 either."""
@@ -123,6 +130,52 @@ def rests_without_rate(subject: Subject, case: Case) -> None:
     if _rests(subject, name, still, still.with_(hyper={**still.hyper, name: 0.0})):
         _rests(subject, name, still, still.with_(schedule={1: {name: 0.0}}), matters=True)  # as a warm-up begins
         _creeps(subject, name, still.with_(hyper={**still.hyper, name: still.hyper[name] * NEXT_TO_NONE}))
+        _decays_along(subject, name, still)
+
+
+def _decays_along(subject: Subject, name: str, still: Case) -> None:
+    """What decays by the learning rate rests with one of zero, from the step on before which it is set to that.
+
+    That decay goes by the rate is seen of one built without a rate, which does not decay. Not asked of what moves
+    on without a rate and without decay, nor where the code speaks of a rate that it was built with.
+    """
+    decays = {n: v for n, v in getattr(subject.rule, "decays", {}).items() if n in still.hyper}
+    none = {2: {name: 0.0}}
+    if not decays or subject.format.precision < FP32.precision:
+        return
+    decaying = still.with_(hyper={**still.hyper, **decays}, schedule=none)
+    built = decaying.with_(hyper={**decaying.hyper, name: 0.0}, schedule={})
+    if not all(_still(subject, one) for one in (built, still.with_(schedule=none))):
+        return
+    seen = attempted(subject, decaying)
+    if seen is None or not np.isfinite(seen.theta).all():
+        return
+    moved = ~same_bits(seen.theta[2:], seen.theta[1:-1])
+    current().compared(moved.size)
+    if not moved.any():
+        return
+    if REFERENCE.search(_code(subject)):
+        current().notes["parameters decay by a rate that the optimizer was built with"] += 1
+        return
+    step, element = (int(k) for k in np.argwhere(moved)[0])
+    value, before = (repr(float(seen.theta[k, element])) for k in (step + 2, step + 1))
+    what = f"{next(iter(decays))} goes by an earlier {name}: parameters decay although that is 0 by then"
+    raise breach(what, subject, decaying, value, before, step + 2, tensor=0, element=element)
+
+
+def _still(subject: Subject, case: Case) -> bool:
+    """Whether no parameter moves once the learning rate is zero."""
+    seen = attempted(subject, case)
+    begun = 1 if case.schedule else 0
+    return seen is not None and same_bits(seen.theta[begun:], seen.theta[begun]).all()
+
+
+def _code(subject: Subject) -> str:
+    """The code of the class, with its comments; empty where it is not known."""
+    try:
+        return inspect.getsource(getattr(subject.rule, "build", None) or _code)
+    except (OSError, TypeError):
+        return ""
 
 
 def _creeps(subject: Subject, name: str, slow: Case) -> None:
