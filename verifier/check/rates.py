@@ -167,7 +167,7 @@ def _still(subject: Subject, case: Case) -> bool:
     """Whether no parameter moves once the learning rate is zero."""
     seen = attempted(subject, case)
     begun = 1 if case.schedule else 0
-    return seen is not None and same_bits(seen.theta[begun:], seen.theta[begun]).all()
+    return seen is not None and bool(same_bits(seen.theta[begun:], seen.theta[begun]).all())
 
 
 def _code(subject: Subject) -> str:
