@@ -72,7 +72,7 @@ class Reader:
         yield {}, first
         others = turned(self.known, 6 if thorough else 2)
         here, there = others[::2], others[1::2]
-        switched = functools.partial(self._switched, of_family=bool(first.said))
+        switched = functools.partial(self._switched, first=first)
         elsewhere: list[Variant] = []
         with Child(functools.partial(switched, there)) if there else contextlib.nullcontext() as child:
             found = switched(here)
@@ -82,17 +82,17 @@ class Reader:
         found = [one for both in itertools.zip_longest(found, elsewhere) for one in both if one is not None]
         yield from zip(others, found, strict=True)
 
-    def _switched(self, several: Sequence[Switches], *, of_family: bool) -> list[Variant]:
-        """What is learnt of settings of the switches; over whole tensors only `of_family`, where the defaults are."""
+    def _switched(self, several: Sequence[Switches], *, first: Variant) -> list[Variant]:
+        """What is learnt of settings of the switches; over whole tensors only where the defaults, `first`, are."""
         found = []
         for fixed in several:
             one = Variant()
             found.append(one)
             with contextlib.suppress(TooLong), limited(PATIENCE):
                 self._lift(one, fixed)
-                if of_family:
+                if first.said:
                     self._whole(one, fixed)
-                self._prove(one, fixed)
+                self._prove(one, fixed, known_as=first.read)
         return found
 
     def _lift(self, found: Variant, fixed: Switches) -> None:
@@ -109,11 +109,12 @@ class Reader:
         again = functools.partial(reading.lift, self.known, "forloop", self.literal, self._arguments(fixed))
         found.said, found.over = whole.told(self.known, found.read, again, dict(self.args), fixed)
 
-    def _prove(self, found: Variant, fixed: Switches) -> None:
+    def _prove(self, found: Variant, fixed: Switches, known_as: Any = None) -> None:
+        """What the code follows, or nearly; what it nearly follows is not asked of what is `known_as` the same."""
         read, known = found.read, self.known
         if read is not None and read.rule is not None:
             found.proof = reading.prove(read, self.declared if not fixed else None, tell=not fixed)
-            if self.declared is None:
+            if self.declared is None and not _only_scheduled(read, known_as):
                 found.near = claimed.relation(read, found.proof, fixed, turns(read.rule, known), self._numbers)
         found.finished = True
 
@@ -134,6 +135,13 @@ class Reader:
 
     def _arguments(self, fixed: Switches) -> dict[str, bool]:
         return {self.known.option(name).argument: bool(value) for name, value in fixed.items()}
+
+
+def _only_scheduled(read: Any, other: Any) -> bool:
+    """Whether code differs from other code in what a scheduler of its rates does to it, and in nothing else."""
+    if other is None or other.rule is None or not read.captured:
+        return False
+    return bool((read.at_rest.step, read.at_rest.state) == (other.at_rest.step, other.at_rest.state))
 
 
 def turned(known: Signature, most: int) -> list[Switches]:

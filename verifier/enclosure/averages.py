@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import sympy
-from sympy import Expr
+from sympy import Expr, Rational
+
+from verifier.equality import witness
+from verifier.rule import t
 
 Term = tuple[Expr, Expr]
 """The scalar factors of a term, and the rest."""
@@ -38,7 +42,7 @@ def _plain(one: Term, other: Term, inlined: Callable[[Expr], Expr]) -> Average |
     if x == 1 or y == 1:
         return None
     for p, q in ((1, 1), (1, -1), (-1, 1)):  # sympy folds the sign of -(1 - b)*y into the coefficient
-        if sympy.expand(inlined(p * b) + inlined(q * w) - 1) == 0:
+        if _is_one(inlined(p * b) + inlined(q * w)):
             return Average(p * b, q * w, p * x, q * y, False)
     return None
 
@@ -48,6 +52,19 @@ def _scaled(one: Term, other: Term, inlined: Callable[[Expr], Expr]) -> Average 
     if x == 1 or y == 1 or not isinstance(w, sympy.Mul):
         return None
     for factor in w.args:
-        if not factor.is_number and sympy.expand(inlined(b) + inlined(factor) - 1) == 0:
+        if not factor.is_number and _is_one(inlined(b) + inlined(factor)):
             return Average(b, factor, x, w / factor * y, True)
     return None
+
+
+def _is_one(e: Expr) -> bool:
+    """Whether a scalar is 1 for all values: at a point first, as expanding what is not takes a tenth of a second."""
+    symbols = sorted(e.free_symbols, key=str)
+    early = {s: Rational(1, 3 + n) for n, s in enumerate(symbols)}
+    late = {s: Rational(99) if s == t else 1 - Rational(1, 997 + n) for n, s in enumerate(symbols)}
+    for point in (early, late):  # an average of many steps, as of RAdam, has its numbers late
+        with contextlib.suppress(witness.Undecidable, TypeError):  # no number here, or a function it has none for
+            if witness.evaluate(e, point) != 1:
+                return False
+            break
+    return bool(sympy.expand(e - 1) == 0)
