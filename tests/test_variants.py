@@ -53,3 +53,37 @@ def test_a_setting_that_takes_too_long_is_told_to_be_unfinished(monkeypatch: pyt
 
     assert plain.finished and "adam" == plain.proof.rule
     assert [False, False] == [one.finished for _, one in others]
+
+
+CORRECTED = """
+import torch
+
+class Corrected(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, weight_decay=0.01, corrected=False):
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, corrected=corrected))
+        for group in self.param_groups:
+            group.setdefault("initial_lr", lr)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            decay = group["lr"] * group["weight_decay"]
+            if group["corrected"]:
+                decay = decay * group["lr"] / group["initial_lr"]
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.mul_(1 - decay).add_(p.grad.sign(), alpha=-group["lr"])
+"""
+
+
+def test_what_only_a_scheduler_shows_is_not_searched_for_mistakes(tmp_path: Any) -> None:
+    """Decay that follows the first lr is the same code while the rate rests; code that takes a square is not."""
+    (tmp_path / "one.py").write_text(CORRECTED)
+    (tmp_path / "two.py").write_text(CORRECTED.replace('* group["lr"] / group["initial_lr"]', "* group['lr']"))
+    told = []
+    for name in ("one", "two"):
+        known = examined(signature(f"{tmp_path / name}.py:Corrected", {}))
+        (_, plain), (_, turned) = variants.Reader(known, {}, None).all(thorough=False)
+        told.append(variants._only_scheduled(turned.read, plain.read))
+
+    assert [True, False] == told
