@@ -41,6 +41,7 @@ def slip(name: str, says: str) -> Rule:
         ("adamax", "|d| + beta2 * exp_inf + eps stands in exp_inf where max(beta2 * exp_inf, |d| + eps) should"),
         ("adamax", "the_step * sqrt(1 - beta2^t) stands in theta where the_step should"),
         ("radam", "rho_inf - 3 stands in rect where rho_inf - 4 should"),
+        ("radam", "rho - 4 stands in rect where rho - 2 should"),
         ("radam", "1 / (1 - beta2) - 1 stands in rho_inf where 2 / (1 - beta2) - 1 should"),
         ("nadam", "mu stands in theta where mu_next should"),
         ("adagrad", "1 - lr_decay * (t - 1) stands in clr where 1 + lr_decay * (t - 1) should"),

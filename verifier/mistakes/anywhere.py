@@ -178,6 +178,8 @@ def _of_sum(e: Add, alike: bool) -> Iterator[Expr]:
         rest = e - term
         if isinstance(term, Number):
             yield from (rest + term + 1, rest + term - 1, rest - term, rest)
+            if abs(term) > 1:  # the number of a factor beside it, as one of the four of RAdam's rectification
+                yield from (rest + term + 2, rest + term - 2)
         elif alike:
             yield from (rest - term, rest)
         if term.free_symbols:
