@@ -26,6 +26,7 @@ said = ASKED.said
         ("Proximal", "ProximalWithNoise", "step_follows", "left its enclosure"),
         ("Centralises", "CentralisesWithoutMaximum", "acting_switches", "amsgrad changes no step"),
         ("TurnsTheStep", "TurnsHalfTheStep", "maximize", "maximize differs from negated gradients"),
+        ("ClipsAGroup", "ClipsAGroupAsBuilt", "maximize", "maximize of a group differs from negated gradients"),
     ],
 )
 def test_what_acts_now_and_then_is_no_mistake(right: str, wrong: str, law: str, words: str) -> None:

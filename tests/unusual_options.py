@@ -92,6 +92,30 @@ class TurnsHalfTheStep(TurnsTheStep):
             p.add_(p.grad, alpha=-group["lr"])
 
 
+class ClipsAGroup(Loop):
+    """Gradients of a group are no longer together than a bound that is off; each group ascends or descends."""
+
+    def __init__(self, params: Any, lr: float = 0.1, clip_norm: float = 0.0, *, maximize: bool = False) -> None:
+        super().__init__(params, dict(lr=lr, clip_norm=clip_norm, maximize=maximize))
+
+    def one(self, p: Tensor, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        sizes = [q.grad.norm() for q in group["params"] if q.grad is not None]
+        size = float(torch.stack(sizes).norm())
+        share = min(1.0, group["clip_norm"] / (size + 1e-6)) if group["clip_norm"] else 1.0
+        p.add_(p.grad, alpha=(share if self.ascends(group) else -share) * group["lr"])
+
+    def ascends(self, group: dict[str, Any]) -> bool:
+        return bool(group["maximize"])
+
+
+class ClipsAGroupAsBuilt(ClipsAGroup):
+    """Who ascends is what the constructor said of all."""
+
+    def ascends(self, group: dict[str, Any]) -> bool:
+        return bool(self.defaults["maximize"])
+
+
 class FullMatrix(Loop):
     """Divides a vector's gradient by the root of the sum of its outer products, which are as many as its square."""
 

@@ -65,6 +65,15 @@ CONTRACTS = (
         signatures=True,
     ),
     Row(
+        "divisors",
+        "Of ordinary gradients, no step makes an infinity that it divides by, and so rests.",
+        "steps=1, tensors=1",
+        ("check.divides_by_numbers(subject, case)",),
+        because="A step that is lost to a bias correction of zero is lost unseen: nothing becomes NaN.",
+        about="gradients",
+        signatures=True,
+    ),
+    Row(
         "small_changes",
         "A gradient acts with the digits of float32, where parameters have them.",
         "steps=1, tensors=1",

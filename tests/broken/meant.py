@@ -124,6 +124,26 @@ class NamesWhatIsNew(Corrects):
         return super().average(state, p, 1 - beta)
 
 
+class CorrectsLate(Right):
+    """The bias is corrected by the number of the step before: the first divides by zero, and then by infinity."""
+
+    def one(self, p: Any, group: Any) -> None:
+        state = self.state[p]
+        squares = state.setdefault("squares", torch.zeros_like(p)).mul_(0.9).addcmul_(p.grad, p.grad, value=0.1)
+        state["step"] = state.get("step", 0) + 1
+        p.addcdiv_(p.grad, (squares / (1 - 0.9 ** self.counted(state))).sqrt_().add_(1e-8), value=-group["lr"])
+
+    def counted(self, state: Any) -> int:
+        return int(state["step"]) - 1
+
+
+class CorrectsAtOnce(CorrectsLate):
+    """The bias is corrected by the number of the step: right."""
+
+    def counted(self, state: Any) -> int:
+        return int(state["step"])
+
+
 HELD: tuple[tuple[type[Optimizer], str], ...] = (
     (Corrects, "acting_switches"),
     (DecaysBiases, "acting_switches"),
@@ -131,6 +151,7 @@ HELD: tuple[tuple[type[Optimizer], str], ...] = (
     (KeepsShortMomentum, "small_changes"),
     (Corrects, "shares"),
     (NamesWhatIsNew, "shares"),
+    (CorrectsAtOnce, "divisors"),
 )
 """Right optimizers, and contracts that look as if they were not."""
 
@@ -141,5 +162,6 @@ REJECTED: tuple[tuple[type[Optimizer], str], ...] = (
     (RoundsGradients, "small_changes"),
     (AveragesBackwards, "shares"),
     (TakesInWhatItKeeps, "shares"),
+    (CorrectsLate, "divisors"),
 )
 """Each mistake, and a contract that must reject it."""

@@ -104,6 +104,16 @@ FACTS: Mapping[str, Sequence[str]] = {
         "print([x.tolist() for x in p])",
         "raise SystemExit(any(x.isnan().any().item() for x in p))",
     ),
+    "divisors": (
+        "class Watch(torch.utils._python_dispatch.TorchDispatchMode):",
+        "    def __torch_dispatch__(self, func, types, args=(), kwargs=None):",
+        "        by = args[2 if 'addcdiv' in str(func) else 1:][:1] if 'div' in str(func) else ()",
+        "        by = by[0] if by and isinstance(by[0], (list, tuple)) else by",
+        "        if any(torch.is_tensor(x) and x.isinf().any() for x in by):",
+        "            raise SystemExit(f'{func} divides by infinity')",
+        "        return func(*args, **(kwargs or {}))",
+        "with Watch(): run()",
+    ),
     "no_graph": (
         "opt, p, build = run()",
         "kept = [n for s in opt.state.values() for n, v in s.items() if torch.is_tensor(v) and v.grad_fn is not None]",

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 ONCE = frozenset({
-    "bad_options", "bounded_memory", "copying", "misspelt_option", "pickling", "resume_from_copy",
+    "bad_options", "bounded_memory", "copying", "divisors", "misspelt_option", "pickling", "resume_from_copy",
     "resume_from_file", "resume_from_pickle", "saving", "shares", "small_changes", "surroundings", "whole_tensors",
     "zero_grad",
 })  # fmt: skip

@@ -34,6 +34,7 @@ from verifier.check.contracts import (
 )
 from verifier.check.counters import counts_on
 from verifier.check.direction import descends, rates_act
+from verifier.check.divisors import divides_by_numbers
 from verifier.check.enclosed import exact, follows, state_follows, steps_enclosed, steps_enclosed_blind
 from verifier.check.faint import fades
 from verifier.check.fine import feels_small_changes
@@ -105,6 +106,7 @@ __all__ = [
     "decides_of_decay",
     "descends",
     "deterministic",
+    "divides_by_numbers",
     "exact",
     "fades",
     "feels_small_changes",

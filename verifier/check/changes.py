@@ -19,6 +19,7 @@ from verifier.check.seen import RAISED, asked_once, run
 from verifier.floats import Array, Mask, same_bits
 from verifier.record import Violation, current
 from verifier.rule import Rule
+from verifier.strategies import COUPLES
 
 WRITTEN = ("lr", "learning_rate", "weight_decay", "wd", "momentum", "beta")
 """What options are called, at least in the beginning, that act on every step."""
@@ -219,8 +220,12 @@ def ascends(subject: Subject, case: Case) -> None:
         what = "maximize differs from negated gradients"
         rises, falls = run(subject, up), run(subject, down)
         alike(what, subject, up, rises, _turned(falls, rises), plain=down)
-    if not isinstance(subject.rule, Rule) and "groups" not in getattr(subject.rule, "exempt", {}):
-        _ascends_in_a_group(subject, down)
+    signature: Any = subject.rule
+    if isinstance(signature, Rule):
+        return
+    asleep = getattr(signature, "asleep", ())  # with these off, a step reads no other tensor
+    if "groups" not in signature.exempt or (asleep and signature.exempt["groups"] == COUPLES):
+        _ascends_in_a_group(subject, down.with_(hyper={**down.hyper, **dict.fromkeys(asleep, 0.0)}))
 
 
 def _turned(falls: Trajectory, rises: Trajectory) -> Trajectory:
@@ -237,7 +242,7 @@ def _ascends_in_a_group(subject: Subject, case: Case) -> None:
     foreign, _ = subject.run.args  # type: ignore[attr-defined]  # a partial of `torch_foreign.run`
     if not current().first("a group that ascends", case):
         return
-    down = ordinary(subject, case)
+    down = ordinary(subject, case).with_(groups=(Group((0, 1), {}), Group((2,), {})))
     if "maximize" not in foreign.optimizer(down, foreign.parameters(down)).param_groups[0]:
         current().notes["maximize is no option of a group"] += 1
         return
