@@ -127,6 +127,9 @@ class NamesWhatIsNew(Corrects):
 class CorrectsLate(Right):
     """The bias is corrected by the number of the step before: the first divides by zero, and then by infinity."""
 
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, lr)
+
     def one(self, p: Any, group: Any) -> None:
         state = self.state[p]
         squares = state.setdefault("squares", torch.zeros_like(p)).mul_(0.9).addcmul_(p.grad, p.grad, value=0.1)
